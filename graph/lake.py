@@ -1,0 +1,197 @@
+"""The lake's tables: their schemas, and the public reader and writer of a night.
+
+    LAKE/nights/<YYYY-MM-DD>/<table>.parquet     one file, or a folder of parts
+    LAKE/current                                 the last good night's date
+
+The reader is what downstream models and tests build on; it never changes a lake.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from graph.errors import InputError
+from graph.schema import UTC_TIME
+
+__all__ = [
+    "EMBEDDING_DIM",
+    "EVIDENCE",
+    "LAKE_VERSION",
+    "NIGHT_TABLES",
+    "REASON_EVIDENCE",
+    "Night",
+    "as_of_of",
+    "current_night",
+    "list_nights",
+    "night_folder",
+    "read_night",
+    "write_table",
+]
+
+LAKE_VERSION = 1
+EMBEDDING_DIM = 64
+
+EVIDENCE = pl.List(
+    pl.Struct(
+        {
+            "identifier_type": pl.String,
+            "identifier": pl.String,  # hex of the keyed hash
+            "bits": pl.Float64,  # what this one contributes to weight_bits
+            "n_accounts": pl.Int64,  # how many accounts share it
+            "gap_days": pl.Float64,  # between the two accounts' first uses
+            "is_concurrent": pl.Boolean,  # their tenures overlap
+        }
+    )
+)
+REASON_EVIDENCE = pl.List(pl.Struct({"identifier_type": pl.String, "identifier": pl.String, "account_id": pl.String}))
+
+NIGHT_TABLES: dict[str, dict[str, pl.DataType]] = {
+    "labels": {"account_id": pl.String(), "outcome": pl.String(), "known_time": UTC_TIME},
+    "links": {
+        "account_id": pl.String(),
+        "identifier_type": pl.String(),
+        "identifier": pl.String(),
+        "first_seen": UTC_TIME,
+        "last_seen": UTC_TIME,
+        "n_events": pl.Int64(),
+        "weight": pl.Float64(),
+    },
+    "identities": {"account_id": pl.String(), "identity_id": pl.String()},
+    "pairs": {
+        "account_a": pl.String(),
+        "account_b": pl.String(),
+        "weight_bits": pl.Float64(),
+        "evidence": EVIDENCE,
+    },
+    "clusters": {"account_id": pl.String(), "cluster_id": pl.String()},
+    "lineage": {"cluster_id": pl.String(), "event": pl.String(), "parents": pl.List(pl.String())},
+    "scores": {
+        "account_id": pl.String(),
+        "score": pl.Float64(),
+        "rank": pl.Int64(),
+        "ring_id": pl.String(),
+        "model_version": pl.String(),
+    },
+    "rings": {
+        "ring_id": pl.String(),
+        "ring_version": pl.String(),
+        "score": pl.Float64(),
+        "n_accounts": pl.Int64(),
+        "first_seen": UTC_TIME,
+        "reasons": pl.List(pl.String()),
+        "status": pl.String(),
+    },
+    "reasons": {
+        "account_id": pl.String(),
+        "code": pl.String(),
+        "text": pl.String(),
+        "evidence": REASON_EVIDENCE,
+        "contribution": pl.Float64(),
+    },
+    "embeddings": {
+        "account_id": pl.String(),
+        "embedding": pl.List(pl.Float32),
+        "embedding_version": pl.String(),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Night:
+    """A complete night of a lake, read lazily.
+
+    Attributes:
+        folder: LAKE/nights/<date>.
+        date: the as-of, a date; the cut-off is its midnight UTC, exclusive.
+    """
+
+    folder: Path
+    date: date
+
+    @property
+    def as_of(self) -> datetime:
+        """The cut-off of knowledge, exclusive, UTC."""
+        return as_of_of(self.date)
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """The table as a lazy frame, with the schema of `NIGHT_TABLES`.
+
+        Raises:
+            InputError: `table` is not one of a night's tables.
+        """
+        if table not in NIGHT_TABLES:
+            raise InputError(f"`table` must be one of {', '.join(NIGHT_TABLES)}; got `{table}`.")
+        path = self.folder / f"{table}.parquet"
+        return pl.scan_parquet(path / "*.parquet" if path.is_dir() else path)
+
+    def read(self, table: str) -> pl.DataFrame:
+        """The table as a frame; see `scan`."""
+        return self.scan(table).collect()
+
+
+def as_of_of(day: date) -> datetime:
+    """The cut-off that a date names: its midnight in UTC, exclusive."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def night_folder(lake: Path, day: date) -> Path:
+    """Where the night of `day` lies once it is complete."""
+    return lake / "nights" / day.isoformat()
+
+
+def list_nights(lake: Path) -> list[Night]:
+    """All complete nights of a lake, oldest first."""
+    nights = []
+    for folder in sorted((lake / "nights").glob("????-??-??")):
+        try:
+            nights.append(Night(folder, date.fromisoformat(folder.name)))
+        except ValueError:
+            continue
+    return nights
+
+
+def current_night(lake: Path) -> Night:
+    """The night that LAKE/current names.
+
+    Raises:
+        InputError: the lake has no complete night.
+    """
+    pointer = lake / "current"
+    if not pointer.is_file():
+        raise InputError(
+            f"`--lake` must hold a complete night; got `{lake}`, which has none. Run `ringlight nightly` first."
+        )
+    return read_night(lake, date.fromisoformat(pointer.read_text().strip()))
+
+
+def read_night(lake: Path, day: date | None = None) -> Night:
+    """The night of `day`, or the current one.
+
+    Raises:
+        InputError: there is no such night; the message lists those that are.
+    """
+    if day is None:
+        return current_night(lake)
+    folder = night_folder(lake, day)
+    if not folder.is_dir():
+        known = ", ".join(night.date.isoformat() for night in list_nights(lake)) or "none"
+        raise InputError(f"`--as-of` must be a complete night of `{lake}`; got `{day}`. Complete nights: {known}.")
+    return Night(folder, day)
+
+
+def write_table(
+    frame: pl.DataFrame, folder: Path, table: str, schemas: Mapping[str, dict[str, pl.DataType]] = NIGHT_TABLES
+) -> Path:
+    """Writes one of a night's tables, cast to its schema, columns in the schema's order, rows as given.
+
+    The bytes depend on the rows alone: one row group size, one codec, no statistics of the writer's version.
+    """
+    schema = schemas[table]
+    path = folder / f"{table}.parquet"
+    frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).write_parquet(
+        path, compression="zstd", compression_level=3, row_group_size=262_144
+    )
+    return path

@@ -1,0 +1,41 @@
+"""The graph as of a cut-off: what `links`, `pairs` and `clusters` make of the events known by then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+__all__ = ["Events", "Snapshot"]
+
+Events = Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The graph as of `as_of`; every row of every frame follows from what was known before it.
+
+    Accounts and identifiers have dense numbers, given in an order that follows from their history (time of signup, time of
+    first sight), not from their names, so that renaming changes no result.
+
+    Attributes:
+        as_of: cut-off of knowledge, exclusive, UTC.
+        accounts: one row an account, sorted by account. account i32 (0..n-1), account_id str, signup_time datetime,
+            identity i32 (accounts whose submitted identity is one person's have one number).
+        identifiers: one row an identifier, sorted by identifier. identifier i32 (0..m-1), identifier_type str,
+            hash str (hex of the keyed hash), n_accounts i64, n_identities i64, is_hub bool, weight f64 (rarity in bits:
+            log2 of accounts by holders; 0 for a hub).
+        links: one row an (account, identifier), sorted so. account i32, identifier i32, first_seen datetime,
+            last_seen datetime, n_events i64.
+        pairs: one row a pair that evidence joins, sorted. account_a i32 < account_b i32, weight_bits f64,
+            evidence (see `graph.lake.EVIDENCE`).
+        clusters: one row an account, sorted by account. account i32, component i32, cluster i32: both dense, numbered by
+            their smallest account; a loner is alone in its own.
+    """
+
+    as_of: datetime
+    accounts: pl.DataFrame
+    identifiers: pl.DataFrame
+    links: pl.DataFrame
+    pairs: pl.DataFrame
+    clusters: pl.DataFrame
