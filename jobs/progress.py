@@ -1,0 +1,59 @@
+"""Progress for the person who waits: a bar on a terminal, a plain line now and then elsewhere. Always on stderr."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from jobs.night import SilentProgress
+
+__all__ = ["ConsoleProgress"]
+
+T = TypeVar("T")
+PLAIN_INTERVAL_SECONDS = 10.0
+
+
+class ConsoleProgress:
+    """Progress on stderr; see `jobs.night.Progress`. Pickled, it becomes silent: a task has no person before it."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.clock = clock
+
+    def __reduce__(self) -> tuple[type[SilentProgress], tuple[()]]:
+        return SilentProgress, ()
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text, markup=False)
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """The items, with a bar on a terminal; elsewhere a line every ten seconds, so that a log stays short."""
+        if total is None and hasattr(items, "__len__"):
+            total = len(items)
+        if self.console.is_terminal:
+            yield from self._bar(items, label, total)
+            return
+        last = self.clock()
+        for count, item in enumerate(items, start=1):
+            yield item
+            if self.clock() - last >= PLAIN_INTERVAL_SECONDS:
+                last = self.clock()
+                self.say(f"  {label}: {count} of {total if total is not None else 'unknown'}")
+
+    def _bar(self, items: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Bars(*columns, console=self.console, transient=True) as bars:
+            task = bars.add_task(label, total=total)
+            for item in items:
+                yield item
+                bars.advance(task)
+
+
+def stderr_console(n_columns: int | None = None) -> Console:
+    """The console that messages to a person go to."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True, width=n_columns)

@@ -1,0 +1,165 @@
+"""Ray: a local one or a cluster, and tasks over partitions on it. The one module that imports ray.
+
+`connected` starts or joins Ray; inside it `map_tasks` spreads a function over partitions and `run_task` runs one function that
+needs more than a core. What a task raises arrives as it was raised, so that a user's fault stays one sentence.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from graph.errors import RinglightError, StoreError
+from jobs.night import Progress, SilentProgress
+
+__all__ = ["connected", "map_tasks", "run_task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OBJECT_STORE_BYTES = 512 * 1024**2
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_enable_open_telemetry": "0",
+}
+_THREAD_VARIABLES = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _threads(n_threads: int) -> dict[str, dict[str, str]]:
+    return {"env_vars": dict.fromkeys(_THREAD_VARIABLES, str(n_threads))}
+
+
+@contextlib.contextmanager
+def connected(address: str | None, n_cpus: int) -> Iterator[None]:
+    """Ray for the time of the block.
+
+    Args:
+        address: a running Ray's address, `auto` for the one that RAY_ADDRESS or `ray job submit` names; None starts one on this
+            machine, on loopback alone, and stops it at the end.
+        n_cpus: cores of a Ray that is started here.
+
+    Raises:
+        StoreError: no Ray answers at `address`, or none could be started (one try again included).
+    """
+    os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    folder = None if address else _short_temporary_folder()
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": _threads(1)}
+    if address:
+        options["address"] = address
+    else:
+        options |= {
+            "address": "local",
+            "num_cpus": n_cpus,
+            "num_gpus": None,
+            "object_store_memory": OBJECT_STORE_BYTES,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+            "_temp_dir": folder,
+        }
+    try:
+        _init(options, tries=1 if address else 2)
+        yield
+    finally:
+        ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short_temporary_folder() -> str:
+    """A folder whose path leaves room for Ray's socket names (107 bytes at most)."""
+    base = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="rl-", dir=base if len(base) <= 32 else "/tmp")  # noqa: S108
+
+
+def _init(options: dict[str, Any], tries: int) -> None:
+    import ray
+
+    for left in reversed(range(tries)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # ray's own, about its future defaults
+                ray.init(**options)
+            return
+        except Exception as error:
+            ray.shutdown()
+            if left:
+                time.sleep(2)  # a crowded machine: the first start may run into ray's own time limit
+                continue
+            where = options["address"]
+            if where == "local":
+                raise StoreError(f"Ray did not start on this machine: {_first_line(error)}. Try again.") from error
+            raise StoreError(
+                f"`--address` must be a running Ray; got `{where}`: {_first_line(error)}. "
+                "Start it with `ray start --head`, or leave `--address` out."
+            ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def map_tasks(
+    function: Callable[..., R],
+    arguments: Sequence[tuple[Any, ...]],
+    *,
+    progress: Progress | None = None,
+    label: str = "",
+    n_cpus: int = 1,
+) -> list[R]:
+    """`function(*arguments[i])` for each i as Ray tasks; the results in the order of the arguments.
+
+    Args:
+        function: a function of a module's top level. It runs in another process: big data goes through files, not arguments.
+        arguments: one tuple a task, small.
+        n_cpus: cores and threads of one task.
+
+    Raises:
+        Exception: what the first failing task raised; the others end with the run.
+    """
+    import ray
+
+    remote = ray.remote(function).options(num_cpus=n_cpus, max_retries=1, runtime_env=_threads(n_cpus))
+    references = [remote.remote(*each) for each in arguments]
+    done: dict[Any, R] = {}
+
+    def finished() -> Iterator[None]:
+        waiting = list(references)
+        while waiting:
+            ready, waiting = ray.wait(waiting, num_returns=1)
+            done[ready[0]] = ray.get(ready[0])
+            yield
+
+    try:
+        for _ in (progress or SilentProgress()).track(finished(), label, len(references)):
+            pass
+    except ray.exceptions.RayTaskError as error:
+        raise _cause(error) from error
+    except ray.exceptions.RayError as error:
+        raise RinglightError(f"A task of `{label or function.__name__}` was lost: {_first_line(error)}.") from error
+    return [done[reference] for reference in references]
+
+
+def run_task(
+    function: Callable[..., R], *arguments: Any, n_cpus: int = 1, progress: Progress | None = None, label: str = ""
+) -> R:
+    """`function(*arguments)` as one Ray task with `n_cpus` cores and as many threads; see `map_tasks`."""
+    return map_tasks(function, [arguments], progress=progress, label=label, n_cpus=n_cpus)[0]
+
+
+def _cause(error: Any) -> BaseException:
+    """What the task itself raised, freed of Ray's wrapping."""
+    cause: Any = error
+    while isinstance(getattr(cause, "cause", None), BaseException):
+        cause = cause.cause
+    return cause if isinstance(cause, BaseException) else RinglightError(_first_line(error))
