@@ -1,0 +1,45 @@
+"""The whole chain from events to a snapshot, in one process: what the night's jobs do in partitions, for one cut-off.
+
+Training calls it for earlier cut-offs; tests hold the partitioned night against it.
+"""
+
+from datetime import datetime
+
+import polars as pl
+
+from graph.accounts import build_accounts, build_identities
+from graph.clusters import build_clusters
+from graph.links import build_links, number_identifiers
+from graph.pairs import build_evidence, merge_evidence
+from graph.snapshot import Events, Snapshot
+
+__all__ = ["build_snapshot", "events_before"]
+
+
+def events_before(events: Events, as_of: datetime) -> dict[str, pl.DataFrame]:
+    """What was known before `as_of` of accounts whose signup was known by then."""
+    known = {name: frame.filter(pl.col("known_time") < as_of) for name, frame in events.items()}
+    return {
+        name: frame.join(known["signups"], on="account_id", how="semi", maintain_order="left")
+        for name, frame in known.items()
+    }
+
+
+def build_snapshot(events: Events, sightings: pl.DataFrame, as_of: datetime, key: str, seed: int) -> Snapshot:
+    """The graph as of a cut-off.
+
+    Args:
+        events: clean events; later ones may be among them and change nothing.
+        sightings: of the same events, as `graph.sightings.build_sightings` gives them.
+        as_of: cut-off of knowledge, exclusive, UTC.
+        key: of the keyed hash that breaks ties.
+        seed: of the clusters' refinement.
+    """
+    known = events_before(events, as_of)
+    accounts = build_accounts(known, key)
+    accounts = accounts.with_columns(build_identities(known, accounts))
+    seen = sightings.filter(pl.col("known_time") < as_of)
+    identifiers, links = number_identifiers(build_links(seen), accounts)
+    pairs = merge_evidence(build_evidence(links, identifiers), identifiers)
+    clusters = build_clusters(pairs, accounts.height, seed)
+    return Snapshot(as_of, accounts, identifiers, links, pairs, clusters)

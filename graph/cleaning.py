@@ -1,0 +1,124 @@
+"""Rows that were known at the cut-off, parted into those that stand and those for quarantine."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from graph.plausible import PLAUSIBLE
+from graph.schema import TABLES, UTC_TIME, Table
+
+__all__ = ["QUARANTINE_SCHEMA", "REASONS", "CleanTable", "clean_table", "signup_times"]
+
+EARLIEST_BEFORE_SIGNUP = timedelta(days=1)
+
+QUARANTINE_SCHEMA: dict[str, pl.DataType] = {
+    "event_id": pl.String(),
+    "event_time": UTC_TIME,
+    "known_time": UTC_TIME,
+    "account_id": pl.String(),
+    "reason": pl.String(),
+}
+
+# reason -> what it says; the first that holds for a row is the one it is given
+REASONS: dict[str, str] = {
+    "null_key": "a column that must have a value is empty",
+    "unknown_value": "a value is not one of those that the contract lists",
+    "known_before_event": "known_time lies before event_time",
+    "no_signup": "the account has no signup known at the cut-off",
+    "before_signup": "the event lies more than one day before its account's signup",
+}
+
+
+@dataclass(frozen=True)
+class CleanTable:
+    """One table as of a cut-off.
+
+    Attributes:
+        rows: the contract's columns, one row an event, sorted by event_time and event_id.
+        rejected: the rows for quarantine, with `QUARANTINE_SCHEMA`; no value of theirs but ids and times.
+        n_read: rows known at the cut-off.
+        n_repeated: rows left out because their event_id stands already.
+        n_nulled: optional values that could not be and became null, by column; only columns with any.
+    """
+
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    n_read: int
+    n_repeated: int
+    n_nulled: dict[str, int]
+
+
+def clean_table(scan: pl.LazyFrame, table: str, as_of: datetime, signups: pl.DataFrame | None = None) -> CleanTable:
+    """Parts the rows of one table that were known before `as_of`.
+
+    Args:
+        scan: all rows of the table, as `graph.events.scan_table` gives them.
+        table: its name in the contract.
+        as_of: cut-off of knowledge, exclusive, UTC. Rows without any time are never held back, so they reach quarantine.
+        signups: account_id, signup_time of the accounts known at the cut-off (`signup_times`); None for signups themselves.
+    """
+    declared = TABLES[table]
+    known = scan.filter((pl.col("known_time") < as_of).fill_null(True)).collect()
+    joined = known.lazy()
+    if signups is not None:
+        joined = joined.join(signups.lazy(), on="account_id", how="left", maintain_order="left")
+    else:
+        joined = joined.with_columns(signup_time=pl.col("event_time"))
+    judged = joined.with_columns(reason=_reason(declared)).collect()
+    rejected = judged.filter(pl.col("reason").is_not_null()).select(list(QUARANTINE_SCHEMA))
+    standing = judged.filter(pl.col("reason").is_null()).select(known.columns)
+    unique = _first_of_each(standing)
+    rows, n_nulled = _null_implausible(unique, declared)
+    return CleanTable(
+        rows=rows.sort("event_time", "event_id"),
+        rejected=rejected.sort(list(QUARANTINE_SCHEMA)),
+        n_read=known.height,
+        n_repeated=standing.height - unique.height,
+        n_nulled=n_nulled,
+    )
+
+
+def signup_times(signups: pl.DataFrame) -> pl.DataFrame:
+    """account_id and signup_time (its earliest signup) of each account, sorted by account_id."""
+    return signups.group_by("account_id").agg(signup_time=pl.col("event_time").min()).sort("account_id")
+
+
+def _reason(table: Table) -> pl.Expr:
+    is_null = pl.any_horizontal(pl.col(column.name).is_null() for column in table.columns if not column.optional)
+    unknown = [
+        ~pl.col(column.name).is_in(column.values) & pl.col(column.name).is_not_null()
+        for column in table.columns
+        if column.values
+    ]
+    return (
+        pl.when(is_null)
+        .then(pl.lit("null_key"))
+        .when(pl.any_horizontal(unknown) if unknown else pl.lit(False))
+        .then(pl.lit("unknown_value"))
+        .when(pl.col("known_time") < pl.col("event_time"))
+        .then(pl.lit("known_before_event"))
+        .when(pl.col("signup_time").is_null())
+        .then(pl.lit("no_signup"))
+        .when(pl.col("event_time") < pl.col("signup_time") - EARLIEST_BEFORE_SIGNUP)
+        .then(pl.lit("before_signup"))
+    )
+
+
+def _first_of_each(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row an event_id: the copy known first; among equals the first by content, so file order does not matter."""
+    if rows["event_id"].n_unique() == rows.height:
+        return rows
+    order = ["known_time", "event_time", *(name for name in rows.columns if name not in {"known_time", "event_time"})]
+    return rows.sort(order, nulls_last=True).unique("event_id", keep="first", maintain_order=True)
+
+
+def _null_implausible(rows: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, dict[str, int]]:
+    checks = {
+        column.name: PLAUSIBLE[column.plausible](pl.col(column.name)) for column in table.columns if column.plausible
+    }
+    if not checks:
+        return rows, {}
+    nulled = rows.with_columns(pl.when(passes).then(pl.col(name)).alias(name) for name, passes in checks.items())
+    n_nulled = {name: nulled[name].null_count() - rows[name].null_count() for name in checks}
+    return nulled, {name: n for name, n in n_nulled.items() if n}
