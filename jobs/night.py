@@ -6,6 +6,11 @@ A step is one module in `jobs/steps/` and one line in `jobs.steps.STEPS`. The mo
     class Config(BaseModel)     its own settings (frozen, each with a default); `ringlight.toml` has them under [<step>]
     def run(night: NightContext, config: Config) -> StepResult
 
+it may hold
+
+    SINK = True                                             it feeds something outside the lake: a complete night can still be given to it
+    def check(settings: Settings, config: Config) -> None   refuses before anything is written (a server that does not answer)
+
 and, so that `python -m jobs.steps.<name>` and `ray job submit` run it alone,
 
     if __name__ == "__main__":

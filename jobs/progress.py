@@ -1,8 +1,7 @@
 """Progress for the person who waits: a bar on a terminal, a plain line now and then elsewhere. Always on stderr."""
 
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -33,7 +32,7 @@ class ConsoleProgress:
 
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
         """The items, with a bar on a terminal; elsewhere a line every ten seconds, so that a log stays short."""
-        if total is None and hasattr(items, "__len__"):
+        if total is None and isinstance(items, Sized):
             total = len(items)
         if self.console.is_terminal:
             yield from self._bar(items, label, total)
@@ -52,8 +51,3 @@ class ConsoleProgress:
             for item in items:
                 yield item
                 bars.advance(task)
-
-
-def stderr_console(n_columns: int | None = None) -> Console:
-    """The console that messages to a person go to."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True, width=n_columns)

@@ -17,7 +17,7 @@ from graph.errors import InputError
 from jobs.night import StepConfig
 from jobs.steps import STEPS, load_step
 
-__all__ = ["SETTINGS_FILE", "Settings", "flat", "nested", "read_settings"]
+__all__ = ["SETTINGS_FILE", "Settings", "describe", "flat", "nested", "read_settings"]
 
 SETTINGS_FILE = "ringlight.toml"
 ENV_PREFIX = "RINGLIGHT_"
@@ -34,7 +34,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Those that change how a night runs, never what it finds.
-    EXECUTION: ClassVar[frozenset[str]] = frozenset({"n_threads", "memory_bytes", "metrics_path"})
+    EXECUTION: ClassVar[frozenset[str]] = frozenset({"n_threads", "memory_bytes", "metrics_path", "store_home"})
 
     capacity: int = Field(50, ge=1, description="cases that investigators can review in a day")
     seed: int = Field(0, ge=0, description="seed of all that is drawn")
@@ -42,6 +42,7 @@ class Settings(BaseModel):
     n_threads: int = Field(0, ge=0, description="cores to use on this machine; 0 = all")
     memory_bytes: int = Field(4 * 1024**3, ge=1024**3, description="memory that a local run may take")
     metrics_path: Path | None = Field(None, description="the Prometheus textfile; default: LAKE/metrics.prom")
+    store_home: Path | None = Field(None, description="folder of the local Neo4j; default: in the user's data folder")
     steps: dict[str, StepConfig] = Field(default_factory=dict, exclude=True)
     origins: dict[str, str] = Field(default_factory=dict, exclude=True)
 
@@ -87,6 +88,24 @@ def read_settings(
     return Settings(**general, steps={name: getattr(values, name) for name in STEPS}, origins=origins)
 
 
+def describe(settings: Settings) -> list[str]:
+    """Each setting's name, value and where it came from, one line each, as `ringlight config` prints them."""
+    lines = []
+    for name, (_, info) in _fields().items():
+        if name in STEPS:
+            section = settings.of_step(name)
+            entries = [
+                (f"{name}.{own}", getattr(section, own), field) for own, field in type(section).model_fields.items()
+            ]
+        else:
+            entries = [(name, getattr(settings, name), info)]
+        lines += [
+            f"{dotted} = {'' if value is None else value}  ({settings.origins.get(dotted, 'default')})  # {field.description}"
+            for dotted, value, field in entries
+        ]
+    return lines
+
+
 def _fields() -> dict[str, Any]:
     general = {name: (info.annotation, info) for name, info in Settings.model_fields.items() if name not in _OWN}
     sections = {name: (load_step(name).Config, Field(default_factory=load_step(name).Config)) for name in STEPS}
@@ -112,7 +131,12 @@ def _settings_class(layers: Mapping[str, dict[str, Any]]) -> type[BaseSettings]:
 
         @classmethod
         def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return tuple(Layer(settings_cls, values) for values in layers.values())
 

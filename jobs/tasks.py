@@ -36,13 +36,14 @@ def _threads(n_threads: int) -> dict[str, dict[str, str]]:
 
 
 @contextlib.contextmanager
-def connected(address: str | None, n_cpus: int) -> Iterator[None]:
+def connected(address: str | None, n_cpus: int, memory_bytes: int = 4 * 1024**3) -> Iterator[None]:
     """Ray for the time of the block.
 
     Args:
         address: a running Ray's address, `auto` for the one that RAY_ADDRESS or `ray job submit` names; None starts one on this
             machine, on loopback alone, and stops it at the end.
         n_cpus: cores of a Ray that is started here.
+        memory_bytes: what it may take; an eighth of it, 512 MiB at most, is for objects, since data goes through files.
 
     Raises:
         StoreError: no Ray answers at `address`, or none could be started (one try again included).
@@ -62,7 +63,7 @@ def connected(address: str | None, n_cpus: int) -> Iterator[None]:
             "address": "local",
             "num_cpus": n_cpus,
             "num_gpus": None,
-            "object_store_memory": OBJECT_STORE_BYTES,
+            "object_store_memory": min(OBJECT_STORE_BYTES, memory_bytes // 8),
             "include_dashboard": False,
             "_node_ip_address": "127.0.0.1",
             "_temp_dir": folder,

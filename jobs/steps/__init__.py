@@ -13,7 +13,12 @@ from jobs.night import Step
 
 __all__ = ["STEPS", "load_step", "order_steps"]
 
-STEPS: tuple[str, ...] = ()
+STEPS: tuple[str, ...] = (
+    "ingest",
+    "links",
+    "pairs",
+    "clusters",
+)
 
 
 @cache

@@ -1,0 +1,345 @@
+"""The night's chain: validate, take the lake, run the steps that are not yet done, publish.
+
+nothing is written before input, store and lake are found good
+LAKE/nights/.<date>.partial     steps write here; what a killed run finished is not done again
+LAKE/nights/<date>              by one rename when all steps are done
+LAKE/current                    by one rename, last; moves forward only, unless told
+"""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from graph.errors import GateError, InputError
+from graph.events import open_events
+from graph.lake import list_nights, night_folder
+from jobs.files import delete, write_json, write_whole
+from jobs.key import fingerprint_key, lake_key, make_private_folder
+from jobs.lock import hold_lake
+from jobs.manifest import (
+    Inputs,
+    Manifest,
+    hash_events,
+    mark_of_night,
+    previous_night,
+    read_manifest,
+)
+from jobs.memory import PeakMemory
+from jobs.night import NightContext, Progress, Step, StepResult
+from jobs.settings import Settings
+from jobs.steps import STEPS, load_step, order_steps
+
+__all__ = ["NightOutcome", "NightRequest", "run_night"]
+
+TIMINGS_FILE = "timings.json"
+
+
+@dataclass(frozen=True)
+class NightRequest:
+    """What a person or a scheduler asks for.
+
+    Attributes:
+        key: RINGLIGHT_KEY's value, hex; None takes or makes the lake's own.
+        random_hex: source of randomness for a new key.
+        session: opens Ray for the time of the steps.
+        without: steps to leave out (`store` for --no-store).
+        force: run again even though the night is complete.
+        set_current: let `current` move back to this night.
+        steps: the steps by name; the registry's unless told otherwise.
+        after_step: called with the name of each step that was just finished and recorded.
+    """
+
+    events: Path
+    lake: Path
+    date: date
+    settings: Settings
+    progress: Progress
+    session: Callable[[], AbstractContextManager[None]]
+    random_hex: Callable[[int], str]
+    key: str | None = None
+    without: frozenset[str] = frozenset()
+    force: bool = False
+    set_current: bool = False
+    steps: Mapping[str, Step] | None = None
+    after_step: Callable[[str], None] = lambda name: None
+
+
+@dataclass
+class NightOutcome:
+    """How a run went; filled while it goes, so that a failed one tells what it did.
+
+    Attributes:
+        folder: the complete night; None until then.
+        was_complete: there was nothing to do.
+        seconds: of each step that was run.
+        results: of each step that is done.
+        peak_bytes: peak memory of the run.
+    """
+
+    folder: Path | None = None
+    was_complete: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+    results: dict[str, StepResult] = field(default_factory=dict)
+    peak_bytes: int = 0
+
+
+def run_night(request: NightRequest, outcome: NightOutcome) -> None:
+    """Runs one night, or what is left of it.
+
+    Raises:
+        InputError: input or configuration is at fault; a lake that did not exist does not exist afterwards either.
+        StoreError: the store or Ray does not answer.
+        GateError: an alarm refused the night; `current` stays.
+        LakeHeldError: another run holds the lake.
+    """
+    steps = request.steps or {name: load_step(name) for name in STEPS}
+    order = [
+        name for name in order_steps({name: step.READS for name, step in steps.items()}) if name not in request.without
+    ]
+    source = open_events(request.events)
+    for warning in source.warnings:
+        request.progress.say(f"warning: {warning}")
+    for name in order:
+        check = getattr(steps[name], "check", None)
+        if check is not None:
+            check(request.settings, request.settings.of_step(name))
+    hashes = hash_events(source)
+    made = _open_lake(request.lake)
+    try:
+        with hold_lake(request.lake, request.date):
+            _recover(request.lake)
+            _run_held(request, outcome, {name: steps[name] for name in order}, hashes)
+    except (InputError, GateError):
+        _remove_empty(request.lake, made)
+        raise
+
+
+def _run_held(
+    request: NightRequest, outcome: NightOutcome, steps: Mapping[str, Step], hashes: Mapping[str, str]
+) -> None:
+    previous = previous_night(list_nights(request.lake), request.date)
+    had_key = (request.lake / "restricted" / "key").exists()
+    key = lake_key(request.lake, request.key, request.random_hex, lambda text: request.progress.say(f"warning: {text}"))
+    inputs = Inputs(request.date, hashes, fingerprint_key(key), request.settings.general(), mark_of_night(previous))
+    final = night_folder(request.lake, request.date)
+    night = NightContext(
+        events=request.events,
+        lake=request.lake,
+        date=request.date,
+        out=final.with_name(f".{final.name}.partial"),
+        work=request.lake / "restricted" / "work" / request.date.isoformat(),
+        key=key,
+        settings=request.settings,
+        previous=previous,
+        progress=request.progress,
+    )
+    marks = _marks(Manifest(inputs), steps, request.settings)
+    complete = None if request.force else read_manifest(final, inputs, None)
+    if complete is not None and complete.status == "complete":
+        missing = [name for name, mark in marks.items() if not complete.held(name, mark, final, None)]
+        if all(getattr(steps[name], "SINK", False) for name in missing):
+            _finish_complete(request, outcome, steps, replace(night, out=final), complete, marks, missing)
+            return
+    try:
+        _run_partial(request, outcome, steps, night, inputs, marks)
+    except (InputError, GateError):
+        if not outcome.results:  # refused at the door: nothing half-written stays
+            delete(night.out)
+            delete(night.work)
+            if not had_key:
+                delete(request.lake / "restricted" / "key")
+        raise
+    _publish(night, final)
+    outcome.folder = final
+    _set_current(request)
+
+
+def _marks(manifest: Manifest, steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
+    """Fingerprint of every step, by name."""
+    marks: dict[str, str] = {}
+    for name, step in steps.items():
+        reads = {read: marks[read] for read in step.READS if read in marks}
+        marks[name] = manifest.step_fingerprint(name, _config(settings, name), reads)
+    return marks
+
+
+def _config(settings: Settings, name: str) -> dict[str, Any]:
+    return settings.of_step(name).model_dump(mode="json")
+
+
+def _run_partial(
+    request: NightRequest,
+    outcome: NightOutcome,
+    steps: Mapping[str, Step],
+    night: NightContext,
+    inputs: Inputs,
+    marks: Mapping[str, str],
+) -> None:
+    """Runs into the partial folder all steps whose results do not stand already."""
+    manifest = None if request.force else read_manifest(night.out, inputs, night.work)
+    if manifest is None:
+        delete(night.out)
+        delete(night.work)
+        manifest = Manifest(inputs)
+    night.out.mkdir(parents=True, exist_ok=True)
+    make_private_folder(night.work.parent.parent)
+    make_private_folder(night.work)
+    held = {name for name, mark in marks.items() if manifest.held(name, mark, night.out, night.work)}
+    held = {name for name in held if set(steps[name].READS) & set(steps) <= held}
+    outcome.results.update({name: manifest.result(name) for name in steps if name in held})
+    if held:
+        request.progress.say(f"Goes on where an earlier run stopped: {', '.join(outcome.results)} done already.")
+    for name in [name for name in manifest.steps if name not in held]:
+        del manifest.steps[name]
+    left = [name for name in steps if name not in held]
+    _run_steps(request, outcome, steps, night, manifest, marks, left)
+    manifest.status = "complete"
+    manifest.write(night.out, None)
+
+
+def _finish_complete(
+    request: NightRequest,
+    outcome: NightOutcome,
+    steps: Mapping[str, Step],
+    night: NightContext,
+    manifest: Manifest,
+    marks: Mapping[str, str],
+    missing: list[str],
+) -> None:
+    """A complete night: runs the sinks that it has not fed yet, if any."""
+    outcome.folder = night.out
+    outcome.was_complete = not missing
+    outcome.results.update({name: manifest.result(name) for name in steps if name not in missing})
+    if missing:
+        _run_steps(request, outcome, steps, night, manifest, marks, missing)
+    _set_current(request)
+
+
+def _run_steps(
+    request: NightRequest,
+    outcome: NightOutcome,
+    steps: Mapping[str, Step],
+    night: NightContext,
+    manifest: Manifest,
+    marks: Mapping[str, str],
+    names: list[str],
+) -> None:
+    if not names:
+        return
+    work = night.work if night.work.is_dir() else None
+    with PeakMemory() as memory, request.session():
+        for name in names:
+            request.progress.say(f"{name} ...")
+            started = time.monotonic()
+            config = request.settings.of_step(name)
+            result = _plain(steps[name].run(replace(night, results=dict(outcome.results)), config))
+            manifest.add(name, marks[name], _config(request.settings, name), result, night.out, night.work)
+            manifest.write(night.out, work)
+            outcome.results[name] = result
+            outcome.seconds[name] = time.monotonic() - started
+            peak = memory.take()
+            outcome.peak_bytes = max(outcome.peak_bytes, peak)
+            _add_timing(night.out, name, outcome.seconds[name], peak)
+            rows = ", ".join(f"{count:,} {output}" for output, count in result.rows.items())
+            request.progress.say(f"{name}: {rows or 'done'} ({outcome.seconds[name]:.1f} s)")
+            request.after_step(name)
+
+
+def _plain(result: StepResult) -> StepResult:
+    """The result as a later run reads it back from the manifest, so that both see the same."""
+    return replace(
+        result,
+        rows=dict(sorted(result.rows.items())),
+        outputs=sorted(result.outputs),
+        intermediates=sorted(result.intermediates),
+        models=sorted(result.models),
+        facts=json.loads(json.dumps(dict(result.facts), sort_keys=True)),
+    )
+
+
+def _add_timing(folder: Path, name: str, seconds: float, peak_bytes: int) -> None:
+    path = folder / TIMINGS_FILE
+    try:
+        timings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        timings = {"steps": {}}
+    timings["steps"][name] = {
+        "seconds": round(seconds, 3),
+        "host": socket.gethostname(),
+        "n_cores": os.cpu_count(),
+        "peak_memory_bytes": peak_bytes,
+    }
+    write_json(path, timings)
+
+
+def _open_lake(lake: Path) -> list[Path]:
+    """Makes the lake's folder if need be; returns the folders made, innermost first.
+
+    Raises:
+        InputError: the lake cannot be made or written.
+    """
+    missing = [folder for folder in (lake, *lake.absolute().parents) if not folder.exists()]
+    try:
+        (lake / "nights").mkdir(parents=True, exist_ok=True)
+        probe = lake / f".probe.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"`--lake` must be a folder that can be written; got `{lake}`: {error.strerror or error}. "
+            "Choose another, or correct its owner and mode."
+        ) from None
+    return missing
+
+
+def _remove_empty(lake: Path, made: list[Path]) -> None:
+    """Takes back what `_open_lake` made, where nothing else was put into it."""
+    if lake not in made:
+        return
+    (lake / ".lock").unlink(missing_ok=True)
+    for folder in (lake / "restricted" / "work", lake / "restricted", lake / "nights", *made):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _recover(lake: Path) -> None:
+    """Mends what a run that was killed while it published may have left."""
+    for old in sorted((lake / "nights").glob(".*.old")):
+        final = old.with_name(old.name.removeprefix(".").removesuffix(".old"))
+        if final.exists():
+            delete(old)
+        else:
+            old.rename(final)
+    for work in sorted((lake / "restricted" / "work").glob("*")):
+        if (lake / "nights" / work.name).is_dir() and not (lake / "nights" / f".{work.name}.partial").is_dir():
+            delete(work)
+
+
+def _publish(night: NightContext, final: Path) -> None:
+    """Makes the partial folder the night; an older edition of it stands until then."""
+    old = final.with_name(f".{final.name}.old")
+    if final.exists():
+        final.rename(old)
+    night.out.rename(final)
+    delete(old)
+    delete(night.work)
+
+
+def _set_current(request: NightRequest) -> None:
+    path = request.lake / "current"
+    held = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    if held <= request.date.isoformat() or request.set_current:
+        if held != request.date.isoformat():
+            write_whole(path, f"{request.date.isoformat()}\n")
+    else:
+        request.progress.say(
+            f"`current` stays at {held}, which is later than {request.date}; `--set-current` moves it back."
+        )

@@ -1,0 +1,150 @@
+"""`ringlight nightly`, and one step of a night alone: what surrounds the chain (Ray, progress, clock, metrics)."""
+
+import argparse
+import os
+import secrets
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from graph.errors import InputError, RinglightError
+from graph.lake import as_of_of, list_nights, night_folder
+from jobs.chain import NightOutcome, NightRequest, run_night
+from jobs.key import KEY_VARIABLE, lake_key, make_private_folder
+from jobs.lock import hold_lake
+from jobs.manifest import previous_night
+from jobs.night import NightContext
+from jobs.progress import ConsoleProgress
+from jobs.prometheus import METRICS_FILE, RunMetrics, write_metrics
+from jobs.settings import SETTINGS_FILE, Settings, read_settings
+from jobs.steps import load_step
+from jobs.tasks import connected
+
+__all__ = ["run_alone", "run_nightly"]
+
+
+def run_nightly(
+    events: Path,
+    lake: Path,
+    day: date,
+    settings: Settings,
+    *,
+    address: str | None = None,
+    without: frozenset[str] = frozenset(),
+    force: bool = False,
+    set_current: bool = False,
+) -> NightOutcome:
+    """Runs a night and tells about it: progress on stderr, metrics for Prometheus (after a failure, too).
+
+    Args:
+        address: a running Ray; None starts one on this machine.
+        without: steps to leave out.
+
+    Raises:
+        RinglightError: see `jobs.chain.run_night`.
+    """
+    progress = ConsoleProgress()
+    request = NightRequest(
+        events=events,
+        lake=lake,
+        date=day,
+        settings=settings,
+        progress=progress,
+        session=lambda: _session(address, settings),
+        random_hex=secrets.token_hex,
+        key=os.environ.get(KEY_VARIABLE),
+        without=without,
+        force=force,
+        set_current=set_current,
+    )
+    outcome = NightOutcome()
+    exit_code = RinglightError.exit_code
+    try:
+        run_night(request, outcome)
+        exit_code = 0
+    except RinglightError as error:
+        exit_code = error.exit_code
+        raise
+    finally:
+        _tell_prometheus(request, outcome, exit_code)
+    if outcome.was_complete:
+        progress.say(f"The night {day} is complete already; nothing was done. --force runs it again.")
+    else:
+        progress.say(f"The night {day} is complete: {outcome.folder}")
+    if outcome.peak_bytes > settings.memory_bytes:
+        progress.say(
+            f"warning: the run took {outcome.peak_bytes / 2**30:.1f} GiB, more than `memory_bytes` "
+            f"({settings.memory_bytes / 2**30:.1f} GiB); more partitions (`n_partitions`) take less."
+        )
+    return outcome
+
+
+def _session(address: str | None, settings: Settings) -> AbstractContextManager[None]:
+    n_cpus = settings.n_threads or os.cpu_count() or 2
+    return connected(address, n_cpus, settings.memory_bytes)
+
+
+def _tell_prometheus(request: NightRequest, outcome: NightOutcome, exit_code: int) -> None:
+    path = request.settings.metrics_path or request.lake / METRICS_FILE
+    if not path.parent.is_dir():
+        return  # a refused night leaves no lake behind
+    run = RunMetrics(
+        as_of_of(request.date), datetime.now(UTC), exit_code, outcome.seconds, outcome.peak_bytes, outcome.results
+    )
+    try:
+        write_metrics(run, path)
+    except OSError as error:
+        request.progress.say(f"warning: the metrics could not be written to {path}: {error.strerror}")
+
+
+def run_alone(name: str) -> None:
+    """Runs one step of a night that was begun: `python -m jobs.steps.<name> --events .. --lake .. --as-of ..`.
+
+    It reads what earlier steps left in the night's partial folder and keeps no record there, so that a full run
+    afterwards does not rely on it. Ends the process with the step's exit code.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m jobs.steps.{name}", description=f"The step `{name}` of a night, alone."
+    )
+    parser.add_argument("--events", type=Path, required=True)
+    parser.add_argument("--lake", type=Path, required=True)
+    parser.add_argument("--as-of", type=date.fromisoformat, required=True)
+    parser.add_argument("--address", default=os.environ.get("RAY_ADDRESS"))
+    given = parser.parse_args()
+    try:
+        settings = read_settings({}, os.environ, Path(SETTINGS_FILE))
+        _run_step(name, given.events, given.lake, given.as_of, settings, given.address)
+    except RinglightError as error:
+        print(f"ringlight: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _run_step(name: str, events: Path, lake: Path, day: date, settings: Settings, address: str | None) -> None:
+    progress = ConsoleProgress()
+    final = night_folder(lake, day)
+    step = load_step(name)
+    lake.mkdir(parents=True, exist_ok=True)
+    with hold_lake(lake, day, f"step {name}"):
+        key = lake_key(lake, os.environ.get(KEY_VARIABLE), secrets.token_hex, progress.say)
+        night = NightContext(
+            events=events,
+            lake=lake,
+            date=day,
+            out=final.with_name(f".{final.name}.partial"),
+            work=lake / "restricted" / "work" / day.isoformat(),
+            key=key,
+            settings=settings,
+            previous=previous_night(list_nights(lake), day),
+            progress=progress,
+        )
+        if step.READS and not night.work.is_dir():
+            raise InputError(
+                f"`--lake` must hold what the steps {', '.join(step.READS)} leave for {day}; got none. Run them first."
+            )
+        night.out.mkdir(parents=True, exist_ok=True)
+        make_private_folder(night.work)
+        with _session(address, settings):
+            result = step.run(replace(night, results={}), settings.of_step(name))
+    progress.say(", ".join(f"{count:,} {output}" for output, count in result.rows.items()) or "done")

@@ -1,0 +1,59 @@
+"""`ringlight store start|stop|status`: the local Neo4j, or the one that NEO4J_URI names."""
+
+import os
+from pathlib import Path
+
+import typer
+
+from jobs.local_store import default_cache, refuse_foreign, start, status, stop
+from jobs.progress import ConsoleProgress
+from jobs.settings import Settings
+
+__all__ = ["show_store", "start_store", "stop_store", "store_home"]
+
+
+def store_home(settings: Settings) -> Path:
+    """The folder of the local server: the setting `store_home`, else in the user's data folder."""
+    if settings.store_home is not None:
+        return settings.store_home
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "ringlight" / "neo4j"
+
+
+def start_store(settings: Settings) -> None:
+    """Starts the local server and says where it is."""
+    refuse_foreign(os.environ, "start")
+    progress = ConsoleProgress()
+    last = ""
+
+    def tell(text: str, done: int, total: int) -> None:
+        nonlocal last
+        if text != last or (total and done == total):
+            progress.say(f"{text} ({done} of {total})" if total else text)
+        last = text
+
+    start(store_home(settings), default_cache(os.environ), progress=tell)
+    show_store(settings)
+
+
+def stop_store(settings: Settings) -> None:
+    """Stops the local server."""
+    refuse_foreign(os.environ, "stop")
+    stopped = stop(store_home(settings))
+    typer.echo("The store was stopped." if stopped else "The store did not run.")
+
+
+def show_store(settings: Settings) -> None:
+    """Says whether the local server runs, and where; or which one NEO4J_URI names."""
+    if uri := os.environ.get("NEO4J_URI"):
+        typer.echo(f"NEO4J_URI names {uri}; `ringlight store` leaves it alone.")
+        return
+    found = status(store_home(settings))
+    typer.echo(
+        f"Neo4j {found.version} is {found.state}"
+        + (f" at {found.uri}, for a browser {found.http_uri}" if found.uri else "")
+        + "."
+    )
+    typer.echo(
+        f"Its folder is {found.home}" + (f"; user neo4j, password in {found.home / 'password'}." if found.uri else ".")
+    )
