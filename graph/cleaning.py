@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 
+from graph.events import open_events, scan_table
 from graph.plausible import PLAUSIBLE
 from graph.schema import TABLES, UTC_TIME, Table
 
-__all__ = ["QUARANTINE_SCHEMA", "REASONS", "CleanTable", "clean_table", "signup_times"]
+__all__ = ["QUARANTINE_SCHEMA", "REASONS", "CleanTable", "clean_table", "read_events", "signup_times"]
 
 EARLIEST_BEFORE_SIGNUP = timedelta(days=1)
 
@@ -77,6 +79,28 @@ def clean_table(scan: pl.LazyFrame, table: str, as_of: datetime, signups: pl.Dat
         n_repeated=standing.height - unique.height,
         n_nulled=n_nulled,
     )
+
+
+def read_events(folder: Path, as_of: datetime) -> dict[str, pl.DataFrame]:
+    """All clean events known before `as_of`, in memory: for one process, without quarantine or partitions.
+
+    Args:
+        folder: EVENTS.
+        as_of: cut-off of knowledge, exclusive, UTC.
+
+    Returns:
+        every table of the contract, empty where it is missing; see `CleanTable.rows`.
+
+    Raises:
+        InputError: the folder does not keep the contract.
+    """
+    source = open_events(folder)
+    events = {"signups": clean_table(scan_table(source, "signups"), "signups", as_of).rows}
+    signups = signup_times(events["signups"])
+    for name in TABLES:
+        if name != "signups":
+            events[name] = clean_table(scan_table(source, name), name, as_of, signups).rows
+    return events
 
 
 def signup_times(signups: pl.DataFrame) -> pl.DataFrame:

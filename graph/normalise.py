@@ -148,7 +148,7 @@ def _national_id(value: pl.Expr) -> pl.Expr:
 
 def _person(name: pl.Expr, birth_date: pl.Expr) -> pl.Expr:
     """Name, its words in alphabetical order, with the birth date; null where either is missing."""
-    words = _unless_junk(_plain(name).str.replace_all(r"[^\p{L}\p{N} ]", " ").str.strip_chars())
+    words = _unless_junk(_plain(name)).str.replace_all(r"[^\p{L}\p{N} ]", " ")
     ordered = words.str.extract_all(r"\S+").list.sort().list.join(" ")
     return pl.when(ordered.str.len_bytes() > 0).then(ordered + SEPARATOR + birth_date.cast(pl.String))
 

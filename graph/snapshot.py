@@ -1,12 +1,13 @@
 """The graph as of a cut-off: what `links`, `pairs` and `clusters` make of the events known by then."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
-__all__ = ["Events", "Snapshot"]
+__all__ = ["Events", "Snapshot", "read_snapshot", "write_snapshot"]
 
 Events = Mapping[str, pl.DataFrame]
 
@@ -39,3 +40,18 @@ class Snapshot:
     links: pl.DataFrame
     pairs: pl.DataFrame
     clusters: pl.DataFrame
+
+
+_FRAMES = tuple(field.name for field in fields(Snapshot) if field.name != "as_of")
+
+
+def write_snapshot(snapshot: Snapshot, folder: Path) -> None:
+    """Writes each frame to `folder`, which is made; uncompressed enough to be read back fast."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _FRAMES:
+        getattr(snapshot, name).write_parquet(folder / f"{name}.parquet", compression="lz4")
+
+
+def read_snapshot(folder: Path, as_of: datetime) -> Snapshot:
+    """Reads what `write_snapshot` wrote."""
+    return Snapshot(as_of, **{name: pl.read_parquet(folder / f"{name}.parquet") for name in _FRAMES})

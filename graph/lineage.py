@@ -1,0 +1,141 @@
+"""Cluster ids that stay from night to night, and what became of each cluster.
+
+A new cluster takes the id of the old one with which it shares most accounts; among equal overlaps the older cluster (the one
+with the earliest account) goes first. Each old id goes to one new cluster at most.
+"""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numba import njit
+from numpy.typing import NDArray
+
+from graph.sightings import keyed_hash
+
+__all__ = ["LINEAGE_EVENTS", "build_lineage", "name_clusters", "name_groups"]
+
+LINEAGE_EVENTS: dict[str, str] = {
+    "born": "none of its accounts was in a cluster before",
+    "grew": "kept its id and gained accounts",
+    "shrank": "kept its id and lost accounts to none or to others",
+    "merged": "took in accounts of more than one earlier cluster",
+    "split": "broke off from an earlier cluster, which kept its id elsewhere",
+    "ended": "its id is no longer in use",
+}
+
+
+def name_groups(groups: pl.Series, accounts: pl.DataFrame, label: str, key: str) -> pl.Series:
+    """A name for each group of accounts: a keyed hash of its first account's id.
+
+    Args:
+        groups: i32, the group of each account, in the accounts' order.
+        accounts: account, account_id.
+        label: what is named; its first letter begins the name.
+
+    Returns:
+        str, one an account, equal within a group; 17 characters.
+    """
+    first = accounts.select("account_id", group=groups).unique("group", keep="first", maintain_order=True)
+    named = first.select("group", name=label[0] + keyed_hash(pl.col("account_id"), label, key).str.slice(0, 16))
+    return pl.DataFrame({"group": groups}).join(named, on="group", how="left", maintain_order="left")["name"]
+
+
+def name_clusters(
+    clusters: pl.DataFrame, accounts: pl.DataFrame, previous: pl.DataFrame | None, as_of: datetime, key: str
+) -> pl.DataFrame:
+    """Gives each cluster its id: an earlier night's where one inherits, else a new one.
+
+    Args:
+        clusters: account, cluster.
+        accounts: account, account_id, signup_time.
+        previous: account_id, cluster_id of the night before; None on the first.
+        as_of: cut-off; part of a new id, so that an ended one does not come back for others.
+        key: of the keyed hash.
+
+    Returns:
+        account, account_id, cluster, cluster_id, was (its cluster_id of the night before, or null), sorted by account.
+    """
+    named = clusters.join(accounts, on="account", maintain_order="left").select("account", "account_id", "cluster")
+    fresh = name_groups(named["cluster"], accounts, f"cluster {as_of:%Y-%m-%d}", key)
+    named = named.with_columns(fresh.alias("fresh"))
+    if previous is None or previous.is_empty():
+        return named.with_columns(cluster_id=pl.col("fresh"), was=pl.lit(None, dtype=pl.String)).drop("fresh")
+    named = named.join(
+        previous.select("account_id", was="cluster_id"), on="account_id", how="left", maintain_order="left"
+    )
+    heirs = _inherit(named)
+    return (
+        named.join(heirs, on="cluster", how="left", maintain_order="left")
+        .with_columns(cluster_id=pl.coalesce("inherited", "fresh"))
+        .select("account", "account_id", "cluster", "cluster_id", "was")
+    )
+
+
+def build_lineage(named: pl.DataFrame, previous: pl.DataFrame | None) -> pl.DataFrame:
+    """What became of each cluster since the night before.
+
+    A cluster that kept its id and its accounts has no row; one that both took in and lost has a row for each.
+
+    Args:
+        named: as `name_clusters` gives it.
+        previous: account_id, cluster_id of the night before; None on the first.
+
+    Returns:
+        cluster_id, event (`LINEAGE_EVENTS`), parents (sorted cluster ids of the night before); sorted.
+    """
+    if previous is None:
+        previous = pl.DataFrame(schema={"account_id": pl.String, "cluster_id": pl.String})
+    sizes = previous.group_by(was="cluster_id").agg(size=pl.len())
+    grouped = (
+        named.group_by("cluster_id")
+        .agg(
+            parents=pl.col("was").drop_nulls().unique().sort(),
+            n_now=pl.len(),
+            n_kept=(pl.col("was") == pl.col("cluster_id")).sum(),
+        )
+        .join(sizes, left_on="cluster_id", right_on="was", how="left")
+    )
+    keeps, n_parents = pl.col("size").is_not_null(), pl.col("parents").list.len()
+    rows = [
+        _event(grouped.filter(~keeps & (n_parents == 0)), "born"),
+        _event(grouped.filter(n_parents > 1), "merged"),
+        _event(grouped.filter(~keeps & (n_parents == 1)), "split"),
+        _event(grouped.filter(keeps & (n_parents == 1) & (pl.col("n_now") > pl.col("n_kept"))), "grew"),
+        _event(grouped.filter(keeps & (pl.col("n_kept") < pl.col("size"))), "shrank"),
+    ]
+    ended = sizes.join(grouped, left_on="was", right_on="cluster_id", how="anti").select(
+        pl.col("was").alias("cluster_id"), event=pl.lit("ended"), parents=pl.lit([], dtype=pl.List(pl.String))
+    )
+    return pl.concat([*rows, ended]).sort("cluster_id", "event")
+
+
+def _event(clusters: pl.DataFrame, event: str) -> pl.DataFrame:
+    return clusters.select("cluster_id", event=pl.lit(event), parents="parents")
+
+
+def _inherit(named: pl.DataFrame) -> pl.DataFrame:
+    """cluster -> inherited id. Overlaps are taken largest first; both sides may be taken once."""
+    ages = named.group_by("was").agg(age=pl.col("account").min())
+    overlaps = (
+        named.filter(pl.col("was").is_not_null())
+        .group_by("was", "cluster")
+        .agg(n_shared=pl.len())
+        .join(ages, on="was")
+        .sort("n_shared", "age", "cluster", descending=[True, False, False])
+    )
+    old = overlaps["age"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    new = overlaps["cluster"].cast(pl.Int64).to_numpy()
+    taken = _take(old, new, old.max(initial=-1) + 1, new.max(initial=-1) + 1)
+    return overlaps.filter(pl.Series(taken)).select("cluster", inherited="was")
+
+
+@njit(cache=True)
+def _take(old: NDArray[np.int64], new: NDArray[np.int64], n_old: int, n_new: int) -> NDArray[np.bool_]:
+    """Greedy one-to-one choice in the order given."""
+    taken = np.zeros(old.shape[0], dtype=np.bool_)
+    old_gone, new_gone = np.zeros(n_old, dtype=np.bool_), np.zeros(n_new, dtype=np.bool_)
+    for row in range(old.shape[0]):
+        if not old_gone[old[row]] and not new_gone[new[row]]:
+            old_gone[old[row]] = new_gone[new[row]] = taken[row] = True
+    return taken

@@ -1,0 +1,37 @@
+"""Hash partitions: all rows of one account lie in one file, whichever table they are of."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+import polars_hash  # noqa: F401  (registers `Expr.nchash`)
+
+__all__ = ["partition_of", "read_partitioned_events", "write_partitions"]
+
+
+def partition_of(account_id: pl.Expr, n_partitions: int) -> pl.Expr:
+    """The partition of an account, u64 below `n_partitions`; the same in every version and process (xxh3)."""
+    hashed: pl.Expr = account_id.nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
+    return hashed % n_partitions
+
+
+def write_partitions(rows: pl.DataFrame, folder: Path, n_partitions: int) -> None:
+    """Writes `folder`/<partition>.parquet for each partition, in the order of the rows, empty ones too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partition = rows.select(partition_of(pl.col("account_id"), n_partitions)).to_series()
+    for number in range(n_partitions):
+        rows.filter(partition == number).write_parquet(folder / f"{number}.parquet", compression="lz4")
+
+
+def read_partitioned_events(
+    folder: Path, tables: Iterable[str], partition: int | None = None
+) -> dict[str, pl.DataFrame]:
+    """Tables of `folder`/<table>/<partition>.parquet, of one partition or of all.
+
+    Returns:
+        each table sorted by event_time and event_id, however it was cut.
+    """
+    name = "*" if partition is None else str(partition)
+    return {
+        table: pl.read_parquet(folder / table / f"{name}.parquet").sort("event_time", "event_id") for table in tables
+    }

@@ -1,0 +1,127 @@
+"""Evidence between accounts: rarity, tenure, independence, hubs; and who is one person."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from graph.accounts import build_accounts, build_identities
+from graph.links import build_links, number_identifiers
+from graph.pairs import ALL_PAIRS_LIMIT, build_evidence, merge_evidence
+from graph.rules import FURTHER_IN_GROUP
+from graph.schema import IDENTIFIERS, TABLES
+from graph.sightings import SIGHTING_SCHEMA
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+N_ACCOUNTS = 1024
+ACCOUNTS = pl.DataFrame(
+    {"account": range(N_ACCOUNTS), "account_id": [f"a{n}" for n in range(N_ACCOUNTS)], "identity": range(N_ACCOUNTS)},
+    schema={"account": pl.Int32, "account_id": pl.String, "identity": pl.Int32},
+)
+
+
+def pairs_of(*seen: tuple[int, str, str, float]) -> pl.DataFrame:
+    """Pairs from (account, identifier type, identifier, day)."""
+    sightings = pl.DataFrame(
+        [
+            (f"a{account}", kind, identifier, *[START + timedelta(days=day)] * 2)
+            for account, kind, identifier, day in seen
+        ],
+        schema=SIGHTING_SCHEMA,
+        orient="row",
+    )
+    identifiers, links = number_identifiers(build_links(sightings), ACCOUNTS)
+    return merge_evidence(build_evidence(links, identifiers), identifiers)
+
+
+def bits(*seen: tuple[int, str, str, float]) -> float:
+    pairs = pairs_of(*seen)
+    return pairs["weight_bits"][0] if pairs.height else 0.0
+
+
+def test_a_rare_device_used_by_two_at_once_carries_its_whole_rarity() -> None:
+    assert bits((1, "device", "d", 0), (2, "device", "d", 1)) == pytest.approx(9.0)  # log2(1024 / 2)
+
+
+def test_what_more_accounts_hold_says_less() -> None:
+    few = bits(*((account, "device", "d", 0) for account in range(2)))
+    more = bits(*((account, "device", "d", 0) for account in range(16)))
+    assert few > more > 0
+
+
+def test_one_owner_after_the_other_is_weak_evidence() -> None:
+    at_once = bits((1, "phone", "p", 0), (2, "phone", "p", 20))
+    in_sequence = bits((1, "phone", "p", 0), (2, "phone", "p", 90))
+    assert in_sequence < at_once / 2
+    assert not pairs_of((1, "device", "d", 0), (2, "device", "d", 90), (1, "instrument", "x", 0), (2, "instrument", "x", 90))[
+        "evidence"
+    ].explode().struct.field("is_concurrent").any()  # fmt: skip
+
+
+def test_independent_types_add_up_and_those_of_one_group_hardly() -> None:
+    device = ((1, "device", "d", 0), (2, "device", "d", 0))
+    card = ((1, "instrument", "x", 0), (2, "instrument", "x", 0))
+    second_device = ((1, "device", "e", 0), (2, "device", "e", 0))
+    assert bits(*device, *card) == pytest.approx(bits(*device) + bits(*card))
+    assert bits(*device, *second_device) == pytest.approx((1 + FURTHER_IN_GROUP) * bits(*device))
+
+
+def test_the_evidence_sums_to_the_weight() -> None:
+    pairs = pairs_of(
+        *((account, kind, "v", 0) for account in range(3) for kind in ("device", "ip", "address", "phone"))
+    )
+    assert pairs.height == 3
+    total = pairs["evidence"].list.eval(pl.element().struct.field("bits")).list.sum()
+    assert total.to_list() == pytest.approx(pairs["weight_bits"].to_list())
+
+
+def test_a_hub_joins_nobody() -> None:
+    cap = IDENTIFIERS["national_id"].cap
+    assert pairs_of(*((account, "national_id", "n", 0) for account in range(cap))).height
+    assert not pairs_of(*((account, "national_id", "n", 0) for account in range(cap + 1))).height
+
+
+def test_a_large_group_costs_linear_and_stays_connected() -> None:
+    n_holders = 5 * ALL_PAIRS_LIMIT
+    pairs = pairs_of(*((account, "device", "d", account / 10) for account in range(n_holders)))
+    assert n_holders - 1 <= pairs.height <= 5 * n_holders
+    assert set(zip(range(n_holders - 1), range(1, n_holders), strict=True)) <= set(
+        pairs.select("account_a", "account_b").iter_rows()
+    )
+
+
+def profiles(*rows: tuple[str, date | None, str | None]) -> dict[str, pl.DataFrame]:
+    schema = {column.name: column.dtype for column in TABLES["profiles"].columns}
+    values = {
+        "account_id": [f"a{n}" for n in range(len(rows))],
+        "event_time": [START + timedelta(minutes=n) for n in range(len(rows))],
+        "full_name": [row[0] for row in rows], "birth_date": [row[1] for row in rows], "national_id": [row[2] for row in rows],
+    }  # fmt: skip
+    frame = pl.DataFrame({name: values.get(name, [None] * len(rows)) for name in schema}, schema=schema)
+    return {"profiles": frame, "signups": frame.select("account_id", "event_time")}
+
+
+def identities(*rows: tuple[str, date | None, str | None]) -> list[int]:
+    events = profiles(*rows)
+    return build_identities(events, build_accounts(events, "00ff")).to_list()
+
+
+BORN = date(1980, 2, 3)
+
+
+def test_one_person_writes_a_name_in_two_ways() -> None:
+    assert identities(("Ann Lee", BORN, None), ("LEE, Ann", BORN, None)) == [0, 0]
+
+
+def test_two_people_who_share_a_number_stay_two() -> None:
+    assert identities(("Ann Lee", BORN, "123-45-6780"), ("Bo Chan", date(1991, 5, 6), "123456780")) == [0, 1]
+
+
+def test_a_number_with_name_or_birth_date_is_one_person() -> None:
+    assert identities(
+        ("Ann Lee", BORN, "123-45-6780"), ("A Lee", BORN, "123456780"), ("Ann Lee", None, "123456780")
+    ) == [0, 0, 0]
+
+
+def test_missing_elements_make_nobody_the_same() -> None:
+    assert identities(("Ann Lee", None, None), ("Ann Lee", None, None), ("Ann Lee", None, "n/a")) == [0, 1, 2]
