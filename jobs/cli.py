@@ -40,7 +40,9 @@ class TrainMode(StrEnum):
     never = "never"
 
 
-def _day(text: str) -> date:
+def _day(text: str | date) -> date:
+    if isinstance(text, date):
+        return text  # a default
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -64,6 +66,7 @@ Set = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 
+DEFAULT_UNTIL = date(2026, 6, 30)  # fixed, so that the same command gives the same bytes on any day
 DEFAULT_CONFIG = Path("ringlight.toml")
 
 
@@ -131,6 +134,41 @@ def nightly(
         force=force,
         set_current=set_current,
     )
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder for events/ and truth/: not there, empty, or a made world.")],
+    accounts: Annotated[int, typer.Option(help="How many accounts.")] = 10_000,
+    days: Annotated[int, typer.Option(help="How many days of history.")] = 180,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    until: Annotated[
+        date, typer.Option(parser=_day, metavar="DATE", help="End of the history, exclusive.")
+    ] = DEFAULT_UNTIL,
+    events_per_account: Annotated[float | None, typer.Option(help="Mean number of events.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Makes a world: events/ for the night, truth/ for `ringlight evaluate`.
+
+    Example:
+
+      ringlight simulate world --accounts 10000 --days 180 --seed 7
+    """
+    from jobs.progress import ConsoleProgress
+    from jobs.simulate import simulate as make_world
+
+    progress = ConsoleProgress()
+    with progress.bar(f"{accounts:,} accounts") as advance:
+        make_world(
+            out,
+            n_accounts=accounts,
+            n_days=days,
+            seed=seed,
+            until=until,
+            events_per_account=events_per_account,
+            progress=advance,
+        )
+    typer.echo(f"The world is in {out}: events/ and truth/. Its night is --as-of {until}.")
 
 
 @app.command()

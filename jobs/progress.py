@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from jobs.night import SilentProgress
@@ -44,10 +45,31 @@ class ConsoleProgress:
                 last = self.clock()
                 self.say(f"  {label}: {count} of {total if total is not None else 'unknown'}")
 
+    @contextmanager
+    def bar(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """A function to call with (done, in all) from time to time; shows it as `track` does."""
+        if self.console.is_terminal:
+            with Bars(*_columns(), console=self.console, transient=True) as bars:
+                task = bars.add_task(label, total=None)
+                yield lambda done, total: bars.update(task, completed=done, total=total)
+            return
+        last = self.clock()
+
+        def advance(done: int, total: int) -> None:
+            nonlocal last
+            if self.clock() - last >= PLAIN_INTERVAL_SECONDS:
+                last = self.clock()
+                self.say(f"  {label}: {done} of {total}")
+
+        yield advance
+
     def _bar(self, items: Iterable[T], label: str, total: int | None) -> Iterator[T]:
-        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Bars(*columns, console=self.console, transient=True) as bars:
+        with Bars(*_columns(), console=self.console, transient=True) as bars:
             task = bars.add_task(label, total=total)
             for item in items:
                 yield item
                 bars.advance(task)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()

@@ -18,6 +18,7 @@ STEPS: tuple[str, ...] = (
     "links",
     "pairs",
     "clusters",
+    "features",
 )
 
 
