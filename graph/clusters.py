@@ -16,10 +16,10 @@ from graph.components import connected_components
 
 __all__ = ["FLOOR_BITS", "build_clusters"]
 
-FLOOR_BITS = 7.0  # pairs below do not tie
+FLOOR_BITS = 6.0  # pairs below do not tie
 FULL_TIE_BITS = 20.0  # evidence that counts as one whole tie
 REFINE_ABOVE = 3
-RESOLUTION = 0.1
+RESOLUTION = 0.02
 ITERATIONS = 4
 
 

@@ -1,0 +1,22 @@
+"""The list of features as a page, generated from their one declaration."""
+
+from gnn.features import FEATURES
+
+__all__ = ["render_features"]
+
+
+def render_features() -> str:
+    """The features as Markdown, by family."""
+    lines = [
+        "# Features",
+        "",
+        "Generated from `gnn/features.py` by `make docs`; `make check` holds it up to date. Every feature of an account counts only what was known",
+        "at the cut-off. A person's surname, language, sex, age, country or place is none of them, and no label is.",
+    ]
+    for family in dict.fromkeys(feature.family for feature in FEATURES):
+        own = [feature for feature in FEATURES if feature.family == family]
+        lines += ["", f"## {family} ({len(own)})", "", "| feature | meaning | counts | privacy |", "|---|---|---|---|"]
+        lines += [
+            f"| {feature.name} | {feature.meaning} | {feature.as_of_rule} | {feature.privacy} |" for feature in own
+        ]
+    return "\n".join(lines) + "\n"

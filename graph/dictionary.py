@@ -1,0 +1,57 @@
+"""The data dictionary, generated from the contract's one declaration."""
+
+from graph.cleaning import REASONS
+from graph.lake import LAKE_VERSION, NIGHT_TABLES
+from graph.schema import IDENTIFIERS, TABLES, Column
+
+__all__ = ["render_dictionary"]
+
+
+def render_dictionary() -> str:
+    """The dictionary as Markdown: event tables, identifier types, quarantine reasons, a night's tables."""
+    lines = [
+        "# Data dictionary",
+        "",
+        "Generated from `graph/schema.py`, `graph/cleaning.py` and `graph/lake.py` by `make docs`; `make check` holds it up to date.",
+        "",
+        "## Event tables",
+        "",
+        "A folder `EVENTS/<table>/**/*.parquet` (or `.csv`) per table. `optional`: the column may be missing and its values null.",
+    ]
+    for table in TABLES.values():
+        lines += [
+            "",
+            f"### `{table.name}`{' (required)' if table.required else ''}",
+            "",
+            f"{table.meaning[0].upper()}{table.meaning[1:]}.",
+            "",
+        ]
+        lines += ["| column | type | | meaning | values | privacy |", "|---|---|---|---|---|---|"]
+        lines += [_column_row(column) for column in table.columns]
+    lines += [
+        "",
+        "## Identifier types",
+        "",
+        "| type | from | normal form | hub above | not independent of | privacy | meaning |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for kind in IDENTIFIERS.values():
+        source = ", ".join(f"`{kind.table}.{name}`" for name in kind.columns)
+        peers = ", ".join(
+            label for label, other in IDENTIFIERS.items() if other.group == kind.group and label != kind.label
+        )
+        lines.append(
+            f"| {kind.label} | {source} | {kind.normaliser} | {kind.cap} accounts | {peers} | {kind.privacy} | {kind.meaning} |"
+        )
+    lines += ["", "## Why a row is in quarantine", "", "| reason | meaning |", "|---|---|"]
+    lines += [f"| {reason} | {meaning} |" for reason, meaning in REASONS.items()]
+    lines += ["", f"## A night's tables (lake version {LAKE_VERSION})"]
+    for name, schema in NIGHT_TABLES.items():
+        lines += ["", f"### `{name}.parquet`", "", "| column | type |", "|---|---|"]
+        lines += [f"| {column} | `{dtype}` |" for column, dtype in schema.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _column_row(column: Column) -> str:
+    optional = "optional" if column.optional else ""
+    return f"| {column.name} | `{column.dtype}` | {optional} | {column.meaning} | {', '.join(column.values)} | {column.privacy} |"
