@@ -72,3 +72,9 @@ def _cluster(work: Path, out: Path, previous: Night | None, as_of: datetime, key
         "n_lineage": lineage.height,
         "lineage": dict(lineage["event"].value_counts().sort("event").iter_rows()),
     }
+
+
+if __name__ == "__main__":
+    from jobs.nightly import run_alone
+
+    run_alone("clusters")

@@ -120,3 +120,9 @@ def _write_labels(night: NightContext) -> int:
     )
     write_table(latest, night.out, "labels")
     return latest.height
+
+
+if __name__ == "__main__":
+    from jobs.nightly import run_alone
+
+    run_alone("ingest")

@@ -79,3 +79,9 @@ def _number(work: Path, out: Path, key: str) -> dict[str, int]:
         "links": links.height,
         "identities": identities["identity_id"].n_unique(),
     }
+
+
+if __name__ == "__main__":
+    from jobs.nightly import run_alone
+
+    run_alone("links")

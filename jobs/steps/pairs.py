@@ -67,3 +67,9 @@ def _gather(work: Path, out: Path) -> int:
     )
     write_table(named.sort("account_a", "account_b"), out, "pairs")
     return pairs.height
+
+
+if __name__ == "__main__":
+    from jobs.nightly import run_alone
+
+    run_alone("pairs")
