@@ -1,34 +1,59 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+WORLD ?= world
+LAKE ?= lake
+ACCOUNTS ?= 10000
+AS_OF ?= 2026-06-30
 export UV_LINK_MODE ?= copy
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 .venv/.installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 15) else "Python must be 3.11 to 3.14; got %d.%d. Say PYTHON=python3.12 make ..." % v)'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 15) else "Python must be 3.11 to 3.14; got %d.%d. Say, for instance: make PYTHON=python3.12 install" % v)'
+	@echo "installing the locked packages into .venv (some 3 GB, a few minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 install: .venv/.installed ## .venv with the locked packages and the script `ringlight`
 
-lock: .venv/.installed ## resolve requirements.lock anew
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+run: install ## a local Neo4j, a made world of 10,000 accounts, its night, and what it found
+	$(BIN)/ringlight store start
+	$(BIN)/ringlight simulate $(WORLD) --accounts $(ACCOUNTS) --until $(AS_OF)
+	$(BIN)/ringlight nightly --events $(WORLD)/events --lake $(LAKE) --as-of $(AS_OF)
+	$(BIN)/ringlight evaluate --lake $(LAKE) --truth $(WORLD)/truth/accounts.parquet
+	$(BIN)/ringlight show --lake $(LAKE)
 
-check: install ## ruff, mypy, import-linter, generated docs
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy graph gnn jobs
-	$(BIN)/lint-imports
+test: check ## check, then all tests (unit, property, integration, e2e)
+	$(BIN)/pytest tests
 
 unit: install ## unit and property tests, under a minute
 	$(BIN)/pytest tests/unit tests/property
 
-test: check ## everything: check, then all tests
-	$(BIN)/pytest tests
+check: install ## ruff, mypy strict, import-linter, generated pages up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m jobs.docs --check
 
-.PHONY: help install lock check unit test
+bench: install ## benchmarks, peers side by side; SIZE= sets the number of accounts
+	$(BIN)/python -m pytest tests/benchmarks -s $(if $(SIZE),--size=$(SIZE))
+
+docs: install ## writes the generated pages anew
+	$(BIN)/python -m jobs.docs
+
+lock: install ## resolves requirements.lock anew
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade --output-file requirements.lock
+
+stop: ## stops the local Neo4j
+	$(BIN)/ringlight store stop
+
+clean: ## deletes the made world, its lake and caches (not .venv, not the store)
+	rm -rf $(WORLD) $(LAKE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help install run test unit check bench docs lock stop clean
