@@ -1,0 +1,282 @@
+"""The graph store: a night of the lake as a graph in Neo4j, for people. The only module that knows the driver.
+
+**How a night becomes visible at once.** One node, `(:Current {name: 'current'})-[:SHOWS]->(:Night)`, names the generation that
+readers see. Each load is a new generation; every node and relationship carries the generations `since <= g < until` to which
+it belongs. A load writes what is new with `since = g` and ends what is gone with `until = g`: neither is seen by readers of the
+generation before, so a load may take its time, or die, and nobody notices. One write to the pointer then shows all of it.
+After that, what no generation shows any more is swept. A load that died is cleared away by the next one.
+
+Why so, and not two slots per property or a copy per night: the work is in proportion to what changed (most links do not, from
+night to night), nothing is stored twice for longer than a load, a vector index stays one index, and killing the load at any point
+needs no repair before the next one. Nodes are keys only, and what changes stands on relationships (`graph.store_rows`), so a
+change never has to copy a node with all that hangs on it.
+
+**How to read.** `Store.read_current` runs Cypher with the generation as `$g` and repeats it if the pointer moved meanwhile.
+By hand, in the browser:
+
+    MATCH (c:Current) WITH c.generation AS g
+    MATCH (a:Account)-[s:SCORED]->(:Model) WHERE s.since <= g < s.until AND s.rank <= 20
+    RETURN a.account_id, s.score ORDER BY s.rank
+
+The lake is the truth: whatever is wrong here is mended by loading the night anew.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from types import TracebackType
+from typing import Any, Self
+
+import neo4j
+from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError, ServiceUnavailable
+
+from graph import store_cypher as cypher
+from graph.errors import InputError, StoreError
+from graph.store_address import StoreAddress
+from graph.store_rows import KINDS, REMOVAL_ORDER
+
+__all__ = [
+    "Pointer",
+    "Store",
+    "StoreAddress",
+    "connect",
+    "count_current",
+    "current_date",
+    "drop_all",
+    "nearest_accounts",
+    "read_ring",
+]
+
+_OLDEST = (5, 26)
+_READ_TRIES = 5
+_CONNECT_SECONDS = 15.0
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """The state of `(:Current)`.
+
+    Attributes:
+        generation: what readers see; 0 shows nothing.
+        attempt: the generation that the last load wrote, shown or not.
+        is_swept: nothing is left of the generations before.
+        fingerprint: of the night that is shown, see `graph.store_rows.fingerprint`.
+        counts: of each kind, as they were checked when it was shown.
+        night: its as-of.
+    """
+
+    generation: int
+    attempt: int
+    is_swept: bool
+    fingerprint: str | None
+    counts: dict[str, int]
+    night: date | None
+
+
+class Store:
+    """A connection to Neo4j; a context manager. Made by `connect`."""
+
+    def __init__(self, driver: neo4j.Driver, uri: str, version: str) -> None:
+        self._driver = driver
+        self.uri = uri
+        self.version = version
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._driver.close()
+
+    def read_current(self, text: str, **parameters: Any) -> list[Row]:
+        """Rows of a query on the night that is shown. The query finds its generation as `$g`.
+
+        What it reads belongs to one night: if the pointer moved while it ran, it runs again.
+
+        Raises:
+            StoreError: no night is loaded, the pointer never rests, or the server fails.
+        """
+        return self.read_current_all([(text, parameters)])[0]
+
+    def read_current_all(self, queries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[Row]]:
+        """Rows of several queries on one and the same night; see `read_current`."""
+
+        def work(tx: neo4j.ManagedTransaction) -> tuple[int, int, list[list[Row]]]:
+            before = _pointer(tx).generation
+            rows = [tx.run(text, {**parameters, "g": before}).data() for text, parameters in queries]
+            return before, _pointer(tx).generation, rows
+
+        for _ in range(_READ_TRIES):
+            with _told(self.uri), self._driver.session(default_access_mode=neo4j.READ_ACCESS) as session:
+                before, after, rows = session.execute_read(work)
+            if before == 0:
+                raise StoreError(
+                    f"`{self.uri}` must show a night; got none. Run `ringlight nightly` or `ringlight rebuild-store`."
+                )
+            if before == after:
+                return rows
+        raise StoreError(f"`{self.uri}` must show one night while it is read; got a change each time. Try again.")
+
+    def write(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[Row]]:
+        """Runs statements in one transaction, retried on a transient failure; the rows of each."""
+
+        def work(tx: neo4j.ManagedTransaction) -> list[list[Row]]:
+            return [tx.run(text, dict(parameters)).data() for text, parameters in statements]
+
+        with _told(self.uri), self._driver.session() as session:
+            return session.execute_write(work)
+
+    def run_apart(self, text: str, **parameters: Any) -> list[Row]:
+        """Runs a statement that makes transactions of its own, or changes the schema; harmless to repeat."""
+        with _told(self.uri), self._driver.session() as session:
+            return session.run(text, parameters).data()
+
+    def pointer(self) -> Pointer:
+        """What is shown, and what loads have been begun."""
+        with _told(self.uri), self._driver.session(default_access_mode=neo4j.READ_ACCESS) as session:
+            return session.execute_read(_pointer)
+
+
+def connect(address: StoreAddress) -> Store:
+    """Connects to Neo4j and looks whether it is one that we can use.
+
+    Raises:
+        StoreError: not reachable, wrong user or password, or older than 5.26.
+    """
+    with _told(address.uri):
+        driver = neo4j.GraphDatabase.driver(
+            address.uri,
+            auth=(address.username, address.password),
+            connection_timeout=_CONNECT_SECONDS,
+            connection_acquisition_timeout=_CONNECT_SECONDS,
+            max_transaction_retry_time=60.0,
+            notifications_min_severity=neo4j.NotificationMinimumSeverity.OFF,
+            telemetry_disabled=True,
+            user_agent="ringlight",
+        )
+    try:
+        with _told(address.uri):
+            driver.verify_connectivity()
+            text = (
+                "CALL dbms.components() YIELD name, versions WHERE name = 'Neo4j Kernel' RETURN versions[0] AS version"
+            )
+            version = str(driver.execute_query(text).records[0]["version"])
+        found = re.match(r"(\d+)\.(\d+)", version)
+        if found is None or tuple(map(int, found.groups())) < _OLDEST:
+            raise StoreError(
+                f"`{address.uri}` must be Neo4j 5.26 or newer; got {version}. Upgrade it, or name another server."
+            )
+    except StoreError:
+        driver.close()
+        raise
+    return Store(driver, address.uri, version)
+
+
+def current_date(store: Store) -> date | None:
+    """The as-of of the night that is shown; None where none is."""
+    return store.pointer().night
+
+
+def count_current(store: Store) -> dict[str, int]:
+    """Nodes and relationships of each kind in the night that is shown.
+
+    Raises:
+        StoreError: no night is loaded.
+    """
+    rows = store.read_current_all([(cypher.count_rows(kind), {}) for kind in KINDS])
+    return {kind.name: int(row[0]["n_rows"]) for kind, row in zip(KINDS, rows, strict=True)}
+
+
+def read_ring(store: Store, ring_id: str) -> tuple[list[Row], list[Row]]:
+    """A ring of the night that is shown, as nodes and edges to make a networkx graph of.
+
+    Returns:
+        nodes: `node` (unique), `kind` (`account` or `identifier`), and for accounts account_id, score, rank, cluster_id, outcome,
+            for identifiers identifier_type and identifier (hex of the keyed hash).
+        edges: `source` and `target` (nodes), `kind` (`link` or `pair`), `weight` (bits), and what the lake has beside it;
+            a pair's `evidence` is JSON.
+
+    Raises:
+        InputError: no such ring is shown.
+    """
+    values = {"ring_id": ring_id}
+    nodes, edges = store.read_current_all([(cypher.RING_NODES, values), (cypher.RING_EDGES, values)])
+    if not nodes:
+        raise InputError(
+            f"`ring_id` must be a ring of the night that is shown; got `{ring_id}`. `ringlight show` lists them."
+        )
+    seen: dict[str, Row] = {}
+    for edge in edges:
+        if edge["kind"] == "link":
+            names = {name: edge[name] for name in ("identifier_type", "identifier")}
+            seen[edge["target"]] = {**dict.fromkeys(nodes[0]), "node": edge["target"], "kind": "identifier", **names}
+    return nodes + [seen[name] for name in sorted(seen)], edges
+
+
+def nearest_accounts(store: Store, account_id: str, k: int = 10) -> list[Row]:
+    """The `k` accounts whose embeddings are most like this one's, by cosine, in the night that is shown.
+
+    Returns:
+        Rows of account_id and similarity ((1 + cosine) / 2, 0..1), most alike first; fewer than `k` where there are fewer; none
+        for an account without an embedding. The index is approximate.
+    """
+    # The index also holds what a load in progress has written: more are asked for until enough belong to this night.
+    n_asked = 2 * k + 1
+    while True:
+        rows = store.read_current(cypher.NEAREST, account_id=account_id, k=k, n_asked=n_asked)
+        if len(rows) >= k or n_asked > 64 * (k + 1):
+            return rows
+        n_asked *= 4
+
+
+def drop_all(store: Store) -> None:
+    """Deletes everything that Ringlight wrote to this database, and only that; constraints and indexes stay."""
+    for label in ("Current", "Night"):
+        store.run_apart(f"MATCH (x:{label}) DETACH DELETE x")
+    for kind in REMOVAL_ORDER:
+        store.run_apart(cypher.delete_all(kind))
+
+
+def _pointer(tx: neo4j.ManagedTransaction) -> Pointer:
+    row = tx.run(cypher.POINTER).single(strict=True)
+    return Pointer(
+        row["generation"] or 0,
+        row["attempt"] or 0,
+        row["is_swept"] is not False,
+        row["fingerprint"],
+        json.loads(row["counts"] or "{}"),
+        None if row["night"] is None else row["night"].to_native(),
+    )
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Turns what the driver raises into one sentence; never with the values that a server's message may quote."""
+    try:
+        yield
+    except AuthError as error:
+        raise StoreError(
+            f"`NEO4J_USERNAME` and `NEO4J_PASSWORD` must be those of `{uri}`; got {error.code}. Set them and try again."
+        ) from error
+    except ServiceUnavailable as error:
+        raise StoreError(
+            f"`{uri}` must be a Neo4j that answers; got none. Run `ringlight store start`, or check NEO4J_URI."
+        ) from error
+    except (ConfigurationError, ValueError) as error:
+        raise StoreError(f"`NEO4J_URI` must read like bolt://127.0.0.1:7687; got `{uri}`. Correct it.") from error
+    except Neo4jError as error:
+        raise StoreError(
+            f"`{uri}` must do what it is asked; got {error.code}. See the server's log, then try again."
+        ) from error
+    except (DriverError, OSError) as error:
+        raise StoreError(f"`{uri}` must stay connected; got {type(error).__name__}. Try again.") from error

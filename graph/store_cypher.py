@@ -1,0 +1,201 @@
+"""The Cypher of the store, made from the kinds in `graph.store_rows`; text only, no driver.
+
+Every node and relationship carries `since` and `until`: it belongs to the generations `since <= g < until`. What will be there
+until further notice has `until = FOREVER`. What is closed carries `closed` too, with an index on it, so that sweeping costs what
+it removes and not what there is.
+"""
+
+from graph.lake import EMBEDDING_DIM
+from graph.store_rows import EDGES, NODES, EdgeKind, End, Kind, NodeKind
+
+__all__ = [
+    "BEGIN",
+    "EMBEDDING_INDEX",
+    "FOREVER",
+    "HOLD",
+    "NEAREST",
+    "POINTER",
+    "RING_EDGES",
+    "RING_NODES",
+    "SWEPT",
+    "SWITCH",
+    "close_all",
+    "close_rows",
+    "count_rows",
+    "delete_all",
+    "delete_unfinished",
+    "live",
+    "reopen_unfinished",
+    "schema",
+    "sweep",
+    "upsert",
+]
+
+FOREVER = 2**53  # exact also where a client reads numbers as doubles
+EMBEDDING_INDEX = "embedding_cosine"
+_BATCH_ROWS = 10_000
+
+POINTER = """
+OPTIONAL MATCH (c:Current {name: 'current'})
+OPTIONAL MATCH (c)-[:SHOWS]->(n:Night)
+RETURN c.generation AS generation, c.attempt AS attempt, c.is_swept AS is_swept, c.fingerprint AS fingerprint,
+       c.counts AS counts, n.date AS night
+"""
+BEGIN = """
+MERGE (c:Current {name: 'current'})
+ON CREATE SET c.generation = 0, c.attempt = 0, c.is_swept = true
+SET c.attempt = c.attempt + 1
+RETURN c.attempt AS attempt, c.generation AS generation
+"""
+# Takes the write lock of the pointer: while a batch runs no other load can begin, and after one has begun none of ours can.
+HOLD = "MATCH (c:Current {name: 'current', attempt: $g}) SET c.attempt = $g RETURN c.attempt AS attempt"
+SWITCH = """
+MATCH (c:Current {name: 'current', attempt: $g})
+OPTIONAL MATCH (c)-[:SHOWS]->(old:Night)
+DETACH DELETE old
+SET c.generation = $g, c.fingerprint = $fingerprint, c.counts = $counts, c.is_swept = false
+CREATE (c)-[:SHOWS]->(:Night {date: $date, as_of: $as_of, generation: $g})
+RETURN c.generation AS generation
+"""
+SWEPT = "MATCH (c:Current {name: 'current', generation: $g}) SET c.is_swept = true"
+
+
+def live(name: str) -> str:
+    """The condition under which the node or relationship `name` belongs to generation `$g`."""
+    return f"{name}.since <= $g < {name}.until"
+
+
+def schema() -> list[str]:
+    """Constraints and indexes; each is harmless where it exists."""
+    statements = ["CREATE CONSTRAINT current_name IF NOT EXISTS FOR (n:Current) REQUIRE n.name IS UNIQUE"]
+    for node in NODES:
+        keys = ", ".join(f"n.{key}" for key in node.keys)
+        name = node.name
+        statements += [
+            f"CREATE CONSTRAINT {name}_key IF NOT EXISTS FOR (n:{node.label}) REQUIRE ({keys}) IS UNIQUE",
+            f"CREATE INDEX {name}_closed IF NOT EXISTS FOR (n:{node.label}) ON (n.closed)",
+        ]
+    statements += [
+        f"CREATE INDEX {edge.name}_closed IF NOT EXISTS FOR ()-[r:{edge.type}]-() ON (r.closed)" for edge in EDGES
+    ]
+    statements += [
+        "CREATE INDEX identifier_hash IF NOT EXISTS FOR (n:Identifier) ON (n.identifier)",
+        "CREATE INDEX score_rank IF NOT EXISTS FOR ()-[r:SCORED]-() ON (r.rank)",
+        f"CREATE VECTOR INDEX {EMBEDDING_INDEX} IF NOT EXISTS FOR ()-[r:EMBEDDED]-() ON (r.embedding) OPTIONS "
+        f"{{indexConfig: {{`vector.dimensions`: {EMBEDDING_DIM}, `vector.similarity_function`: 'cosine'}}}}",
+    ]
+    return statements
+
+
+def upsert(kind: Kind) -> str:
+    """Writes `$rows` as of generation `$g`; done twice it is as done once. Returns how many rows found their place."""
+    if isinstance(kind, NodeKind):
+        keys = ", ".join(f"{key}: row.{key}" for key in kind.keys)
+        label = " SET n:$(row.label)" if kind.by_label else ""
+        return (
+            f"UNWIND $rows AS row MERGE (n:{kind.label} {{{keys}}}) ON CREATE SET n.since = $g "
+            f"SET n.until = $forever REMOVE n.closed{label} RETURN count(n) AS n_rows"
+        )
+    keys = "".join(f", {key}: row.{key}" for key in kind.keys)
+    values = "".join(f", r.{name} = row.{name}" for name in kind.properties if name not in kind.keys)
+    return (
+        f"UNWIND $rows AS row {_ends(kind)} WHERE s.until > $g AND e.until > $g "
+        f"MERGE (s)-[r:{kind.type} {{since: $g{keys}}}]->(e) SET r.until = $forever{values} RETURN count(r) AS n_rows"
+    )
+
+
+def close_rows(kind: Kind) -> str:
+    """Ends what `$rows` name, from generation `$g` on. Returns how many were found."""
+    if isinstance(kind, NodeKind):
+        found = f"MATCH (x:{kind.label} {{{', '.join(f'{key}: row.{key}' for key in kind.keys)}}})"
+    else:
+        keys = f" {{{', '.join(f'{key}: row.{key}' for key in kind.keys)}}}" if kind.keys else ""
+        found = f"{_ends(kind)} MATCH (s)-[x:{kind.type}{keys}]->(e)"
+    return (
+        f"UNWIND $rows AS row {found} WHERE x.since < $g AND x.until > $g "
+        "SET x.until = $g, x.closed = $g RETURN count(x) AS n_rows"
+    )
+
+
+def close_all(kind: Kind) -> str:
+    """Ends all that is open, from generation `$g` on; in transactions of its own."""
+    return _in_batches(kind, "x.since < $g AND x.until > $g", "SET x.until = $g, x.closed = $g")
+
+
+def delete_unfinished(kind: Kind) -> str:
+    """Deletes what loads before `$g` wrote and never showed; in transactions of its own."""
+    return _in_batches(kind, "$current < x.since < $g", "DETACH DELETE x" if isinstance(kind, NodeKind) else "DELETE x")
+
+
+def reopen_unfinished(kind: Kind) -> str:
+    """Opens again what loads before `$g` closed and never took from view; in transactions of its own."""
+    return _in_batches(kind, "$current < x.closed < $g", "SET x.until = $forever REMOVE x.closed")
+
+
+def sweep(kind: Kind) -> str:
+    """Deletes what no generation from `$g` on shows; in transactions of its own."""
+    return _in_batches(kind, "x.closed <= $g", "DETACH DELETE x" if isinstance(kind, NodeKind) else "DELETE x")
+
+
+def delete_all(kind: Kind) -> str:
+    """Deletes every one of its kind; in transactions of its own."""
+    return _in_batches(kind, "x.since IS NOT NULL", "DETACH DELETE x" if isinstance(kind, NodeKind) else "DELETE x")
+
+
+def count_rows(kind: Kind) -> str:
+    """How many belong to generation `$g`."""
+    return f"{_match(kind)} WHERE {live('x')} RETURN count(x) AS n_rows"
+
+
+def _match(kind: Kind) -> str:
+    return f"MATCH (x:{kind.label})" if isinstance(kind, NodeKind) else f"MATCH ()-[x:{kind.type}]->()"
+
+
+def _in_batches(kind: Kind, condition: str, action: str) -> str:
+    return f"{_match(kind)} WHERE {condition} CALL (x) {{ {action} }} IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
+
+
+def _ends(kind: EdgeKind) -> str:
+    return f"MATCH (s{_pattern(kind.start)}) MATCH (e{_pattern(kind.end)})"
+
+
+def _pattern(end: End) -> str:
+    return f":{end.label} {{{', '.join(f'{key}: row.{column}' for column, key in end.columns)}}}"
+
+
+NEAREST = f"""
+MATCH (:Account {{account_id: $account_id}})-[own:EMBEDDED]->(version:EmbeddingVersion) WHERE {live("own")}
+CALL db.index.vector.queryRelationships('{EMBEDDING_INDEX}', $n_asked, own.embedding) YIELD relationship AS hit, score
+WITH own, version, hit, score, startNode(hit) AS other
+WHERE hit <> own AND endNode(hit) = version AND {live("hit")}
+RETURN other.account_id AS account_id, score AS similarity
+ORDER BY similarity DESC, account_id LIMIT $k
+"""
+RING_NODES = f"""
+MATCH (ring:Ring {{ring_id: $ring_id}})<-[sus:SUSPECTED_IN]-(a:Account) WHERE {live("sus")}
+OPTIONAL MATCH (a)-[s:SCORED]->() WHERE {live("s")}
+OPTIONAL MATCH (a)-[m:MEMBER_OF]->(c:Cluster) WHERE {live("m")}
+OPTIONAL MATCH (a)-[l:LABELLED]->(o:Outcome) WHERE {live("l")}
+RETURN a.account_id AS node, 'account' AS kind, a.account_id AS account_id, null AS identifier_type, null AS identifier,
+       s.score AS score, s.rank AS rank, c.cluster_id AS cluster_id, o.outcome AS outcome
+ORDER BY node
+"""
+RING_EDGES = f"""
+MATCH (ring:Ring {{ring_id: $ring_id}})<-[sus:SUSPECTED_IN]-(a:Account) WHERE {live("sus")}
+WITH collect(DISTINCT a) AS members
+UNWIND members AS a
+CALL (a, members) {{
+    MATCH (a)-[r:LINKED]->(i:Identifier) WHERE {live("r")}
+    RETURN i.identifier_type + ':' + i.identifier AS target, 'link' AS kind, i.identifier_type AS identifier_type,
+           i.identifier AS identifier, r.weight AS weight, r.first_seen AS first_seen, r.last_seen AS last_seen,
+           r.n_events AS n_events, null AS identifier_types, null AS evidence
+    UNION ALL
+    MATCH (a)-[r:PAIRED]->(b:Account) WHERE {live("r")} AND b IN members
+    RETURN b.account_id AS target, 'pair' AS kind, null AS identifier_type, null AS identifier, r.weight_bits AS weight,
+           null AS first_seen, null AS last_seen, null AS n_events, r.identifier_types AS identifier_types,
+           r.evidence AS evidence
+}}
+RETURN a.account_id AS source, target, kind, identifier_type, identifier, weight, first_seen, last_seen, n_events,
+       identifier_types, evidence
+ORDER BY source, kind, target
+"""
