@@ -12,10 +12,10 @@ An attribute that is not known is absent. `build_network` is shared by the reade
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import polars as pl
@@ -23,12 +23,17 @@ import polars as pl
 from graph.errors import InputError
 from graph.lake import Night
 
+if TYPE_CHECKING:
+    from graph.store import Store
+
 __all__ = [
     "account_node",
     "build_network",
     "identifier_node",
     "pseudonyms",
     "read_cluster_network",
+    "read_cluster_networks",
+    "read_ring_network",
     "write_graphml",
 ]
 
@@ -147,18 +152,29 @@ def _known(row: Mapping[str, Any]) -> dict[str, Any]:
 def read_cluster_network(night: Night, cluster_id: str) -> nx.Graph:
     """A cluster of a night (a ring is one too: its `ring_id` is its `cluster_id`) as a network.
 
-    Only the cluster's rows are read: each table is filtered while it is scanned.
-
     Returns:
         See the module's docstring. `network.graph` holds `cluster_id` and `as_of`.
 
     Raises:
         InputError: the night has no such cluster.
     """
-    members = night.scan("clusters").filter(pl.col("cluster_id") == cluster_id).select("account_id").collect()
-    if members.is_empty():
+    return read_cluster_networks(night, [cluster_id])[cluster_id]
+
+
+def read_cluster_networks(night: Night, cluster_ids: Sequence[str]) -> dict[str, nx.Graph]:
+    """Several clusters at the cost of one; see `read_cluster_network`.
+
+    Each table is scanned once and filtered while it is, so only the clusters' own rows come into memory.
+
+    Raises:
+        InputError: the night lacks one of them.
+    """
+    wanted = list(dict.fromkeys(cluster_ids))
+    members = night.scan("clusters").filter(pl.col("cluster_id").is_in(wanted)).collect()
+    missing = [cluster for cluster in wanted if cluster not in set(members["cluster_id"])]
+    if missing:
         raise InputError(
-            f"`cluster_id` must be a cluster of the night {night.date}; got `{cluster_id}`. "
+            f"`cluster_id` must be a cluster of the night {night.date}; got `{missing[0]}`. "
             "`rings.parquet` and `clusters.parquet` of that night list those there are; "
             "`lineage.parquet` says what became of earlier ones."
         )
@@ -168,15 +184,69 @@ def read_cluster_network(night: Night, cluster_id: str) -> nx.Graph:
     links = night.scan("links").filter(pl.col("account_id").is_in(own)).collect()
     pairs = night.scan("pairs").filter(pl.col("account_a").is_in(own), pl.col("account_b").is_in(own)).collect()
     accounts = members.join(scores, on="account_id", how="left").join(labels, on="account_id", how="left")
-    identifiers = links.select("identifier_type", "identifier").unique()
-    network = build_network(
-        [{"kind": "account", **row} for row in accounts.iter_rows(named=True)]
-        + [{"kind": "identifier", **row} for row in identifiers.iter_rows(named=True)],
-        [{"kind": "link", **row} for row in links.iter_rows(named=True)]
-        + [{"kind": "pair", **row} for row in pairs.iter_rows(named=True)],
+    cluster_of = members.rename({"account_id": "account"})
+    linked = links.join(cluster_of, left_on="account_id", right_on="account")
+    # Two clusters may hold a pair between them; it belongs to neither.
+    paired = pairs.join(cluster_of, left_on="account_a", right_on="account").join(
+        cluster_of, left_on=["account_b", "cluster_id"], right_on=["account", "cluster_id"]
     )
-    network.graph.update(cluster_id=cluster_id, as_of=night.as_of)
+    networks = {}
+    for cluster in wanted:
+        of_cluster = pl.col("cluster_id") == cluster
+        own_links = linked.filter(of_cluster).drop("cluster_id")
+        network = build_network(
+            _rows("account", accounts.filter(of_cluster).drop("cluster_id"))
+            + _rows("identifier", own_links.select("identifier_type", "identifier").unique()),
+            _rows("link", own_links) + _rows("pair", paired.filter(of_cluster).drop("cluster_id")),
+        )
+        network.graph.update(cluster_id=cluster, as_of=night.as_of)
+        networks[cluster] = network
+    return networks
+
+
+def read_ring_network(store: "Store", ring_id: str) -> nx.Graph:
+    """A ring of the night that the store shows, as a network.
+
+    Returns:
+        See the module's docstring; `network.graph` holds `cluster_id`.
+
+    Raises:
+        InputError: the store shows no such ring.
+        StoreError: no night is loaded, or the server fails.
+    """
+    from graph.store import read_ring  # here, so that who reads the lake alone needs no driver
+
+    nodes, edges = read_ring(store, ring_id)
+    network = build_network(
+        [{key: value for key, value in row.items() if key != "node"} | _ring_of(row, ring_id) for row in nodes],
+        [_stored_edge(row) for row in edges],
+    )
+    network.graph.update(cluster_id=ring_id)
     return network
+
+
+def _ring_of(row: Mapping[str, Any], ring_id: str) -> dict[str, str]:
+    return {"ring_id": ring_id} if row["kind"] == "account" else {}
+
+
+def _stored_edge(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An edge of `graph.store.read_ring` as `build_network` takes it: native times, evidence parsed."""
+    if row["kind"] == "pair":
+        return {
+            "kind": "pair",
+            "account_a": row["source"],
+            "account_b": row["target"],
+            "weight_bits": row["weight"],
+            "evidence": json.loads(row["evidence"]) if row["evidence"] else None,
+        }
+    edge = {name: row[name] for name in ("kind", "identifier_type", "identifier", "weight", "n_events")}
+    times = {name: row[name] for name in ("first_seen", "last_seen")}
+    native = {name: time.to_native() if hasattr(time, "to_native") else time for name, time in times.items()}
+    return {"account_id": row["source"], **edge, **native}
+
+
+def _rows(kind: str, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    return [{"kind": kind, **row} for row in frame.iter_rows(named=True)]
 
 
 def write_graphml(network: nx.Graph, path: Path) -> Path:
