@@ -1,0 +1,58 @@
+"""Report: what the night found, for people and programs. out/report.html, out/report.json"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jobs.night import NightContext, StepConfig, StepResult
+
+__all__ = ["Config", "run"]
+
+READS = ("ingest", "links", "pairs", "clusters", "train", "score", "rings")
+
+
+class Config(StepConfig):
+    """The report has no settings of its own."""
+
+
+def run(night: NightContext, config: Config) -> StepResult:
+    """Writes the report from the night's tables and what the steps before left as facts."""
+    from jobs.report import build_report, write_report  # networkx and jinja2 load here, not with the settings
+
+    report = build_report(night.out, _facts(night))
+    write_report(report, night.out)
+    return StepResult(rows={"rings shown": report["rings"]["n_listed"]}, outputs=["report.html", "report.json"])
+
+
+def _facts(night: NightContext) -> dict[str, Any]:
+    """The steps' facts as `jobs.report.build_report` takes them; what a step did not leave is left out."""
+    by_step = list(_facts_by_step(night))
+
+    def gathered(name: str) -> list[str]:
+        return [each for facts in by_step for each in facts.get(name, [])]
+
+    merged: Mapping[str, Any] = {name: value for facts in by_step for name, value in facts.items()}
+    facts = {name: merged[name] for name in ("tables", "model", "no_model") if merged.get(name)}
+    return facts | {
+        "as_of": night.date.isoformat(),
+        "capacity": night.settings.capacity,
+        "seed": night.seed,
+        "warnings": gathered("warnings"),
+        "alarms": gathered("alarms"),
+    }
+
+
+def _facts_by_step(night: NightContext) -> Iterator[Mapping[str, Any]]:
+    """In the order of `READS`; a step that runs alone finds them in the manifest that the chain left."""
+    if night.results:
+        yield from (night.results[name].facts for name in READS if name in night.results)
+        return
+    manifest = night.out / "manifest.json"
+    steps = json.loads(manifest.read_text(encoding="utf-8"))["steps"] if manifest.is_file() else {}
+    yield from (steps[name]["facts"] for name in READS if name in steps)
+
+
+if __name__ == "__main__":
+    from jobs.nightly import run_alone
+
+    run_alone("report")

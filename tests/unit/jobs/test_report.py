@@ -1,0 +1,182 @@
+import html.parser
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from graph.cleaning import QUARANTINE_SCHEMA
+from graph.lake import Night, write_table
+from jobs.report import build_report, render_page, write_report
+
+FACTS: dict[str, Any] = {
+    "capacity": 50,
+    "seed": 0,
+    "tables": {
+        "signups": {
+            "n_read": 125,
+            "n_rows": 122,
+            "n_repeated": 1,
+            "n_nulled": {},
+            "first_event": "2025-12-01 00:00:00+00:00",
+            "last_event": "2026-03-29 00:00:00+00:00",
+        },
+        "profiles": {
+            "n_read": 400,
+            "n_rows": 400,
+            "n_repeated": 0,
+            "n_nulled": {"birth_date": 3},
+            "first_event": None,
+            "last_event": None,
+        },
+    },
+    "warnings": ["column `signups.colour` is not part of the event contract and was ignored"],
+    "alarms": ["the largest cluster holds 57.4% of the accounts, more than 2.0%"],
+    "model": {
+        "version": "m1",
+        "kind": "sage",
+        "trained_as_of": "2026-03-31",
+        "threshold": 0.5,
+        "prevalence": 0.0121,
+        "split": "Validated on accounts of March.",
+        "validation": {
+            "auprc": {"value": 0.71, "low": 0.62, "high": 0.8},
+            "precision_at_capacity": {"k": 50, "n_hits": 41, "value": 0.82, "low": 0.69, "high": 0.9},
+        },
+        "controls": {
+            "trees_without_graph": {"auprc": 0.1},
+            "shuffled_edges": {"auprc": {"value": 0.2, "low": 0.1, "high": 0.3}},
+        },
+        "calibration": [{"mean_score": 0.05, "share_positive": 0.04, "n": 100}],
+    },
+}
+
+
+@pytest.fixture
+def night(made_night: Callable[..., Night], tmp_path: Path) -> Night:
+    night = made_night(tmp_path)
+    when = datetime(2026, 3, 1, tzinfo=UTC)
+    row = {"event_id": "e", "event_time": when, "known_time": when, "account_id": "x"}
+    rejected = [{**row, "reason": reason} for reason in ("no_signup", "no_signup", "null_key")]
+    (night.folder / "quarantine").mkdir()
+    pl.DataFrame(rejected, schema=QUARANTINE_SCHEMA).write_parquet(night.folder / "quarantine" / "logins.parquet")
+    return night
+
+
+class Page(html.parser.HTMLParser):
+    """What a test needs to know of a page: its text, its addresses, its open tags."""
+
+    VOID = frozenset({"meta", "line", "circle", "path", "rect", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.pictures_without_name = 0
+        self.ids: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.addresses += [value or "" for name, value in attrs if name in ("href", "src", "action", "xlink:href")]
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.pictures_without_name += tag in ("svg", "img") and not (found.get("aria-label") or found.get("alt"))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+
+def test_the_report_says_what_came_in_what_was_rejected_and_what_was_found(night: Night) -> None:
+    report = build_report(night.folder, FACTS)
+    assert report["summary"]["n_accounts"] == 122
+    assert report["rejected"] == [
+        {"table": "logins", "reason": "no_signup", "n_rows": 2},
+        {"table": "logins", "reason": "null_key", "n_rows": 1},
+    ]
+    assert report["clusters"]["largest"] == 70
+    assert sum(row["n_accounts"] for row in report["clusters"]["sizes"]) == 122
+    assert sum(bin_["n"] for bin_ in report["scores"]["histogram"]) == 122
+    assert report["scores"]["n_above_threshold"] == 78
+    assert report["lineage"] == {"born": 1, "grew": 1, "merged": 1}
+    assert [ring["ring_id"] for ring in report["rings"]["listed"]] == ["c-farm", "c-chain"]
+    farm = report["rings"]["listed"][0]
+    assert len(farm["members"]) == 8
+    assert farm["members"][0]["reasons"] == ["shares a device with 7 accounts"]
+    assert farm["lineage"] == "grew"
+    assert {row["identifier_type"]: row["most_accounts"] for row in farm["shared"]} == {
+        "device": 8,
+        "address": 8,
+        "instrument": 4,
+    }
+
+
+def test_the_page_is_whole_needs_nothing_from_outside_and_names_its_pictures(night: Night) -> None:
+    text = render_page(build_report(night.folder, FACTS))
+    page = Page(text)
+    assert page.open == []
+    assert all(address.startswith("#") and address[1:] in page.ids for address in page.addresses)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "<script" not in text
+    assert page.pictures_without_name == 0
+    words = " ".join(" ".join(page.words).split())
+    for expected in (
+        "57.4%",
+        "0.820 (0.690 to 0.900), 41 of 50",
+        "the account has no signup known at the cut-off",
+        "trees without graph",
+        "trained as of 2026-03-31",
+        "birth_date 3",
+        "shares a device with 7 accounts",
+        "things that one account alone has are not drawn",
+    ):
+        assert expected in words
+
+
+def test_names_are_written_as_text_never_as_markup(night: Night) -> None:
+    rings = night.read("rings").with_columns(reasons=pl.lit(["<script>alert(1)</script>"], dtype=pl.List(pl.String)))
+    write_table(rings, night.folder, "rings")
+    assert "<script" not in render_page(build_report(night.folder, FACTS))
+
+
+def test_equal_nights_give_equal_bytes_whatever_the_order_of_rows(
+    made_night: Callable[..., Night], tmp_path: Path
+) -> None:
+    nights = [made_night(tmp_path / name) for name in ("one", "other")]
+    for table in ("links", "pairs", "clusters", "scores", "rings", "lineage", "reasons"):
+        write_table(nights[1].read(table).reverse(), nights[1].folder, table)
+    files = [write_report(build_report(night.folder, FACTS), night.folder) for night in nights]
+    assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
+    data = files[0][0].read_text()
+    assert json.loads(data)["as_of"] == "2026-03-31"
+    assert str(tmp_path) not in data
+
+
+def test_without_a_model_the_report_says_why(made_night: Callable[..., Night], tmp_path: Path) -> None:
+    night = made_night(tmp_path, with_model=False)
+    report = build_report(night.folder, {"no_model": "no outcome is known at the cut-off"})
+    assert report["scores"] is None
+    assert report["rings"]["listed"] == []
+    words = " ".join(" ".join(Page(render_page(report)).words).split())
+    assert "no outcome is known at the cut-off" in words
+    assert "Without scores there are no rings." in words
+    assert "122 accounts" in words
+
+
+def test_a_night_with_no_facts_and_no_rings_still_makes_a_page(
+    made_night: Callable[..., Night], tmp_path: Path
+) -> None:
+    night = made_night(tmp_path)
+    write_table(night.read("rings").clear(), night.folder, "rings")
+    assert "No cluster lies above the threshold." in render_page(build_report(night.folder, {}))

@@ -1,0 +1,53 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graph.lake import Night
+from jobs.night import NightContext, StepResult
+from jobs.settings import Settings
+from jobs.steps.report import Config, run
+
+FACTS: dict[str, dict[str, Any]] = {
+    "ingest": {"tables": {"signups": {"n_read": 125, "n_rows": 122}}, "warnings": ["one", "two"]},
+    "clusters": {"n_clusters": 43, "alarms": ["the largest cluster holds 57.4% of the accounts"]},
+    "train": {"model": None, "no_model": "no outcome is known at the cut-off"},
+}
+
+
+@pytest.fixture
+def context(made_night: Callable[..., Night], tmp_path: Path) -> NightContext:
+    night = made_night(tmp_path / "lake", with_model=False)
+    return NightContext(
+        events=tmp_path / "events",
+        lake=tmp_path / "lake",
+        date=night.date,
+        out=night.folder,
+        work=tmp_path / "work",
+        key="00",
+        settings=Settings(capacity=7),
+        results={name: StepResult(facts=facts) for name, facts in FACTS.items()},
+    )
+
+
+def test_the_report_gathers_what_the_steps_left(context: NightContext) -> None:
+    result = run(context, Config())
+    assert sorted(result.outputs) == ["report.html", "report.json"]
+    report = json.loads((context.out / "report.json").read_text())
+    assert report["capacity"] == 7
+    assert report["alarms"] == FACTS["clusters"]["alarms"]
+    assert report["warnings"] == ["one", "two"]
+    assert report["input"][0]["n_read"] == 125
+    assert "no outcome is known at the cut-off" in report["no_model"]
+
+
+def test_alone_it_finds_the_facts_in_the_manifest(context: NightContext) -> None:
+    run(context, Config())
+    together = (context.out / "report.json").read_bytes()
+    steps = {name: {"facts": facts} for name, facts in FACTS.items()}
+    (context.out / "manifest.json").write_text(json.dumps({"steps": steps}))
+    run(replace(context, results={}), Config())
+    assert (context.out / "report.json").read_bytes() == together
