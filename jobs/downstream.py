@@ -1,0 +1,223 @@
+"""`ringlight downstream`: how another team's model gains from the embeddings.
+
+It foresees whether an account has a reversed payment in the next 30 days, from ordinary account features, with and without the
+embeddings. It is fitted on an earlier night and measured on a later one, as it would be used: fitted once, then fed each night.
+That holds only while the embeddings mean the same, so both nights must have one and the same embedding version.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from graph.errors import InputError
+from graph.lake import Night, read_night
+from jobs.downstream_features import FEATURE_NAMES, build_account_features, read_account_tables, reversed_within
+from jobs.metrics import Ranking, bootstrap
+
+__all__ = ["Example", "measure_lift", "read_example", "run"]
+
+N_DAYS = 30
+N_SEEDS = 5
+_TREES = {
+    "objective": "binary",
+    "learning_rate": 0.04,
+    "num_leaves": 7,
+    "min_data_in_leaf": 30,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+_ROUNDS = 150
+
+
+@dataclass(frozen=True)
+class Example:
+    """A night as the model sees it, one row an account.
+
+    Attributes:
+        features: f64 [n, f], `jobs.downstream_features.FEATURE_NAMES`; nan where it never happened.
+        embeddings: f32 [n, 64].
+        is_reversed: bool [n], the truth of the days after the night.
+        embedding_version: of all its embeddings.
+    """
+
+    features: NDArray[np.float64]
+    embeddings: NDArray[np.float32]
+    is_reversed: NDArray[np.bool_]
+    embedding_version: str
+
+
+def run(
+    events: Path,
+    lake: Path,
+    fit: date,
+    measure: date,
+    json_out: Path | None = None,
+    *,
+    seed: int = 0,
+    n_threads: int = 0,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Fits on the night `fit`, measures on the night `measure`, prints, and writes JSON where asked.
+
+    Raises:
+        InputError: the nights are not there, lack embeddings or differ in their version, lie too close, or the events end too
+            early.
+    """
+    if (measure - fit).days < N_DAYS:
+        raise InputError(
+            f"`--measure` must lie {N_DAYS} days or more after `--fit` ({fit}), when its outcomes are known; got {measure}."
+        )
+    nights = [read_night(lake, day) for day in (fit, measure)]
+    _refuse_mixed_versions(nights)
+    fitted, measured = (read_example(events, night) for night in nights)
+    for name, example in (("--fit", fitted), ("--measure", measured)):
+        if not 0 < example.is_reversed.sum() < len(example.is_reversed):
+            raise InputError(
+                f"`{name}` must be a night that some, not all, accounts follow with a reversed payment within {N_DAYS} days; "
+                f"got {example.is_reversed.sum()} of {len(example.is_reversed)}. Choose another date."
+            )
+    result = {
+        "fit": fit.isoformat(),
+        "measure": measure.isoformat(),
+        "n_days": N_DAYS,
+        "embedding_version": fitted.embedding_version,
+        **measure_lift(fitted, measured, seeds=range(seed, seed + N_SEEDS), n_threads=n_threads),
+    }
+    _print(result, console or Console(highlight=False))
+    if json_out is not None:
+        try:
+            json_out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"`--json` must be a file that can be written; got `{json_out}` ({error.strerror})."
+            ) from error
+    return result
+
+
+def _refuse_mixed_versions(nights: Sequence[Night]) -> None:
+    versions = {
+        night.date: night.scan("embeddings")
+        .select(pl.col("embedding_version").unique())
+        .collect()
+        .to_series()
+        .to_list()
+        for night in nights
+    }
+    for day, found in versions.items():
+        if not found:
+            raise InputError(f"The night {day} must have embeddings; it has none, for it had no model.")
+    if len({version for found in versions.values() for version in found}) > 1:
+        listed = ", ".join(f"{day} has {' and '.join(sorted(found))}" for day, found in versions.items())
+        raise InputError(
+            f"`--fit` and `--measure` must be nights of one embedding version; {listed}. A vector means nothing to a model fitted "
+            "on another version: run the later night with `--model` of the earlier one, or choose nights of one version."
+        )
+
+
+def read_example(events: Path, night: Night) -> Example:
+    """Features, embeddings and outcome of every account of a night.
+
+    Raises:
+        InputError: the events do not keep the contract, or end before the outcomes are known.
+    """
+    table = night.read("embeddings").sort("account_id")
+    features = build_account_features(read_account_tables(events, night.as_of), table, night.as_of)
+    vectors = table["embedding"].list.to_array(table["embedding"].list.len()[0]).to_numpy()
+    return Example(
+        features=features.select(FEATURE_NAMES).to_numpy(),
+        embeddings=vectors,
+        is_reversed=reversed_within(events, table, night.as_of, N_DAYS).to_numpy(),
+        embedding_version=table["embedding_version"][0],
+    )
+
+
+def measure_lift(fitted: Example, measured: Example, seeds: Sequence[int], n_threads: int = 0) -> dict[str, Any]:
+    """Average precision on `measured` of models fitted on `fitted`, for each kind of input, and what the embeddings add.
+
+    Returns:
+        `seeds`, `fitted_on` and `measured_on` (n_accounts, n_positives, prevalence), `auprc` by input (`features`,
+        `embeddings`, `features_and_embeddings`): mean over the seeds, `by_seed`, and a 95 % interval by resampling accounts; `lift`
+        of the embeddings over the features alone, resampled on the same accounts.
+    """
+    inputs: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
+        "features": (fitted.features, measured.features),
+        "embeddings": (fitted.embeddings, measured.embeddings),
+        "features_and_embeddings": (_both(fitted), _both(measured)),
+    }
+    n = len(measured.is_reversed)
+    rankings: dict[str, list[Ranking]] = {}
+    for name, (train, test) in inputs.items():
+        scores = [_fit_and_score(train, fitted.is_reversed, test, seed, n_threads) for seed in seeds]
+        rankings[name] = [Ranking.of(measured.is_reversed, score) for score in scores]
+
+    def mean(name: str, weight: NDArray[np.float64]) -> float:
+        return float(np.mean([ranking.auprc(weight) for ranking in rankings[name]]))
+
+    def lift(weight: NDArray[np.float64]) -> float:
+        return mean("features_and_embeddings", weight) - mean("features", weight)
+
+    return {
+        "seeds": list(seeds),
+        "fitted_on": _counts(fitted),
+        "measured_on": _counts(measured),
+        "auprc": {
+            name: {
+                **(bootstrap(lambda weight, name=name: mean(name, weight), n, seeds[0]) or {}),  # type: ignore[misc]
+                "by_seed": [ranking.auprc(np.ones(n)) for ranking in rankings[name]],
+            }
+            for name in inputs
+        },
+        "lift": bootstrap(lift, n, seeds[0]),
+    }
+
+
+def _both(example: Example) -> NDArray[np.float64]:
+    return np.hstack([example.features, example.embeddings.astype(np.float64)])
+
+
+def _counts(example: Example) -> dict[str, Any]:
+    n, n_positives = len(example.is_reversed), int(example.is_reversed.sum())
+    return {"n_accounts": n, "n_positives": n_positives, "prevalence": n_positives / n}
+
+
+def _fit_and_score(
+    train: NDArray[Any], target: NDArray[np.bool_], test: NDArray[Any], seed: int, n_threads: int
+) -> NDArray[np.float64]:
+    """Log odds of the accounts of `test`."""
+    data = lightgbm.Dataset(np.asarray(train, dtype=np.float64), label=target.astype(np.float64))
+    trees = lightgbm.train({**_TREES, "seed": seed, "num_threads": n_threads}, data, num_boost_round=_ROUNDS)
+    return np.asarray(trees.predict(np.asarray(test, dtype=np.float64), raw_score=True), dtype=np.float64)
+
+
+def _print(result: dict[str, Any], console: Console) -> None:
+    fitted, measured = result["fitted_on"], result["measured_on"]
+    console.print(
+        f"A reversed payment within {result['n_days']} days: fitted on the night {result['fit']} "
+        f"({fitted['n_positives']:,} of {fitted['n_accounts']:,} accounts), measured on {result['measure']} "
+        f"({measured['n_positives']:,} of {measured['n_accounts']:,}, prevalence {measured['prevalence']:.2%}); "
+        f"embeddings {result['embedding_version']}."
+    )
+    table = Table("input", "AUPRC, mean of seeds (95 % interval over accounts)", "by seed")
+    for name, area in result["auprc"].items():
+        seeds = ", ".join(f"{value:.3f}" for value in area["by_seed"])
+        table.add_row(name.replace("_", " "), f"{area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f})", seeds)
+    console.print(table)
+    lift = result["lift"]
+    console.print(
+        f"The embeddings add {lift['value']:+.3f} ({lift['low']:+.3f} to {lift['high']:+.3f}) to the features alone."
+    )
