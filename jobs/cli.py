@@ -172,6 +172,19 @@ def simulate(
 
 
 @app.command()
+def show(lake: Lake, as_of: MaybeDay = None, debug: Debug = False) -> None:
+    """What a night found.
+
+    Example:
+
+      ringlight show --lake lake --as-of 2026-06-30
+    """
+    from jobs.show import run
+
+    run(lake, as_of)
+
+
+@app.command()
 def evaluate(
     lake: Lake,
     truth: Annotated[

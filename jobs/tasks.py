@@ -6,33 +6,35 @@ needs more than a core. What a task raises arrives as it was raised, so that a u
 
 import contextlib
 import os
+import secrets
 import shutil
+import socket
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from graph.errors import RinglightError, StoreError
+from graph.errors import InputError, RinglightError, StoreError
 from jobs.night import Progress, SilentProgress
 
 __all__ = ["connected", "map_tasks", "run_task"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 OBJECT_STORE_BYTES = 512 * 1024**2
+PROBE_SECONDS = 10.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
-    "RAY_enable_open_telemetry": "0",
 }
-_THREAD_VARIABLES = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-def _threads(n_threads: int) -> dict[str, dict[str, str]]:
-    return {"env_vars": dict.fromkeys(_THREAD_VARIABLES, str(n_threads))}
+# Of a Ray that is started here: it listens on 127.0.0.1 alone (the switch was made for macOS and works anywhere), and who
+# else is on the machine needs the token.
+_PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+_TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105  (a name)
+_TASK_ENVIRONMENT = {"env_vars": {"POLARS_MAX_THREADS": "1"}}
 
 
 @contextlib.contextmanager
@@ -46,16 +48,19 @@ def connected(address: str | None, n_cpus: int, memory_bytes: int = 4 * 1024**3)
         memory_bytes: what it may take; an eighth of it, 512 MiB at most, is for objects, since data goes through files.
 
     Raises:
+        InputError: `address` is not an address.
         StoreError: no Ray answers at `address`, or none could be started (one try again included).
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
+    _prepare_environment(is_local=address is None)
     import ray
 
     if ray.is_initialized():
         yield
         return
+    if address:
+        _probe(address)
     folder = None if address else _short_temporary_folder()
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": _threads(1)}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": _TASK_ENVIRONMENT}
     if address:
         options["address"] = address
     else:
@@ -65,7 +70,6 @@ def connected(address: str | None, n_cpus: int, memory_bytes: int = 4 * 1024**3)
             "num_gpus": None,
             "object_store_memory": min(OBJECT_STORE_BYTES, memory_bytes // 8),
             "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
             "_temp_dir": folder,
         }
     try:
@@ -75,6 +79,37 @@ def connected(address: str | None, n_cpus: int, memory_bytes: int = 4 * 1024**3)
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _probe(address: str) -> None:
+    """Whether anything listens there: Ray itself would try for minutes and then end the process."""
+    place = urlsplit(address if "://" in address else f"ray://{address}")
+    try:
+        host, port = place.hostname, place.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port:
+        if address == "auto":
+            return
+        raise InputError(f"`--address` must be HOST:PORT, ray://HOST:PORT or `auto`; got `{address}`.")
+    try:
+        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+    except OSError as error:
+        raise _no_ray(address, error) from None
+
+
+def _no_ray(address: str, error: BaseException) -> StoreError:
+    return StoreError(
+        f"`--address` must be a running Ray; got `{address}`: {_first_line(error)}. "
+        "Start it with `ray start --head`, or leave `--address` out."
+    )
+
+
+def _prepare_environment(is_local: bool) -> None:
+    """Ray's own switches, which it reads once, when it is imported or started."""
+    wanted = _QUIET | (_PRIVATE | {_TOKEN_VARIABLE: secrets.token_hex(32)} if is_local else {})
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)
 
 
 def _short_temporary_folder() -> str:
@@ -97,13 +132,9 @@ def _init(options: dict[str, Any], tries: int) -> None:
             if left:
                 time.sleep(2)  # a crowded machine: the first start may run into ray's own time limit
                 continue
-            where = options["address"]
-            if where == "local":
+            if options["address"] == "local":
                 raise StoreError(f"Ray did not start on this machine: {_first_line(error)}. Try again.") from error
-            raise StoreError(
-                f"`--address` must be a running Ray; got `{where}`: {_first_line(error)}. "
-                "Start it with `ray start --head`, or leave `--address` out."
-            ) from error
+            raise _no_ray(options["address"], error) from error
 
 
 def _first_line(error: BaseException) -> str:
@@ -123,14 +154,15 @@ def map_tasks(
     Args:
         function: a function of a module's top level. It runs in another process: big data goes through files, not arguments.
         arguments: one tuple a task, small.
-        n_cpus: cores and threads of one task.
+        n_cpus: cores that one task takes. polars has one thread in every task; what else has threads is told so by its own
+            argument.
 
     Raises:
         Exception: what the first failing task raised; the others end with the run.
     """
     import ray
 
-    remote = ray.remote(function).options(num_cpus=n_cpus, max_retries=1, runtime_env=_threads(n_cpus))
+    remote = ray.remote(function).options(num_cpus=n_cpus, max_retries=1)
     references = [remote.remote(*each) for each in arguments]
     done: dict[Any, R] = {}
 
@@ -154,7 +186,7 @@ def map_tasks(
 def run_task(
     function: Callable[..., R], *arguments: Any, n_cpus: int = 1, progress: Progress | None = None, label: str = ""
 ) -> R:
-    """`function(*arguments)` as one Ray task with `n_cpus` cores and as many threads; see `map_tasks`."""
+    """`function(*arguments)` as one Ray task with `n_cpus` cores; see `map_tasks`."""
     return map_tasks(function, [arguments], progress=progress, label=label, n_cpus=n_cpus)[0]
 
 

@@ -42,6 +42,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         ["config", "--set", "capacity=0"],
         ["config", "--set", "capasity=3"],
         ["config", "--config", "absent.toml"],
+        ["show", "--lake", "absent"],
         ["evaluate", "--lake", "absent", "--truth", "absent.parquet"],
         ["nightly", "--events", "absent", "--lake", "lake", "--as-of", "2026-06-30"],
     ],
