@@ -225,6 +225,7 @@ class Draft:
         phone: ten digits. home: row of `homes`.
         quiet_from, quiet_until: nothing happens on the account between them. left_at: nor after it.
         ring, archetype: -1 for honest accounts. synthetic: the person does not exist.
+        own_kind: kind of each account's main device, as in `behaviour.PLATFORMS`.
         lines: the first line of each home, shape (homes,); residential proxies sell them.
         changes: later submissions of a profile: (account, time, field, value) arrays.
         cashouts: payments of rings and fundraisers: (account, time, payee, amount in minor units, share that is reversed).
@@ -264,6 +265,7 @@ class Draft:
     payees: Holdings = field(default_factory=Holdings)
     changes: list[tuple[Ints, Ints, str, Ints]] = field(default_factory=list)
     cashouts: list[tuple[Ints, Ints, Things, Ints, float]] = field(default_factory=list)
+    own_kind: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     lines: Things = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
     n_things: int = 0
     n_ips: int = 0

@@ -201,11 +201,11 @@ def _changes_of_life(draft: Draft) -> None:
 def _quiet_times(draft: Draft) -> None:
     """Honest accounts sleep too: some for a while, some for good."""
     rng = draft.rng
-    who = np.flatnonzero(rng.random(draft.n) < 0.14)
+    who = np.flatnonzero(rng.random(draft.n) < 0.2)
     begin = draft.signup[who] + (rng.exponential(14, len(who)) * DAY).astype(np.int64) + DAY
     end = begin + ((20 + rng.exponential(40, len(who))) * DAY).astype(np.int64)
     draft.quiet_from[who] = begin
-    draft.quiet_until[who] = np.where(rng.random(len(who)) < 0.35, FOREVER, end)
+    draft.quiet_until[who] = np.where(rng.random(len(who)) < 0.45, FOREVER, end)
 
 
 def _fundraisers(draft: Draft) -> None:

@@ -19,6 +19,7 @@ _SHARE_DORMITORY: Final = 0.035
 _SHARE_SHELTER: Final = 0.02
 _SHARE_HOUSEHOLD: Final = 0.48
 _SHARE_NO_NUMBER: Final = 0.09
+_TODAY: Final = 20_600  # days since 1970 at which ages are as drawn, whatever the world's end
 
 
 def draw_people(rng: np.random.Generator, keys: Keys, block: int, first_account: int, n: int, span: int) -> Draft:
@@ -38,7 +39,7 @@ def draw_people(rng: np.random.Generator, keys: Keys, block: int, first_account:
         person=np.arange(n),
         given=rng.choice(len(GIVEN_NAMES), n, p=frequency_of_rank(len(GIVEN_NAMES))),
         family=family,
-        birth=(20_600 - age_days).astype(np.int64),
+        birth=(_TODAY - age_days).astype(np.int64),
         national=np.where(rng.random(n) < _SHARE_NO_NUMBER, -1, rng.integers(1_010_001, 900_000_000, n)),
         mailbox=np.arange(n),
         mail_style=rng.integers(0, len(MAIL_STYLES), n),
@@ -82,6 +83,9 @@ def settle(draft: Draft) -> list[Ints]:
         if kind == "household":
             _make_families(draft, members, sizes)
         together += draft.split(members, sizes)
+    # made-up people are as old as others are
+    made_up, like = np.flatnonzero(draft.synthetic), rng.integers(0, draft.n, int(draft.synthetic.sum()))
+    draft.birth[made_up] = draft.birth[like] + rng.integers(-300, 300, len(made_up))
     alone = np.flatnonzero(draft.home < 0)
     draft.home[alone] = draft.homes.add(rng, len(alone))
     draft.mark(alone, "single")
@@ -102,7 +106,10 @@ def _make_families(draft: Draft, members: Ints, sizes: Ints) -> None:
         rng.normal(27, 4, len(members)),
     )
     born = draft.birth[head] - (years * 365.25).astype(np.int64)
-    draft.birth[members] = np.clip(born, 20_600 - 95 * 365, 20_600 - 15 * 365)
+    # nobody has an account before 15; who would be younger is a cousin or lodger, who would be over 95 a great-aunt
+    young, old = _TODAY - 15 * 365, _TODAY - 95 * 365
+    born = np.where(born > young, young - rng.integers(0, 10 * 365, len(members)), born)
+    draft.birth[members] = np.where(born < old, old + rng.integers(0, 20 * 365, len(members)), born)
     # partners and parents with children often come within days of each other, by referral
     with_head = (place > 0) & (rng.random(len(members)) < 0.22) & (draft.ring[members] < 0)
     joined = draft.signup[head] + (rng.exponential(4.0, len(members)) * DAY).astype(np.int64)
@@ -122,7 +129,7 @@ def _equip_devices(draft: Draft) -> None:
     everyone = np.arange(n)
     # a device's kind: its platform, and whether it is emulated (people who play, develop or test)
     swap = np.where(rng.random(n) < 0.14, (rng.random(n) * draft.span).astype(np.int64), FOREVER)
-    kinds = rng.choice(6, n, p=_KIND_SHARES)
+    kinds = draft.own_kind = rng.choice(6, n, p=_KIND_SHARES)
     draft.devices.add(everyone, draft.things(n), until=swap, weight=4.0, kind=kinds)
     swapped = np.flatnonzero(swap < FOREVER)
     draft.devices.add(swapped, draft.things(len(swapped)), since=swap[swapped], weight=4.0, kind=kinds[swapped])

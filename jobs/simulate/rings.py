@@ -64,22 +64,21 @@ def deal_rings(draft: Draft) -> list[Ring]:
         kind = int(first_round.pop() if first_round else rng.choice(len(ARCHETYPES), p=weights / weights.sum()))
         archetype = ARCHETYPES[kind]
         size = round(archetype.typical * float(np.exp(rng.normal(0, 0.7))))
-        size = max(3, min(size, 60, left - 4 * len(first_round)))
+        # a ring that was there before the world begins, or goes on after its end, is seen in part
+        stretch = rng.uniform(*archetype.arrival_days) * DAY
+        start = rng.uniform(-stretch, draft.span)
+        begin, end = max(start, 0.0), min(start + stretch, float(draft.span))
+        size = max(3, min(round(size * (end - begin) / stretch), 60, left - 4 * len(first_round)))
         if left < size:
             break
         members, accounts, left = accounts[:size], accounts[size:], left - size
-        rings.append(_arrive(draft, number, kind, members))
+        rings.append(_arrive(draft, number, kind, members, (begin, end)))
     return rings
 
 
-def _arrive(draft: Draft, number: int, kind: int, members: Ints) -> Ring:
+def _arrive(draft: Draft, number: int, kind: int, members: Ints, window: tuple[float, float]) -> Ring:
     rng, archetype = draft.rng, ARCHETYPES[kind]
-    stretch = rng.uniform(*archetype.arrival_days) * DAY
-    start = int(rng.uniform(-stretch, draft.span))
-    come = start + (rng.random(len(members)) * stretch).astype(np.int64)
-    outside = (come < 0) | (come >= draft.span)
-    low = max(start, 0)
-    come[outside] = low + (rng.random(int(outside.sum())) * min(draft.span - low, stretch)).astype(np.int64)
+    come = rng.uniform(*window, len(members)).astype(np.int64)
     come += times_of_day(rng, len(members)) - come % DAY
     come.sort()
     ageing = rng.uniform(*archetype.ageing_days) * DAY
@@ -147,8 +146,8 @@ def _cash_out(draft: Draft, ring: Ring) -> None:
         paying = took_part[rng.random(len(took_part)) < share]
         when = ring.cashout + (rng.random(len(paying)) * length).astype(np.int64)
         amount = np.exp(rng.normal(8.75, 0.75, len(paying))).astype(np.int64)
-        draft.cashouts.append((paying, when, sinks[rng.integers(0, len(sinks), len(paying))], amount, 0.22))
-    left = took_part[rng.random(len(took_part)) < 0.75]
+        draft.cashouts.append((paying, when, sinks[rng.integers(0, len(sinks), len(paying))], amount, 0.16))
+    left = took_part[rng.random(len(took_part)) < 0.6]
     draft.left_at[left] = ring.cashout + length + 4 * DAY
 
 
@@ -158,7 +157,9 @@ def _share_farm(draft: Draft, ring: Ring) -> None:
     users = _careless(draft, ring, 0.85)
     n_handsets = max(2, len(ring.members) // 5)
     emulated = rng.random(n_handsets) < (0.35 if rng.random() < 0.3 else 0.0)
-    kinds = np.where(emulated, 4, rng.integers(0, 2, n_handsets))
+    # mostly one model for the shelf; which one, as for everybody
+    kinds = np.where(rng.random(n_handsets) < 0.75, draft.own_kind[ring.members[0]], rng.integers(0, 2, n_handsets))
+    kinds = np.where(emulated, 4, kinds)
     line = draft.new_ips(2)
     for handset in range(n_handsets):
         holders = users[rng.random(len(users)) < 1.6 / n_handsets + 0.05]
@@ -189,7 +190,7 @@ def _share_chain(draft: Draft, ring: Ring) -> None:
             pair = np.array([first, second])
             match int(rng.choice(5, p=(0.3, 0.28, 0.16, 0.16, 0.1))):
                 case 0:
-                    draft.devices.add(pair, draft.things(1)[0], weight=3.0, kind=rng.integers(0, 2))
+                    draft.devices.add(pair, draft.things(1)[0], weight=3.0, kind=draft.own_kind[first])
                 case 1:
                     _share_card(draft, pair)
                 case 2:
@@ -208,7 +209,7 @@ def _share_pairs(draft: Draft, ring: Ring, share: float) -> None:
     """Small groups of neighbours in arrival meet on a device or a card."""
     for group in _pairs_of(draft, _careless(draft, ring, share), 2, 4):
         if draft.rng.random() < 0.6:
-            draft.devices.add(group, draft.things(1)[0], weight=2.5, kind=draft.rng.integers(0, 2))
+            draft.devices.add(group, draft.things(1)[0], weight=2.5, kind=draft.own_kind[group[0]])
         else:
             _share_card(draft, group)
 
@@ -255,13 +256,12 @@ def _share_sleepers(draft: Draft, ring: Ring) -> None:
     devices = draft.things(max(1, len(ring.members) // 6))
     back = _careless(draft, ring, 0.65)
     device = devices[rng.integers(0, len(devices), len(back))]
-    draft.devices.add(back, device, since=ring.cashout - 3 * DAY, weight=6.0, kind=rng.integers(0, 2))
+    draft.devices.add(back, device, since=ring.cashout - 3 * DAY, weight=6.0, kind=draft.own_kind[ring.members[0]])
 
 
 def _share_mules(draft: Draft, ring: Ring) -> None:
     """Real people's accounts, hired over months: the herder pays in person, sets up some, and logs in at the end."""
-    rng = draft.rng
-    device, kind = draft.things(2), int(rng.integers(0, 2))
+    device, kind = draft.things(2), int(draft.own_kind[ring.members[0]])
     start = _careless(draft, ring, 0.35)
     opened = draft.signup[start]
     draft.devices.add(start, device[0], since=opened - HOUR, until=opened + 2 * DAY, weight=20.0, kind=kind)
@@ -279,7 +279,7 @@ def _share_comeback(draft: Draft, ring: Ring) -> None:
         _share_card(draft, np.array([old, new]))
     device = draft.things(max(1, len(ring.members) // 6))
     chosen = device[draft.rng.integers(0, len(device), len(ring.members))]
-    draft.devices.add(ring.members, chosen, weight=2.0, kind=draft.rng.integers(0, 2))
+    draft.devices.add(ring.members, chosen, weight=2.0, kind=draft.own_kind[ring.members[0]])
 
 
 ARCHETYPES: Final = (
