@@ -3,7 +3,8 @@
 Accounts and identifiers are nodes; a link (account - identifier) or a pair (account - account) is an edge:
 
     account     kind, label, account_id, score, rank, ring_id, outcome, n_events, n_identifiers
-    identifier  kind, label, identifier_type, identifier (hex of the keyed hash), n_accounts (in this network)
+    identifier  kind, label, identifier_type, identifier (hex of the keyed hash), n_accounts (in this network),
+                is_hub (over its cap: it links nobody, and its links weigh 0)
     link        kind, first_seen, last_seen, n_events, weight
     pair        kind, weight_bits, evidence (list of dicts, see `graph.lake.EVIDENCE`)
 
@@ -121,16 +122,19 @@ def build_network(nodes: Iterable[Mapping[str, Any]], edges: Iterable[Mapping[st
     holders: Counter[str] = Counter()
     links: Counter[str] = Counter()
     events: Counter[str] = Counter()
+    weighs: set[str] = set()
     for (account, identifier), attributes in joined.items():
         if attributes["kind"] == "link":
             holders[identifier] += 1
             links[account] += 1
             events[account] += attributes.get("n_events", 0)
+            if attributes.get("weight") != 0:
+                weighs.add(identifier)
     for node, attributes in network.nodes(data=True):
         if attributes["kind"] == "account":
             attributes.update(n_identifiers=links[node], n_events=events[node])
         else:
-            attributes["n_accounts"] = holders[node]
+            attributes.update(n_accounts=holders[node], is_hub=node not in weighs)
     return network
 
 

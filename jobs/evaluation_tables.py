@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 __all__ = ["print_evaluation"]
 
+_LOOK: dict[str, Any] = {"title_justify": "left", "box": SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
 _PARTS = {"unknown_outcome": "outcome not known to the night", "known_outcome": "outcome known to the night"}
 
 
@@ -51,7 +53,7 @@ def _at(measure: Mapping[str, Any] | None) -> str:
 
 
 def _score_table(result: Mapping[str, Any]) -> Table:
-    table = Table("", *_PARTS.values(), title=f"Scores, as of {result['as_of']}", title_justify="left")
+    table = Table("", *_PARTS.values(), title=f"Scores, as of {result['as_of']}", **_LOOK)
     parts = [result["scores"][part] for part in _PARTS]
     table.add_row("accounts", *(f"{part['n_accounts']:,}" for part in parts))
     table.add_row("positives", *(f"{part['n_positives']:,}" for part in parts))
@@ -72,9 +74,7 @@ def _print_pairs(result: Mapping[str, Any], console: Console) -> None:
     rows.append(("identities against persons", result["identities"]))
     known = [(name, pairs) for name, pairs in rows if pairs]
     if known:
-        table = Table(
-            "pairs of accounts", "precision", "recall", "F1", "found", "planted", title="Groups", title_justify="left"
-        )
+        table = Table("pairs of accounts", "precision", "recall", "F1", "found", "planted", title="Groups", **_LOOK)
         for name, pairs in known:
             shares = (f"{pairs[key]:.3f}" for key in ("precision", "recall", "f1"))
             table.add_row(name, *shares, f"{pairs['n_found_pairs']:,}", f"{pairs['n_planted_pairs']:,}")
@@ -90,7 +90,7 @@ def _print_pairs(result: Mapping[str, Any], console: Console) -> None:
 def _group_table(groups: list[Mapping[str, Any]], title: str) -> Table:
     table = Table(
         "group", "accounts", "positives", "in a suspected ring", "in the first k = positives", "false alarms",
-        title=f"Groups, {title}", title_justify="left",
+        title=f"Groups, {title}", **_LOOK,
     )  # fmt: skip
     for row in groups:
         table.add_row(
@@ -107,7 +107,7 @@ def _group_table(groups: list[Mapping[str, Any]], title: str) -> Table:
 def _archetype_table(archetypes: list[Mapping[str, Any]], title: str) -> Table:
     table = Table(
         "archetype", "accounts", "recall: in a suspected ring", "recall: in the first k = positives",
-        title=f"Kinds of rings, {title}", title_justify="left",
+        title=f"Kinds of rings, {title}", **_LOOK,
     )  # fmt: skip
     for row in archetypes:
         table.add_row(

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -109,13 +110,15 @@ def _number(value: Any) -> str:
 def _ring_table(rings: Mapping[str, Any]) -> Table:
     first = rings["listed"][:N_RINGS]
     more = f", the first {len(first)} of {rings['n_rings']:,}" if rings["n_rings"] > len(first) else ""
-    table = Table(title=f"Rings by score{more}", title_justify="left")
+    table = Table(
+        title=f"Rings by score{more}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
     table.add_column("rank", justify="right")
     table.add_column("ring", no_wrap=True)
     table.add_column("score", justify="right")
-    table.add_column("accounts", justify="right")
+    table.add_column("accounts", justify="right", no_wrap=True)
     table.add_column("first seen", no_wrap=True)
-    table.add_column("status")
+    table.add_column("status", no_wrap=True)
     table.add_column("top reasons")
     for ring in first:
         table.add_row(

@@ -10,7 +10,7 @@ import polars as pl
 
 from graph.lake import Night
 from graph.network import read_cluster_networks
-from jobs.report.pictures import build_picture
+from jobs.report.pictures import build_picture, is_shared
 
 __all__ = ["N_PICTURES", "REPORT_VERSION", "build_report"]
 
@@ -245,10 +245,10 @@ def _members(network: Any, ring_id: str, reasons: Mapping[str, list[str]]) -> li
 
 
 def _shared(network: Any) -> list[dict[str, Any]]:
-    """What two or more of the cluster's accounts have, by type: how many such things, and how many accounts the widest has."""
+    """What links two or more of the cluster's accounts, by type: how many such things, and how many accounts the widest has."""
     holders: dict[str, list[int]] = {}
     for _, row in network.nodes(data=True):
-        if row["kind"] == "identifier" and row["n_accounts"] > 1:
+        if is_shared(row):
             holders.setdefault(row["identifier_type"], []).append(row["n_accounts"])
     return [
         {"identifier_type": kind, "n_identifiers": len(counts), "most_accounts": max(counts)}

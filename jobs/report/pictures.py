@@ -1,16 +1,16 @@
 """Pictures of networks: what is drawn and where. Few enough nodes to read, the same places for the same network.
 
-What one account alone has joins nobody and is not drawn. Beyond `limit` nodes, accounts that share the same things become one
+What one account alone has joins nobody and is not drawn, nor is a hub, which links nobody. Beyond `limit` nodes, accounts that share the same things become one
 node, and things that the same accounts share; if that is not enough, communities become one node each.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 import networkx as nx
 
-__all__ = ["HEIGHT", "MAX_NODES", "WIDTH", "build_picture"]
+__all__ = ["HEIGHT", "MAX_NODES", "WIDTH", "build_picture", "is_shared"]
 
 MAX_NODES = 60
 WIDTH, HEIGHT = 640, 400
@@ -23,13 +23,14 @@ def build_picture(network: nx.Graph, seed: int, limit: int = MAX_NODES) -> dict[
     Returns:
         `nodes`: kind (account, identifier, group), label, title, n (accounts or identifiers in it), x and y in a box of
         `WIDTH` x `HEIGHT`; for an account also score, is_member and outcome, for an identifier identifier_type. `edges`: two
-        positions in `nodes`, kind. `n_accounts`, `n_identifiers`, `n_not_drawn` (identifiers of one account) and `folding`: none,
+        positions in `nodes`, kind. `n_accounts`, `n_identifiers`, `n_not_drawn` (identifiers of one account), `n_hubs` and `folding`: none,
         alike (same neighbours), communities.
     """
     cluster = network.graph.get("cluster_id")
     kinds = Counter(kind for _, kind in network.nodes(data="kind"))
     core = _shared_part(network)
-    n_drawn = Counter(kind for _, kind in core.nodes(data="kind"))
+    n_drawn = sum(kind == "identifier" for _, kind in core.nodes(data="kind"))
+    n_hubs = sum(row["kind"] == "identifier" and row["is_hub"] for _, row in network.nodes(data=True))
     drawn = nx.Graph()
     drawn.add_nodes_from((node, _node(row, cluster)) for node, row in core.nodes(data=True))
     drawn.add_edges_from((a, b, {"kind": row["kind"]}) for a, b, row in core.edges(data=True))
@@ -51,16 +52,16 @@ def build_picture(network: nx.Graph, seed: int, limit: int = MAX_NODES) -> dict[
         ],
         "n_accounts": kinds["account"],
         "n_identifiers": kinds["identifier"],
-        "n_not_drawn": kinds["identifier"] - n_drawn["identifier"],
+        "n_not_drawn": kinds["identifier"] - n_drawn - n_hubs,
+        "n_hubs": n_hubs,
         "folding": folding,
     }
 
 
 def _shared_part(network: nx.Graph) -> nx.Graph:
-    """Accounts, the identifiers that two or more of them have, and pairs that nothing drawn would show."""
-    core = _part(
-        network, [n for n, row in network.nodes(data=True) if row["kind"] == "account" or row["n_accounts"] > 1]
-    )
+    """Accounts, the identifiers that link two or more of them, and pairs that nothing drawn would show."""
+    drawn = [node for node, row in network.nodes(data=True) if row["kind"] == "account" or is_shared(row)]
+    core = _part(network, drawn)
     held: dict[str, set[str]] = defaultdict(set)
     for a, b, kind in core.edges(data="kind"):
         if kind == "link":
@@ -69,6 +70,11 @@ def _shared_part(network: nx.Graph) -> nx.Graph:
     shown = [(a, b) for a, b, kind in core.edges(data="kind") if kind == "pair" and held[a] & held[b]]
     core.remove_edges_from(shown)
     return core
+
+
+def is_shared(row: Mapping[str, Any]) -> bool:
+    """Whether a node's attributes are those of an identifier that links two accounts of the network or more."""
+    return row["kind"] == "identifier" and row["n_accounts"] > 1 and not row["is_hub"]
 
 
 def _part(whole: nx.Graph, nodes: list[str]) -> nx.Graph:

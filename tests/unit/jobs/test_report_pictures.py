@@ -45,6 +45,19 @@ def test_a_pair_that_shares_nothing_drawn_is_drawn_itself() -> None:
     assert [edge["kind"] for edge in picture["edges"]] == ["pair"]
 
 
+def test_a_hub_is_counted_and_not_drawn() -> None:
+    accounts = [{"kind": "account", "account_id": name} for name in "abc"]
+    things = [{"kind": "identifier", "identifier_type": kind, "identifier": "f00"} for kind in ("ip", "device")]
+    links = [
+        {**account, **thing, "kind": "link", "weight": 0.0 if thing["identifier_type"] == "ip" else 3.0}
+        for account in accounts
+        for thing in things
+    ]
+    picture = build_picture(build_network(accounts + things, links), seed=0)
+    assert [node["label"] for node in picture["nodes"] if node["kind"] == "identifier"] == ["device f00"]
+    assert (picture["n_hubs"], picture["n_not_drawn"]) == (1, 0)
+
+
 def test_accounts_that_share_the_same_are_folded_into_one(night: Night) -> None:
     picture = build_picture(_star(100, 3), seed=0)
     assert picture["folding"] == "alike"
