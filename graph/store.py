@@ -26,11 +26,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from types import TracebackType
 from typing import Any, Self
 
 import neo4j
+import neo4j.time
 from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError, ServiceUnavailable
 
 from graph import store_cypher as cypher
@@ -52,6 +53,7 @@ __all__ = [
 
 _OLDEST = (5, 26)
 _READ_TRIES = 5
+_CANDIDATES = 200
 _CONNECT_SECONDS = 15.0
 
 Row = dict[str, Any]
@@ -113,7 +115,7 @@ class Store:
 
         def work(tx: neo4j.ManagedTransaction) -> tuple[int, int, list[list[Row]]]:
             before = _pointer(tx).generation
-            rows = [tx.run(text, {**parameters, "g": before}).data() for text, parameters in queries]
+            rows = [_rows(tx.run(text, {**parameters, "g": before})) for text, parameters in queries]
             return before, _pointer(tx).generation, rows
 
         for _ in range(_READ_TRIES):
@@ -230,11 +232,12 @@ def nearest_accounts(store: Store, account_id: str, k: int = 10) -> list[Row]:
         Rows of account_id and similarity ((1 + cosine) / 2, 0..1), most alike first; fewer than `k` where there are fewer; none
         for an account without an embedding. The index is approximate.
     """
-    # The index also holds what a load in progress has written: more are asked for until enough belong to this night.
-    n_asked = 2 * k + 1
+    # As many candidates as are asked for is how hard the index looks: few would miss near ones. It also holds what a load in
+    # progress has written, so more are asked for until enough belong to this night.
+    n_asked = max(_CANDIDATES, 2 * k + 1)
     while True:
         rows = store.read_current(cypher.NEAREST, account_id=account_id, k=k, n_asked=n_asked)
-        if len(rows) >= k or n_asked > 64 * (k + 1):
+        if len(rows) >= k or n_asked > 16 * max(_CANDIDATES, k):
             return rows
         n_asked *= 4
 
@@ -245,6 +248,17 @@ def drop_all(store: Store) -> None:
         store.run_apart(f"MATCH (x:{label}) DETACH DELETE x")
     for kind in REMOVAL_ORDER:
         store.run_apart(cypher.delete_all(kind))
+
+
+def _rows(result: neo4j.Result) -> list[Row]:
+    """Rows as plain Python: the driver's own times become `datetime` in UTC."""
+    return [{name: _plain(value) for name, value in row.items()} for row in result.data()]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, neo4j.time.DateTime):
+        return value.to_native().astimezone(UTC)
+    return value.to_native() if isinstance(value, neo4j.time.Date) else value
 
 
 def _pointer(tx: neo4j.ManagedTransaction) -> Pointer:
