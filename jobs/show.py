@@ -85,18 +85,21 @@ def _worst(rejected: list[Mapping[str, Any]]) -> str:
 
 
 def _model_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The model and how it did on validation."""
+    """The model, how it did on validation, and the controls' average precision."""
     model = report["model"]
     if not model:
         return []
-    trained = f", trained as of {model['trained_as_of']}" if model.get("trained_as_of") else ""
-    rows = [("model", f"{model.get('kind') or ''} {model['version']}{trained}".strip())]
-    prevalence = model.get("prevalence")
-    measures = [f"{name.replace('_', ' ')} {_number(value)}" for name, value in (model.get("validation") or {}).items()]
-    if prevalence is not None:
-        measures.append(f"prevalence {prevalence:.2%}")
-    if measures:
-        rows.append(("validation", ", ".join(measures)))
+    trained = f", trained as of {model['as_of'][:10]}" if model["as_of"] else ""
+    rows = [("model", f"{model['default'] or ''} {model['version']}{trained}".strip())]
+    for row in model["quality"]:
+        if row["is_scoring"]:
+            precision = row["precision_at_capacity"]
+            at = f", precision at {precision['k']}: {_number(precision)}" if precision else ""
+            text = f"AUPRC {_number(row['auprc'])}{at}, prevalence {row['prevalence']:.2%}"
+            rows.append(("validation", f"{text} ({row['n']:,} accounts, {model['validation']})"))
+    if model["controls"]:
+        areas = "; ".join(f"{row['meaning'] or row['control']} {_number(row['auprc'])}" for row in model["controls"])
+        rows.append(("controls' AUPRC", f"{areas} ({model['controls'][0]['n']:,} of these accounts)"))
     return rows
 
 

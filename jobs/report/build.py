@@ -10,6 +10,7 @@ import polars as pl
 
 from graph.lake import Night
 from graph.network import read_cluster_networks
+from jobs.metrics import wilson_interval
 from jobs.report.pictures import build_picture, is_shared
 
 __all__ = ["N_PICTURES", "REPORT_VERSION", "build_report"]
@@ -21,17 +22,6 @@ N_LISTED_MEMBERS = 100
 N_BINS = 20
 _DIGITS = 6
 _TABLE_FACTS = ("n_read", "n_rows", "n_repeated", "n_nulled", "first_event", "last_event")
-_MODEL_FACTS = (
-    "version",
-    "kind",
-    "trained_as_of",
-    "threshold",
-    "split",
-    "prevalence",
-    "validation",
-    "controls",
-    "calibration",
-)
 _CLUSTER_SIZES = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 30), (31, 100), (101, None))
 
 
@@ -43,9 +33,9 @@ def build_report(night_folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]
         facts: JSON values; whichever is missing is left out of the report.
             `as_of` (ISO date; default: the folder's name), `capacity`, `seed`;
             `tables`: by event table what `jobs.steps.ingest` counted; `warnings`, `alarms`: sentences;
-            `model`: None or `version`, `kind`, `trained_as_of`, `threshold`, `validation` and `controls` (by name a number or
-            `value`, `low`, `high`; controls hold such mappings by control), `calibration` (list of `mean_score`,
-            `share_positive`, `n`), `split`, `prevalence`;
+            `threshold`: scores from it on are suspected;
+            `model`: None or `version` and what the model's folder tells (`gnn.model_files`): `default`, `as_of`, `cutoffs`, `seed`,
+            `validation` (how it was set apart), `metrics` (by model), `controls` (rows), all but `version` optional;
             `no_model`: why there was no model.
 
     Returns:
@@ -76,7 +66,7 @@ def build_report(night_folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]
         "clusters": clusters,
         "lineage": _lineage(night),
         "scores": scores,
-        "model": _filled(facts["model"], _MODEL_FACTS) if facts.get("model") else None,
+        "model": _model(facts),
         "no_model": _why_no_model(facts, scores),
         "rings": rings,
     }
@@ -154,6 +144,32 @@ def _lineage(night: Night) -> dict[str, int]:
     return dict(night.scan("lineage").group_by("event").agg(n=pl.len()).sort("event").collect().iter_rows())
 
 
+def _model(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The model that scored, how it and its rivals did on validation, and the controls of its training."""
+    told = facts.get("model")
+    if not told:
+        return None
+    metrics, controls = told.get("metrics") or {}, told.get("controls") or []
+    return {
+        **_filled(told, ("version", "default", "as_of", "cutoffs", "seed", "validation")),
+        "quality": [
+            {"model": name, "is_scoring": name == told.get("default"), **_quality(row)} for name, row in metrics.items()
+        ],
+        "controls": [{**_filled(row, ("control", "meaning", "as_of")), **_quality(row)} for row in controls],
+    }
+
+
+def _quality(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Measures with the prevalence that they need beside them; the precision at capacity with its interval."""
+    names = ("n", "n_positive", "prevalence", "auprc", "auroc", "ece", "brier_skill")
+    precision, k = row.get("precision_at_capacity"), row.get("capacity")
+    at_capacity = None
+    if precision is not None and k:
+        n_hits = round(precision * k)
+        at_capacity = {"k": k, "n_hits": n_hits, **(wilson_interval(n_hits, k) or {})}
+    return {**_filled(row, names), "precision_at_capacity": at_capacity}
+
+
 def _scores(night: Night, facts: Mapping[str, Any]) -> dict[str, Any] | None:
     """How scores are spread, and how many lie above the threshold; None without scores."""
     binned = (
@@ -166,7 +182,7 @@ def _scores(night: Night, facts: Mapping[str, Any]) -> dict[str, Any] | None:
     counts = dict(binned.iter_rows())
     if not counts:
         return None
-    threshold = (facts.get("model") or {}).get("threshold")
+    threshold = facts.get("threshold")
     n_above = None
     if threshold is not None:
         n_above = night.scan("scores").select((pl.col("score") >= threshold).sum()).collect().item()

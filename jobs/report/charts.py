@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from jobs.report.pictures import HEIGHT, WIDTH
 
-__all__ = ["calibration_chart", "ring_picture", "score_chart"]
+__all__ = ["ring_picture", "score_chart"]
 
 _CHART_WIDTH, _CHART_HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 14, 36
@@ -67,32 +67,6 @@ def score_chart(scores: Mapping[str, Any]) -> Markup:
         parts.append(_text(x + step, _TOP, f"threshold {threshold:.2f}", "mark", anchor))
     label = f"Accounts by score, logarithmic: {bins[0]['n']:,} of {scores['n_accounts']:,} score below {bins[0]['high']:.2f}"
     return _svg(_CHART_WIDTH, _CHART_HEIGHT, label, parts, "chart")
-
-
-def calibration_chart(points: Sequence[Mapping[str, Any]]) -> Markup:
-    """Expected against actual share of positives; on the diagonal, scores mean what they say."""
-    size = 260
-    bottom, right = size - _BOTTOM, size - _RIGHT
-
-    def x(value: float) -> float:
-        return _LEFT + (right - _LEFT) * value
-
-    def y(value: float) -> float:
-        return bottom - (bottom - _TOP) * value
-
-    parts = [f'<line class="threshold" x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(1):.1f}" y2="{y(1):.1f}"/>']
-    for tick in (0.0, 0.5, 1.0):
-        parts.append(f'<line class="grid" x1="{x(0):.1f}" x2="{x(1):.1f}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
-        parts.append(_text(x(tick), bottom + 16, f"{tick:.1f}"))
-        parts.append(_text(x(0) - 6, y(tick) + 4, f"{tick:.1f}", anchor="end"))
-    parts.append(_text((x(0) + x(1)) / 2, size - 3, "mean score"))
-    parts += [
-        f'<circle class="point" cx="{x(point["mean_score"]):.1f}" cy="{y(point["share_positive"]):.1f}" r="4">'
-        f"<title>mean score {point['mean_score']:.3f}, positives {point['share_positive']:.3f}, "
-        f"{point['n']:,} accounts</title></circle>"
-        for point in points
-    ]
-    return _svg(size, size, "Mean score against the actual share of positives", parts, "chart square")
 
 
 def ring_picture(picture: Mapping[str, Any], label: str) -> Markup:

@@ -11,17 +11,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from graph.cleaning import REASONS
-from jobs.report.charts import calibration_chart, ring_picture, score_chart
+from jobs.report.charts import ring_picture, score_chart
 
 __all__ = ["render_page", "write_report"]
 
-_METRICS = {
-    "auprc": "AUPRC (average precision)",
-    "auroc": "AUROC",
-    "brier": "Brier score",
-    "ece": "expected calibration error",
-    "precision_at_capacity": "precision at the review capacity",
-}
 _FOLDING = {
     "none": "",
     "alike": " Accounts and things with the same neighbours are drawn as one.",
@@ -60,12 +53,10 @@ def _environment() -> jinja2.Environment:
         "count": _count,
         "share": _share,
         "measure": _measure,
-        "metric_name": lambda name: _METRICS.get(name, name.replace("_", " ")),
         "words": lambda value: str(value).replace("_", " "),
         "moment": _moment,
         "marked": _marked,
         "score_chart": score_chart,
-        "calibration_chart": calibration_chart,
         "ring_picture": ring_picture,
     }
     return environment
@@ -84,10 +75,8 @@ def _measure(value: Any) -> str:
     if value is None:
         return "not defined"
     if isinstance(value, Mapping):
-        if not {"value", "low", "high"} <= set(value):
-            return ", ".join(f"{str(key).replace('_', ' ')} {_measure(each)}" for key, each in value.items())
         text = f"{_measure(value['value'])} ({_measure(value['low'])} to {_measure(value['high'])})"
-        return f"{text}, {value['n_hits']} of {value['k']}" if {"k", "n_hits"} <= set(value) else text
+        return f"{text}, {value['n_hits']} of {value['k']}" if "k" in value else text
     if isinstance(value, bool | str):
         return str(value)
     if isinstance(value, int):

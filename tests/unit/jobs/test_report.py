@@ -37,21 +37,41 @@ FACTS: dict[str, Any] = {
     "alarms": ["the largest cluster holds 57.4% of the accounts, more than 2.0%"],
     "model": {
         "version": "m1",
-        "kind": "sage",
-        "trained_as_of": "2026-03-31",
-        "threshold": 0.5,
-        "prevalence": 0.0121,
-        "split": "Validated on accounts of March.",
-        "validation": {
-            "auprc": {"value": 0.71, "low": 0.62, "high": 0.8},
-            "precision_at_capacity": {"k": 50, "n_hits": 41, "value": 0.82, "low": 0.69, "high": 0.9},
+        "default": "blend",
+        "as_of": "2026-03-31T00:00:00+00:00",
+        "cutoffs": ["2026-02-15T00:00:00+00:00", "2026-03-01T00:00:00+00:00"],
+        "seed": 0,
+        "validation": "later in time, other clusters",
+        "metrics": {
+            name: {
+                "n": 5000,
+                "n_positive": 60,
+                "prevalence": 0.012,
+                "auprc": area,
+                "auroc": 0.97,
+                "capacity": 50,
+                "precision_at_capacity": 0.82,
+                "ece": 0.004,
+                "brier_skill": 0.6,
+            }
+            for name, area in (("trees", 0.69), ("sage", 0.66), ("blend", 0.71))
         },
-        "controls": {
-            "trees_without_graph": {"auprc": 0.1},
-            "shuffled_edges": {"auprc": {"value": 0.2, "low": 0.1, "high": 0.3}},
-        },
-        "calibration": [{"mean_score": 0.05, "share_positive": 0.04, "n": 100}],
+        "controls": [
+            {
+                "control": "sage_shuffled",
+                "meaning": "GraphSAGE on shuffled edges",
+                "as_of": "2026-03-31T00:00:00+00:00",
+                "n": 1700,
+                "n_positive": 20,
+                "prevalence": 0.0118,
+                "auprc": 0.21,
+                "auroc": float("nan"),
+                "capacity": 50,
+                "precision_at_capacity": 0.1,
+            }
+        ],
     },
+    "threshold": 0.5,
 }
 
 
@@ -133,9 +153,12 @@ def test_the_page_is_whole_needs_nothing_from_outside_and_names_its_pictures(nig
     words = " ".join(" ".join(page.words).split())
     for expected in (
         "57.4%",
-        "0.820 (0.690 to 0.900), 41 of 50",
+        "5,000 accounts, 60 positive, prevalence 1.20%",
+        "blend (scores)",
+        "0.820 (0.692 to 0.902), 41 of 50",
         "the account has no signup known at the cut-off",
-        "trees without graph",
+        "GraphSAGE on shuffled edges",
+        "not defined",
         "trained as of 2026-03-31",
         "birth_date 3",
         "shares a device with 7 accounts",

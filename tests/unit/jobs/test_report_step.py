@@ -14,7 +14,7 @@ from jobs.steps.report import Config, run
 FACTS: dict[str, dict[str, Any]] = {
     "ingest": {"tables": {"signups": {"n_read": 125, "n_rows": 122}}, "warnings": ["one", "two"]},
     "clusters": {"n_clusters": 43, "alarms": ["the largest cluster holds 57.4% of the accounts"]},
-    "train": {"model": None, "no_model": "no outcome is known at the cut-off"},
+    "train": {"no_model": "no outcome is known at the cut-off"},
 }
 
 
@@ -51,3 +51,22 @@ def test_alone_it_finds_the_facts_in_the_manifest(context: NightContext) -> None
     (context.out / "manifest.json").write_text(json.dumps({"steps": steps}))
     run(replace(context, results={}), Config())
     assert (context.out / "report.json").read_bytes() == together
+
+
+def test_the_model_that_scored_is_told_from_its_folder(
+    made_night: Callable[..., Night], context: NightContext, tmp_path: Path
+) -> None:
+    night = made_night(tmp_path / "scored")
+    folder = tmp_path / "scored" / "models" / "m1"
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text(json.dumps({"default": "trees", "as_of": "2026-03-31T00:00:00+00:00"}))
+    (folder / "metrics.json").write_text(
+        json.dumps({"metrics": {"trees": {"n": 10, "n_positive": 1, "prevalence": 0.1, "auprc": 0.5}}, "controls": []})
+    )
+    scored = StepResult(facts={"threshold": 0.4})
+    run(replace(context, lake=tmp_path / "scored", out=night.folder, results={"rings": scored}), Config())
+    report = json.loads((night.folder / "report.json").read_text())
+    assert report["model"]["version"] == "m1"
+    assert report["model"]["quality"][0]["is_scoring"]
+    assert report["scores"]["n_above_threshold"] == 78
+    assert report["no_model"] is None

@@ -17,10 +17,20 @@ FACTS: dict[str, Any] = {
     "alarms": ["the largest cluster holds [57.4%] of the accounts"],
     "model": {
         "version": "m1",
-        "kind": "sage",
-        "trained_as_of": "2026-03-31",
-        "prevalence": 0.0121,
-        "validation": {"auprc": {"value": 0.71, "low": 0.62, "high": 0.8}},
+        "default": "blend",
+        "as_of": "2026-03-31T00:00:00+00:00",
+        "validation": "later in time",
+        "metrics": {
+            "blend": {
+                "n": 5000,
+                "n_positive": 60,
+                "prevalence": 0.0121,
+                "auprc": 0.71,
+                "capacity": 50,
+                "precision_at_capacity": 0.82,
+            }
+        },
+        "controls": [{"control": "sage_shuffled", "meaning": "GraphSAGE on shuffled edges", "auprc": 0.2, "n": 1700}],
     },
 }
 
@@ -42,8 +52,9 @@ def test_it_tells_what_came_in_what_was_found_and_where_to_look(
         "1,125 in 2 tables",
         "the largest cluster holds [57.4%] of the accounts",
         "3 confirmed synthetic",
-        "sage m1, trained as of 2026-03-31",
-        "auprc 0.710 (0.620 to 0.800), prevalence 1.21%",
+        "blend m1, trained as of 2026-03-31",
+        "AUPRC 0.710, precision at 50: 0.820 (0.692 to 0.902), prevalence 1.21% (5,000 accounts, later in time)",
+        "GraphSAGE on shuffled edges 0.200",
         "8 accounts share one device; opened within 14 days",
         "report.html",
     ):
