@@ -40,6 +40,7 @@ class Archetype:
         arrival_days: shortest and longest stretch over which members sign up: a burst or a drip.
         ageing_days: shortest and longest time from the last arrival to the cash-out.
         share: gives the members what they have in common.
+        crews: 2 if half of the members sign up after the other half cashed out.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Archetype:
     arrival_days: tuple[float, float]
     ageing_days: tuple[float, float]
     share: Callable[[Draft, Ring], None]
+    crews: int = 1
 
 
 def deal_rings(draft: Draft) -> list[Ring]:
@@ -78,11 +80,17 @@ def deal_rings(draft: Draft) -> list[Ring]:
 
 def _arrive(draft: Draft, number: int, kind: int, members: Ints, window: tuple[float, float]) -> Ring:
     rng, archetype = draft.rng, ARCHETYPES[kind]
-    come = rng.uniform(*window, len(members)).astype(np.int64)
+    begin, end = window
+    come = rng.random(len(members))
+    n_first = len(members) if archetype.crews == 1 else (len(members) + 1) // 2
+    come[:n_first] *= 1.0 if archetype.crews == 1 else 0.3
+    come[n_first:] = 0.65 + 0.35 * come[n_first:]
+    come = (begin + come * (end - begin)).astype(np.int64)
     come += times_of_day(rng, len(members)) - come % DAY
     come.sort()
     ageing = rng.uniform(*archetype.ageing_days) * DAY
-    cashout = int(come[-1] + ageing) if rng.random() < 0.7 else int(np.median(come) + ageing)
+    last = come[n_first - 1] if rng.random() < 0.7 else come[n_first // 2]
+    cashout = int(last + ageing)
     draft.signup[members] = come
     draft.ring[members], draft.archetype[members] = number, kind
     draft.synthetic[members] = rng.random(len(members)) < archetype.made_up
@@ -291,5 +299,5 @@ ARCHETYPES: Final = (
     Archetype("many_numbers", 1.0, 8, 1.0, (3, 45), (12, 60), _share_name),
     Archetype("sleeper", 1.5, 14, 0.95, (10, 45), (30, 80), _share_sleepers),
     Archetype("mule", 1.2, 12, 0.2, (30, 90), (5, 30), _share_mules),
-    Archetype("comeback", 1.0, 12, 0.95, (30, 80), (-25, -5), _share_comeback),
+    Archetype("comeback", 1.0, 12, 0.95, (60, 100), (8, 20), _share_comeback, crews=2),
 )
