@@ -102,7 +102,7 @@ def test_mules_arrive_slowly_and_are_mostly_real(town):
     mules = rings_of(truth, "mule")
     arrival = tables["signups"].join(mules, on="account_id").group_by("ring_id")
     spread = arrival.agg(width=pl.col("event_time").max() - pl.col("event_time").min(), n=pl.len())
-    assert spread.filter(pl.col("n") >= 6)["width"].median() > timedelta(days=20)
+    assert spread.filter(pl.col("n") >= 4)["width"].max() > timedelta(days=30)
     assert mules["sharing"].list.contains("household").mean() > 0.2
 
 
