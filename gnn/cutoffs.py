@@ -1,0 +1,72 @@
+"""Earlier cut-offs to train on: which ones, and what is held of each."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gnn.features import FEATURE_NAMES
+from graph.snapshot import Snapshot
+
+__all__ = ["CutOff", "Labelled", "plan_cutoffs"]
+
+_SHARES = (0.10, 0.20, 0.35, 0.55)  # of the history, back from now
+_LONGEST = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """The graph as of an earlier day with the features of then.
+
+    Attributes:
+        snapshot: the graph as of the cut-off.
+        features: `gnn.features.build_features` of it.
+    """
+
+    snapshot: Snapshot
+    features: pl.DataFrame
+
+    @cached_property
+    def values(self) -> NDArray[np.float32]:
+        """The features without the account's number: float32 [n, F], in the order of `FEATURE_NAMES`."""
+        return np.ascontiguousarray(self.features.select(FEATURE_NAMES).to_numpy())
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Accounts of one cut-off with their targets.
+
+    Attributes:
+        cutoff: the graph and features.
+        account: int64 [k], numbers in the cut-off's snapshot, ascending.
+        target: int8 [k], 1 for a synthetic identity.
+    """
+
+    cutoff: CutOff
+    account: NDArray[np.int64]
+    target: NDArray[np.int8]
+
+    def of(self, keep: NDArray[np.bool_]) -> "Labelled":
+        """The rows where `keep` [k] holds."""
+        return Labelled(self.cutoff, self.account[keep], self.target[keep])
+
+
+def plan_cutoffs(first_event: datetime, as_of: datetime, n_cutoffs: int = 4) -> list[datetime]:
+    """Cut-offs before `as_of` to train on, earliest first, each at a midnight UTC, for a history of any length.
+
+    They lie 10, 20, 35 and 55 % of the history back (of a year, if it is longer): late enough to hold rings in every state,
+    early enough for labels to have come since. The latest serves validation.
+
+    Args:
+        first_event: the first signup.
+        as_of: the night's cut-off.
+        n_cutoffs: how many at most; fewer where days coincide or no history is left before them.
+    """
+    history = min(as_of - first_event, _LONGEST)
+    midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = sorted({max(1, round(share * history / timedelta(days=1))) for share in _SHARES})[:n_cutoffs]
+    planned = [midnight - timedelta(days=day) for day in days]
+    return sorted(cutoff for cutoff in planned if cutoff > first_event)

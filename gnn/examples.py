@@ -1,0 +1,67 @@
+"""Training examples as they were: accounts at an earlier cut-off, with labels known by now.
+
+An example's features and edges come from its cut-off alone; only its target is from later. Labels are late and few, so an
+account without one is a negative only if it is old enough for a label to have come, and if no confirmed account shares its cluster.
+"""
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from graph.snapshot import Snapshot
+
+__all__ = ["BENIGN", "SYNTHETIC", "build_examples", "latest_outcomes"]
+
+SYNTHETIC, BENIGN = "confirmed_synthetic", "confirmed_benign"
+
+
+def latest_outcomes(outcomes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The outcome that stands for each account: account_id, outcome, known_time; the latest known before `as_of`.
+
+    Of two that became known at once the later event stands, then the synthetic one.
+    """
+    known = pl.col("known_time").fill_null(pl.col("event_time"))
+    return (
+        outcomes.with_columns(known_time=known)
+        .filter(pl.col("known_time") < as_of)
+        .sort("account_id", "known_time", "event_time", "outcome")
+        .group_by("account_id", maintain_order=True)
+        .agg(pl.col("outcome", "known_time").last())
+    )
+
+
+def build_examples(
+    snapshot: Snapshot, outcomes: pl.DataFrame, as_of: datetime, label_delay_days: float
+) -> pl.DataFrame:
+    """Examples at the snapshot's cut-off, labelled by what is known at `as_of`.
+
+    Args:
+        snapshot: the graph as of an earlier cut-off.
+        outcomes: the outcomes event table.
+        as_of: when the training happens; exclusive.
+        label_delay_days: an account without outcome is a negative only if it signed up this long before `as_of`.
+
+    Returns:
+        account i32 (the snapshot's number), target i8 (1 synthetic, 0 not), is_confirmed bool (the label is an outcome, not
+        the absence of one), sorted by account. Accounts that are too young, and those without outcome in a cluster with a
+        confirmed positive, are left out.
+    """
+    labels = latest_outcomes(outcomes, as_of).select("account_id", "outcome")
+    accounts = (
+        snapshot.accounts.select("account", "account_id", "signup_time")
+        .join(snapshot.clusters.select("account", "cluster"), on="account", maintain_order="left")
+        .join(labels, on="account_id", how="left", maintain_order="left")
+    )
+    positive = pl.col("outcome") == SYNTHETIC
+    old_enough = pl.col("signup_time") <= as_of - timedelta(days=label_delay_days)
+    near_positive = positive.fill_null(False).any().over("cluster")
+    keep = pl.col("outcome").is_not_null() | (old_enough & ~near_positive)
+    return (
+        accounts.filter(keep)
+        .select(
+            "account",
+            target=positive.fill_null(False).cast(pl.Int8),
+            is_confirmed=pl.col("outcome").is_not_null(),
+        )
+        .sort("account")
+    )

@@ -1,0 +1,103 @@
+"""What a feature is, and the rows that all feature families are built from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from graph.schema import Privacy
+from graph.snapshot import Events, Snapshot
+
+__all__ = ["DAY_US", "Feature", "Rows", "days_between", "exact_mean", "exact_sum", "on_accounts", "rows_of"]
+
+DAY_US = 86_400_000_000
+_FIXED = float(2**20)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One declared feature of an account.
+
+    Attributes:
+        name: column of the feature frame.
+        meaning: one line in plain words, with the unit.
+        family: `account`, `sharing`, `timing`, `pairs`, `cluster`, `crossed`, `money` or `neighbours`.
+        missing: the value of an account that has no row to compute it from.
+        as_of_rule: which rows count.
+        privacy: class of the value; a count or a time about a pseudonym, never an identity value.
+    """
+
+    name: str
+    meaning: str
+    family: str
+    missing: float = 0.0
+    as_of_rule: str = "rows with known_time before the cut-off"
+    privacy: Privacy = "pseudonym"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The events known at the cut-off with dense account numbers, beside the snapshot.
+
+    Attributes:
+        as_of: cut-off, exclusive, UTC.
+        snapshot: the graph as of it.
+        accounts: account i32, signup_time, identity i32; sorted by account.
+        tables: each event table with account i32 in place of account_id, and signup_time; sorted by (account, event_time).
+        links: the snapshot's links with the columns of their identifiers and accounts: identifier_type, hash, n_accounts,
+            n_identities, is_hub, weight, identity, signup_time; sorted by (account, identifier).
+    """
+
+    as_of: datetime
+    snapshot: Snapshot
+    accounts: pl.DataFrame
+    tables: Mapping[str, pl.DataFrame]
+    links: pl.DataFrame
+
+
+def rows_of(events: Events, snapshot: Snapshot) -> Rows:
+    """Numbers the events that were known at the snapshot's cut-off; later rows are dropped here, once for all families."""
+    accounts = snapshot.accounts.select("account", "account_id", "signup_time", "identity")
+    keys = accounts.select("account", "account_id", "signup_time")
+    known = pl.col("known_time").fill_null(pl.col("event_time")) < snapshot.as_of
+    tables = {
+        name: frame.filter(known)
+        .join(keys, on="account_id")
+        .drop("account_id", "event_id")
+        .sort("account", "event_time")
+        for name, frame in events.items()
+        if name != "outcomes"
+    }
+    links = (
+        snapshot.links.join(snapshot.identifiers, on="identifier", maintain_order="left")
+        .join(accounts.drop("account_id"), on="account", maintain_order="left")
+        .sort("account", "identifier")
+    )
+    return Rows(snapshot.as_of, snapshot, accounts.drop("account_id"), tables, links)
+
+
+def days_between(later: pl.Expr, earlier: pl.Expr) -> pl.Expr:
+    """Days, a float, from `earlier` to `later`."""
+    return (later - earlier).dt.total_microseconds() / DAY_US
+
+
+def exact_sum(value: pl.Expr) -> pl.Expr:
+    """A sum in fixed point (2**-20), so that neither the order of rows nor the number of threads changes a bit of it."""
+    return (value * _FIXED).round().cast(pl.Int64).sum() / _FIXED
+
+
+def exact_mean(value: pl.Expr) -> pl.Expr:
+    """A mean in fixed point; null over no value. See `exact_sum`."""
+    return exact_sum(value) / value.is_not_null().sum()
+
+
+def on_accounts(accounts: pl.DataFrame, parts: Iterable[pl.DataFrame], features: Iterable[Feature]) -> pl.DataFrame:
+    """Joins the parts to all accounts, fills what is missing, and keeps account and the declared features, float32."""
+    frame = accounts
+    for part in parts:
+        frame = frame.join(part, on="account", how="left", maintain_order="left")
+    return frame.select(
+        "account",
+        *(pl.col(f.name).cast(pl.Float32).fill_nan(None).fill_null(f.missing) for f in features),
+    )

@@ -1,0 +1,47 @@
+"""The features, declared in one place: `FEATURES` is the list, each family's module computes its part of it.
+
+No feature reads an outcome, own or a neighbour's, and none is a surname, language, sex, age of the person, country or place,
+nor stands for one; what is read of identities is whether two accounts' values agree, cross or nearly agree.
+
+See Also:
+    gnn.features_account, gnn.features_sharing, gnn.features_pairs, gnn.features_crossed, gnn.features_money,
+    gnn.features_neighbours: one family each; to add a feature, add its row to that module's `FEATURES` and its expression.
+"""
+
+import polars as pl
+
+from gnn import (
+    features_account,
+    features_crossed,
+    features_money,
+    features_neighbours,
+    features_pairs,
+    features_sharing,
+)
+from gnn.feature_types import Feature, rows_of
+from graph.snapshot import Events, Snapshot
+
+__all__ = ["FEATURES", "FEATURE_NAMES", "GRAPHLESS", "Feature", "build_features"]
+
+_OWN = (features_account, features_sharing, features_pairs, features_crossed, features_money)
+
+FEATURES: tuple[Feature, ...] = tuple(f for family in (*_OWN, features_neighbours) for f in family.FEATURES)
+FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+GRAPHLESS: tuple[str, ...] = tuple(feature.name for feature in FEATURES if feature.family == "account")
+
+
+def build_features(events: Events, snapshot: Snapshot) -> pl.DataFrame:
+    """All features of all accounts as of the snapshot.
+
+    Args:
+        events: table name to frame with the contract's columns, clean; rows known at or after the cut-off are not read.
+        snapshot: the graph as of the cut-off.
+
+    Returns:
+        account i32 (0..n-1, sorted) and one float32 column a feature, in the order of `FEATURES`; no null, no NaN.
+    """
+    rows = rows_of(events, snapshot)
+    own = pl.concat([rows.accounts.select("account"), *(f.build(rows).drop("account") for f in _OWN)], how="horizontal")
+    frame = pl.concat([own, features_neighbours.build(rows, own).drop("account")], how="horizontal")
+    named: pl.DataFrame = frame.select("account", *FEATURE_NAMES)
+    return named

@@ -1,0 +1,195 @@
+"""Account behaviour: what one account did, without the graph. The control "without the graph" sees these alone."""
+
+import polars as pl
+
+from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_mean, exact_sum, on_accounts
+
+__all__ = ["FEATURES", "build"]
+
+
+def _declare(*rows: tuple[str, str] | tuple[str, str, float]) -> tuple[Feature, ...]:
+    return tuple(Feature(row[0], row[1], "account", row[2] if len(row) == 3 else 0.0) for row in rows)
+
+
+FEATURES = _declare(
+    ("age_days", "days since signup"),
+    ("channel_share", "share of accounts that were opened through the same channel"),
+    ("has_referrer", "opened through another account's referral"),
+    ("n_referred", "accounts that it referred"),
+    ("n_profiles", "identity submissions and changes"),
+    ("n_logins", "logins"),
+    ("logins_per_day", "logins a day since signup"),
+    ("n_login_days", "days with a login"),
+    ("first_login_hours", "hours from signup to the first login", -1.0),
+    ("idle_days", "days since the last login", -1.0),
+    ("max_idle_days", "longest time between two logins, days"),
+    ("n_logins_first_week", "logins in the first week"),
+    ("n_logins_last_week", "logins in the week before the cut-off"),
+    ("emulator_share", "share of logins from an emulated device"),
+    ("n_platforms", "operating systems used"),
+    ("n_instrument_links", "instruments linked"),
+    ("n_instrument_unlinks", "instruments unlinked"),
+    ("n_prepaid", "prepaid cards linked"),
+    ("n_bank_accounts", "bank accounts linked"),
+    ("n_credit_cards", "credit cards linked"),
+    ("first_instrument_hours", "hours from signup to the first instrument", -1.0),
+    ("instrument_span_days", "days between the first and the last instrument linked"),
+    ("n_payments", "payments sent"),
+    ("payments_per_day", "payments a day since signup"),
+    ("reversed_share", "share of payments reversed"),
+    ("declined_share", "share of payments declined"),
+    ("first_payment_days", "days from signup to the first payment", -1.0),
+    ("payment_idle_days", "days since the last payment", -1.0),
+    ("max_payment_gap_days", "longest time between two payments, days"),
+    ("mean_amount", "mean payment, in medians of its currency"),
+    ("max_amount", "largest payment, in medians of its currency"),
+    ("sum_amount", "sum of payments, in medians of their currency"),
+    ("last_week_amount_share", "share of the sum that was paid in the week before the cut-off"),
+    ("burst_amount_share", "share of the sum that left within its busiest 48 hours"),
+    ("no_payee_share", "share of payments that name no payee"),
+    ("n_id_checks", "identity checks"),
+    ("n_id_fails", "identity checks failed"),
+    ("n_id_reviews", "identity checks sent to review"),
+    ("vendor_score", "mean vendor score of its identity checks", -1.0),
+    ("min_vendor_score", "lowest vendor score of its identity checks", -1.0),
+    ("first_check_hours", "hours from signup to the first identity check", -1.0),
+)
+
+
+def build(rows: Rows) -> pl.DataFrame:
+    """Account i32 and one float32 column a feature of this family, in account order."""
+    parts = (_signups(rows), _profiles(rows), _logins(rows), _instruments(rows), _payments(rows), _checks(rows))
+    return on_accounts(rows.accounts, parts, FEATURES)
+
+
+def _since_signup(unit_days: float) -> pl.Expr:
+    return days_between(pl.col("event_time"), pl.col("signup_time")).min() / unit_days
+
+
+def _longest_gap() -> pl.Expr:
+    """Days; the rows are in order of account and time."""
+    return pl.col("event_time").diff().max().dt.total_microseconds() / DAY_US
+
+
+def _signups(rows: Rows) -> pl.DataFrame:
+    first = (
+        rows.tables["signups"]
+        .group_by("account", maintain_order=True)
+        .agg(pl.col("channel", "referrer_account_id").sort_by("event_time", "channel").first())
+    )
+    share = first.group_by("channel").agg(channel_share=pl.len() / max(first.height, 1))
+    numbers = rows.snapshot.accounts.select("account", referrer_account_id="account_id")
+    referred = (
+        first.select("referrer_account_id")
+        .drop_nulls()
+        .join(numbers, on="referrer_account_id")
+        .group_by("account")
+        .agg(n_referred=pl.len())
+    )
+    return (
+        rows.accounts.select("account", age_days=days_between(pl.lit(rows.as_of), pl.col("signup_time")))
+        .join(first, on="account", how="left")
+        .join(share, on="channel", how="left")
+        .join(referred, on="account", how="left")
+        .select(
+            "account",
+            "age_days",
+            "channel_share",
+            "n_referred",
+            has_referrer=pl.col("referrer_account_id").is_not_null(),
+        )
+    )
+
+
+def _profiles(rows: Rows) -> pl.DataFrame:
+    return rows.tables["profiles"].group_by("account").agg(n_profiles=pl.len())
+
+
+def _logins(rows: Rows) -> pl.DataFrame:
+    since = days_between(pl.col("event_time"), pl.col("signup_time"))
+    ago = days_between(pl.lit(rows.as_of), pl.col("event_time"))
+    age = days_between(pl.lit(rows.as_of), pl.col("signup_time").first())
+    return (
+        rows.tables["logins"]
+        .group_by("account", maintain_order=True)
+        .agg(
+            n_logins=pl.len(),
+            logins_per_day=pl.len() / (age + 1),
+            n_login_days=pl.col("event_time").dt.date().n_unique(),
+            first_login_hours=_since_signup(1 / 24),
+            idle_days=ago.min(),
+            max_idle_days=_longest_gap(),
+            n_logins_first_week=(since < 7).sum(),
+            n_logins_last_week=(ago <= 7).sum(),
+            emulator_share=pl.col("is_emulator").fill_null(False).sum() / pl.len(),
+            n_platforms=pl.col("platform").drop_nulls().n_unique(),
+        )
+    )
+
+
+def _instruments(rows: Rows) -> pl.DataFrame:
+    links = rows.tables["instruments"]
+    linked = pl.col("action") == "link"
+
+    def distinct(kind: str) -> pl.Expr:
+        return pl.col("instrument_id").filter(linked & (pl.col("kind") == kind)).n_unique()
+
+    return links.group_by("account").agg(
+        n_instrument_links=linked.sum(),
+        n_instrument_unlinks=(~linked).sum(),
+        n_prepaid=distinct("prepaid_card"),
+        n_bank_accounts=distinct("bank_account"),
+        n_credit_cards=distinct("credit_card"),
+        first_instrument_hours=_since_signup(1 / 24),
+        instrument_span_days=days_between(pl.col("event_time").max(), pl.col("event_time").min()),
+    )
+
+
+def _payments(rows: Rows) -> pl.DataFrame:
+    payments = rows.tables["payments"]
+    median = payments.group_by("currency").agg(median=pl.col("amount_minor").abs().median())
+    payments = payments.join(median, on="currency", maintain_order="left").with_columns(
+        amount=pl.col("amount_minor").abs() / pl.col("median").clip(lower_bound=1.0)
+    )
+    ago = days_between(pl.lit(rows.as_of), pl.col("event_time"))
+    age = days_between(pl.lit(rows.as_of), pl.col("signup_time").first())
+    amount = pl.col("amount")
+    total = payments.group_by("account", maintain_order=True).agg(
+        n_payments=pl.len(),
+        payments_per_day=pl.len() / (age + 1),
+        reversed_share=(pl.col("status") == "reversed").sum() / pl.len(),
+        declined_share=(pl.col("status") == "declined").sum() / pl.len(),
+        first_payment_days=_since_signup(1.0),
+        payment_idle_days=ago.min(),
+        max_payment_gap_days=_longest_gap(),
+        mean_amount=exact_mean(amount),
+        max_amount=amount.max(),
+        sum_amount=exact_sum(amount),
+        last_week=exact_sum(amount.filter(ago <= 7)),
+        no_payee_share=pl.col("counterparty_id").is_null().sum() / pl.len(),
+    )
+    burst = (
+        payments.rolling("event_time", period="48h", group_by="account")
+        .agg(out=exact_sum(amount))
+        .group_by("account")
+        .agg(pl.col("out").max())
+    )
+    floor = pl.col("sum_amount").clip(lower_bound=1e-6)
+    return total.join(burst, on="account", how="left").with_columns(
+        last_week_amount_share=pl.col("last_week") / floor, burst_amount_share=pl.col("out") / floor
+    )
+
+
+def _checks(rows: Rows) -> pl.DataFrame:
+    return (
+        rows.tables["id_checks"]
+        .group_by("account")
+        .agg(
+            n_id_checks=pl.len(),
+            n_id_fails=(pl.col("result") == "fail").sum(),
+            n_id_reviews=(pl.col("result") == "review").sum(),
+            vendor_score=exact_mean(pl.col("vendor_score")),
+            min_vendor_score=pl.col("vendor_score").min(),
+            first_check_hours=_since_signup(1 / 24),
+        )
+    )

@@ -1,0 +1,99 @@
+"""Neighbour means and deviations over pairs (1 and 2 hops) and over shared identifiers, of features, never of labels."""
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from gnn.feature_types import Feature, Rows
+
+__all__ = ["BASE", "FEATURES", "build"]
+
+BASE: tuple[str, ...] = (
+    "age_days",
+    "logins_per_day",
+    "n_logins_first_week",
+    "idle_days",
+    "emulator_share",
+    "n_instrument_links",
+    "n_prepaid",
+    "payments_per_day",
+    "first_payment_days",
+    "reversed_share",
+    "mean_amount",
+    "burst_amount_share",
+    "last_week_amount_share",
+    "n_id_fails",
+    "vendor_score",
+    "joined_7d",
+    "n_types_shared",
+    "max_identities_device",
+    "sum_bits_shared",
+    "max_pair_groups",
+    "co_payers_2d",
+    "rare_payee_share",
+    "national_ids_one_off",
+    "people_per_national_id",
+)
+
+_WAYS = (
+    ("pairs_mean_{}", "mean of '{}' over the accounts that evidence joins to it, weighted by bits"),
+    ("pairs2_mean_{}", "mean of '{}' over its pairs' pairs"),
+    ("shared_mean_{}", "mean of '{}' over the accounts on its identifiers, rare ones weighing more"),
+    ("deviation_{}", "its '{}' less the mean over the accounts on its identifiers"),
+)
+
+FEATURES = tuple(
+    Feature(way.format(name), meaning.format(name), "neighbours") for name in BASE for way, meaning in _WAYS
+)
+
+
+def build(rows: Rows, base: pl.DataFrame) -> pl.DataFrame:
+    """Account i32 and one float32 column a feature of this family, in account order.
+
+    Args:
+        base: the other families' features of all accounts, in account order; holds the columns of `BASE`.
+    """
+    values = base.select(BASE).to_numpy().astype(np.float64)
+    near, shared = _pair_means(rows), _shared_means(rows)
+    one = near @ values
+    two = near @ one
+    around = shared @ values
+    alone = np.asarray(shared.sum(axis=1)).ravel() == 0
+    deviation = np.where(alone[:, None], 0.0, values - around)
+    columns = {
+        way.format(name): block[:, column].astype(np.float32)
+        for column, name in enumerate(BASE)
+        for (way, _), block in zip(_WAYS, (one, two, around, deviation), strict=True)
+    }
+    return base.select("account").with_columns(pl.Series(f.name, columns[f.name]) for f in FEATURES)
+
+
+def _pair_means(rows: Rows) -> sparse.csr_array:
+    """n by n, rows sum to 1 (or 0 without a pair): the weighted mean over an account's pairs."""
+    n, pairs = rows.accounts.height, rows.snapshot.pairs
+    a, b = pairs["account_a"].to_numpy(), pairs["account_b"].to_numpy()
+    bits = np.maximum(pairs["weight_bits"].to_numpy().astype(np.float64), 0.0)
+    return _rows_to_one(sparse.csr_array((np.r_[bits, bits], (np.r_[a, b], np.r_[b, a])), shape=(n, n)))
+
+
+def _shared_means(rows: Rows) -> sparse.csr_array:
+    """n by n without its diagonal: through each shared identifier to its other accounts, weighted by rarity squared."""
+    n = rows.accounts.height
+    links = rows.links.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+    account = links["account"].to_numpy()
+    column = links["identifier"].rank("dense").to_numpy().astype(np.int64) - 1
+    holders = links["n_accounts"].to_numpy().astype(np.float64) - 1
+    weight = links["weight"].to_numpy().astype(np.float64) ** 2 / np.maximum(holders, 1)
+    shape = (n, int(column.max()) + 1 if len(column) else 0)
+    held = sparse.csr_array((np.ones(len(column)), (account, column)), shape=shape)
+    out = sparse.csr_array((weight, (account, column)), shape=shape)
+    both = sparse.csr_array(out @ held.T)
+    both.setdiag(0.0)
+    both.eliminate_zeros()
+    return _rows_to_one(both)
+
+
+def _rows_to_one(matrix: sparse.csr_array) -> sparse.csr_array:
+    matrix.sort_indices()
+    total = np.asarray(matrix.sum(axis=1)).ravel()
+    return sparse.csr_array(sparse.diags_array(np.where(total > 0, 1.0 / np.maximum(total, 1e-12), 0.0)) @ matrix)

@@ -1,0 +1,163 @@
+"""Sharing by identifier type: with how many accounts and identities, how rare, joined how close in time, at once or in turn.
+
+Every type of `graph.schema.IDENTIFIERS` gets the same features, so a new type needs no line here. Hubs only count as hubs.
+"""
+
+import numpy as np
+import polars as pl
+
+from gnn.feature_types import Feature, Rows, days_between, exact_sum, on_accounts
+from graph.schema import IDENTIFIERS
+
+__all__ = ["FEATURES", "build", "count_within"]
+
+_PER_TYPE = (
+    ("n_{}", "sharing", "{} values used", 0.0),
+    ("n_shared_{}", "sharing", "{} values shared with another account", 0.0),
+    ("n_hub_{}", "sharing", "{} values that are hubs", 0.0),
+    ("max_accounts_{}", "sharing", "other accounts on its most shared {}", 0.0),
+    ("mean_accounts_{}", "sharing", "other accounts on its {} values, mean", 0.0),
+    ("max_identities_{}", "sharing", "other identities on its most shared {}", 0.0),
+    ("max_bits_{}", "sharing", "rarity of its rarest shared {}, bits", 0.0),
+    ("joined_7d_{}", "timing", "other identities that came to the same {} within 7 days of it, most", 0.0),
+    ("signed_up_7d_{}", "timing", "accounts on the same {} that signed up within 7 days of it, most", 0.0),
+    ("overlap_{}", "timing", "other accounts whose time on the same {} overlaps its own, most", 0.0),
+    ("sequential_{}", "timing", "other accounts that had the same {} before or after it, most", 0.0),
+)
+_OVERALL = (
+    ("joined_1d", "timing", "other identities that came to a shared identifier within 1 day of it, sum", 0.0),
+    ("joined_7d", "timing", "other identities that came to a shared identifier within 7 days of it, sum", 0.0),
+    ("joined_14d", "timing", "other identities that came to a shared identifier within 14 days of it, sum", 0.0),
+    ("n_types_joined_7d", "timing", "identifier types on which another identity came within 7 days", 0.0),
+    ("n_types_shared", "sharing", "identifier types that it shares", 0.0),
+    ("sum_bits_shared", "sharing", "rarity of all that it shares, bits", 0.0),
+    (
+        "nearest_signup_days",
+        "timing",
+        "days between its signup and the nearest of an account that shares a value",
+        -1.0,
+    ),
+    ("share_joined_7d", "timing", "share of the accounts on its shared values that came within 7 days of it", 0.0),
+    ("first_seen_days", "timing", "days from its signup to its first use of a shared value, earliest", -1.0),
+    ("new_device_days", "timing", "days from its signup to its latest new device", -1.0),
+)
+
+FEATURES = tuple(
+    Feature(name.format(label), meaning.format(label.replace("_", " ")), family, missing)
+    for label in IDENTIFIERS
+    for name, family, meaning, missing in _PER_TYPE
+) + tuple(Feature(name, meaning, family, missing) for name, family, meaning, missing in _OVERALL)
+
+
+def build(rows: Rows) -> pl.DataFrame:
+    """Account i32 and one float32 column a feature of this family, in account order."""
+    links = _timed(rows)
+    parts = [_per_type(links, label) for label in IDENTIFIERS]
+    return on_accounts(rows.accounts, [*parts, _overall(links)], FEATURES)
+
+
+def count_within(
+    group: np.ndarray, time: np.ndarray, low: np.ndarray, high: np.ndarray, of: np.ndarray | None = None
+) -> np.ndarray:
+    """How many rows of the same group have `low <= time <= high`, for each query.
+
+    Args:
+        group: int64[n], dense and not negative.
+        time: int64[n], seconds, not negative.
+        low: int64[q], first second of each query's window.
+        high: int64[q], last second.
+        of: int64[q], the group that each query asks about; default: `group`.
+
+    Returns:
+        int64[q]. One sort and two binary searches: O((n + q) log n).
+    """
+    of = group if of is None else of
+    span = int(max(time.max(initial=0), 0)) + 2
+    keys = np.sort(group * span + time)
+    first = np.searchsorted(keys, of * span + np.clip(low, 0, span - 1), side="left")
+    last = np.searchsorted(keys, of * span + np.clip(high, -1, span - 2), side="right")
+    counts: np.ndarray = np.maximum(last - first, 0)
+    return counts
+
+
+def _seconds(column: pl.Series, start: int) -> np.ndarray:
+    seconds: np.ndarray = column.dt.epoch("us").to_numpy().astype(np.int64) // 1_000_000 - start
+    return seconds
+
+
+def _timed(rows: Rows) -> pl.DataFrame:
+    """Links on shared identifiers that are no hub, with the counts of who came when; own and hub links beside them."""
+    links = rows.links.with_columns(shared=(pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+    shared = links.filter("shared")
+    start = 0
+    if shared.height:
+        start = min(int(_seconds(shared[name], 0).min()) for name in ("first_seen", "signup_time"))
+    group = shared["identifier"].to_numpy().astype(np.int64)
+    first, last, signup = (_seconds(shared[name], start) for name in ("first_seen", "last_seen", "signup_time"))
+    comers = shared.group_by("identifier", "identity").agg(pl.col("first_seen").min())
+    came_group = comers["identifier"].to_numpy().astype(np.int64)
+    came = _seconds(comers["first_seen"], start)
+    own = comers.join(shared.select("identifier", "identity", "account"), on=["identifier", "identity"])
+    own_came = _seconds(
+        shared.select("account", "identifier").join(
+            own, on=["account", "identifier"], how="left", maintain_order="left"
+        )["first_seen"],
+        start,
+    )
+    columns = {
+        f"came_{days}d": count_within(came_group, came, first - days * 86400, first + days * 86400, of=group)
+        - (np.abs(own_came - first) <= days * 86400)
+        for days in (1, 7, 14)
+    }
+    columns["signed_up"] = count_within(group, signup, signup - 7 * 86400, signup + 7 * 86400) - 1
+    started = count_within(group, first, np.zeros_like(first), last)
+    ended = count_within(group, last, np.zeros_like(first), first - 1)
+    columns["overlap"] = started - ended - 1
+    timed = shared.select("account", "identifier").with_columns(
+        pl.Series(name, values) for name, values in columns.items()
+    )
+    return links.join(timed, on=["account", "identifier"], how="left", maintain_order="left")
+
+
+def _per_type(links: pl.DataFrame, label: str) -> pl.DataFrame:
+    shared = pl.col("shared")
+    others = pl.when(pl.col("is_hub")).then(0).otherwise(pl.col("n_accounts") - 1)
+    identities = pl.when(pl.col("is_hub")).then(0).otherwise(pl.col("n_identities") - 1)
+    return (
+        links.filter(pl.col("identifier_type") == label)
+        .group_by("account")
+        .agg(
+            pl.len().alias(f"n_{label}"),
+            shared.sum().alias(f"n_shared_{label}"),
+            pl.col("is_hub").sum().alias(f"n_hub_{label}"),
+            others.max().alias(f"max_accounts_{label}"),
+            (others.sum() / pl.len()).alias(f"mean_accounts_{label}"),
+            identities.max().alias(f"max_identities_{label}"),
+            pl.col("weight").filter(shared).max().alias(f"max_bits_{label}"),
+            pl.col("came_7d").max().alias(f"joined_7d_{label}"),
+            pl.col("signed_up").max().alias(f"signed_up_7d_{label}"),
+            pl.col("overlap").max().alias(f"overlap_{label}"),
+            (pl.col("n_accounts") - 1 - pl.col("overlap")).max().alias(f"sequential_{label}"),
+        )
+    )
+
+
+def _overall(links: pl.DataFrame) -> pl.DataFrame:
+    shared = links.filter("shared").sort("identifier", "signup_time")
+    gap = days_between(pl.col("signup_time"), pl.col("signup_time").shift(1)).over("identifier")
+    shared = shared.with_columns(before=gap).with_columns(after=pl.col("before").shift(-1).over("identifier"))
+    delay = days_between(pl.col("first_seen"), pl.col("signup_time"))
+
+    overall = shared.group_by("account").agg(
+        joined_1d=pl.col("came_1d").sum(),
+        joined_7d=pl.col("came_7d").sum(),
+        joined_14d=pl.col("came_14d").sum(),
+        n_types_joined_7d=pl.col("identifier_type").filter(pl.col("came_7d") > 0).n_unique(),
+        n_types_shared=pl.col("identifier_type").n_unique(),
+        sum_bits_shared=exact_sum(pl.col("weight")),
+        nearest_signup_days=pl.min_horizontal("before", "after").min(),
+        share_joined_7d=pl.col("came_7d").sum() / (pl.col("n_accounts") - 1).sum(),
+        first_seen_days=delay.min(),
+    )
+    devices = links.filter(pl.col("identifier_type") == "device").group_by("account").agg(new_device_days=delay.max())
+    return overall.join(devices, on="account", how="full", coalesce=True)

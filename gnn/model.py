@@ -1,0 +1,119 @@
+"""A trained model: its members, how they are calibrated and blended, and what validation said."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnn.calibration import Calibration
+from gnn.cutoffs import CutOff
+from gnn.features import FEATURE_NAMES
+from gnn.metrics import Metrics
+from gnn.model_types import FittedModel
+from gnn.registry import BLEND
+from gnn.train_config import TrainConfig
+
+__all__ = ["NotTrained", "TrainedModel", "blend_logits"]
+
+
+@dataclass(frozen=True)
+class NotTrained:
+    """Why there is no model; a night without one has links and clusters, and no scores."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training leaves.
+
+    Attributes:
+        members: name in `gnn.registry.MEMBERS` to its models, one a seed; logits are their mean.
+        calibrations: member, or `blend`, to the map from its logit to a probability.
+        blend_weight: share of `trees` in the blend's logit, 0 to 1; the rest is `sage`.
+        default: the model that scores, a name of `gnn.registry.MODELS`.
+        rounds: epochs or boosting rounds of each member, chosen on validation.
+        config, seed: what it was trained with.
+        as_of: when; outcomes known before it were used.
+        cutoffs: the earlier cut-offs of its examples; the last one was validated on.
+        validation: how the validation accounts were set apart, in words.
+        metrics: model name to its quality on the validation accounts, each scored by a model that did not see its cluster.
+        controls: the controls' quality, one row each, all on the same accounts.
+    """
+
+    members: Mapping[str, tuple[FittedModel, ...]]
+    calibrations: Mapping[str, Calibration]
+    blend_weight: float
+    default: str
+    rounds: Mapping[str, int]
+    config: TrainConfig
+    seed: int
+    as_of: datetime
+    cutoffs: tuple[datetime, ...]
+    validation: str
+    metrics: Mapping[str, Metrics]
+    controls: tuple[Mapping[str, Any], ...]
+
+    @cached_property
+    def version(self) -> str:
+        """16 hex digits of a hash over weights, calibration and configuration: equal trainings have equal versions."""
+        digest = hashlib.sha256()
+        for path, content in sorted(self.files().items()):
+            digest.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
+        return digest.hexdigest()[:16]
+
+    def files(self) -> dict[str, bytes]:
+        """Relative path to content of all that decides a score."""
+        files = {
+            f"{name}-{place}/{path}": content
+            for name, models in self.members.items()
+            for place, model in enumerate(models)
+            for path, content in model.to_files().items()
+        }
+        files["model.json"] = (json.dumps(self.describe(), indent=1, sort_keys=True) + "\n").encode()
+        return files
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values: everything but the weights and what was measured."""
+        return {
+            "members": {name: len(models) for name, models in self.members.items()},
+            "calibrations": {name: asdict(value) for name, value in self.calibrations.items()},
+            "blend_weight": self.blend_weight,
+            "default": self.default,
+            "rounds": dict(self.rounds),
+            "config": self.config.to_dict(),
+            "seed": self.seed,
+            "as_of": self.as_of.isoformat(),
+            "cutoffs": [cutoff.isoformat() for cutoff in self.cutoffs],
+            "validation": self.validation,
+            "features": list(FEATURE_NAMES),
+        }
+
+    def probabilities(self, cutoff: CutOff, n_threads: int, name: str | None = None) -> NDArray[np.float64]:
+        """Calibrated probabilities of all accounts of a snapshot, float64 [n], by the default model or the one named."""
+        name = name or self.default
+        if name != BLEND:
+            return self.calibrations[name].apply(self.member_logits(name, cutoff, n_threads))
+        logits = {member: self.member_logits(member, cutoff, n_threads) for member in self.members}
+        return self.calibrations[BLEND].apply(blend_logits(logits, self.calibrations, self.blend_weight))
+
+    def member_logits(self, name: str, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
+        """Mean over the member's seeds, uncalibrated, float64 [n]."""
+        total = np.zeros(cutoff.features.height, dtype=np.float64)
+        for model in self.members[name]:
+            total += model.logits(cutoff, n_threads)
+        return total / len(self.members[name])
+
+
+def blend_logits(
+    logits: Mapping[str, NDArray[np.float64]], calibrations: Mapping[str, Calibration], weight: float
+) -> NDArray[np.float64]:
+    """The members' calibrated log odds, `weight` of trees and the rest of sage: float64 [n]."""
+    straight = {name: calibrations[name].slope * value + calibrations[name].offset for name, value in logits.items()}
+    return weight * straight["trees"] + (1 - weight) * straight["sage"]

@@ -1,0 +1,163 @@
+"""A model's folder: weights, configuration, metrics and a card; written whole or not at all, read without pickle."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gnn.calibration import Calibration
+from gnn.features import FEATURE_NAMES, FEATURES
+from gnn.metrics import Metrics
+from gnn.model import TrainedModel
+from gnn.registry import MEMBERS, MODELS
+from gnn.train_config import TrainConfig
+from graph.errors import InputError
+
+__all__ = ["load_model", "model_card", "save_model"]
+
+
+def save_model(model: TrainedModel, models: Path) -> Path:
+    """Writes `models`/<version>/ and returns it; the same version is already there with the same bytes, or is written.
+
+    Beside what decides a score (`TrainedModel.files`) it holds metrics.json and card.md.
+    """
+    folder = models / model.version
+    if folder.is_dir():
+        return folder
+    draft = models / f".{model.version}.draft"
+    if draft.exists():
+        shutil.rmtree(draft)
+    files = {**model.files(), "metrics.json": _metrics(model), "card.md": model_card(model).encode()}
+    for path, content in sorted(files.items()):
+        (draft / path).parent.mkdir(parents=True, exist_ok=True)
+        (draft / path).write_bytes(content)
+    draft.rename(folder)
+    return folder
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """Reads a model's folder.
+
+    Raises:
+        InputError: there is no model, it is damaged, its version is not its content's, or its features are not this
+            program's.
+    """
+    try:
+        described = json.loads((folder / "model.json").read_bytes())
+        measured = json.loads((folder / "metrics.json").read_bytes())
+    except FileNotFoundError:
+        known = ", ".join(sorted(path.name for path in folder.parent.glob("[!.]*") if path.is_dir())) or "none"
+        raise InputError(
+            f"`--model` must be a trained model's version; got `{folder.name}`. There are: {known}."
+        ) from None
+    except ValueError as error:
+        raise _damaged(folder, str(error)) from None
+    _check_features(folder, described["features"])
+    try:
+        model = _build(folder, described, measured)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise _damaged(folder, type(error).__name__) from None
+    if model.version != folder.name:
+        raise _damaged(folder, f"its content is version {model.version}")
+    return model
+
+
+def model_card(model: TrainedModel) -> str:
+    """The model card, markdown: what it is for, what it saw, how good it is, what it must not be used for."""
+    quality = "\n".join(
+        f"| {name}{' (scores)' if name == model.default else ''} | {m.auprc:.3f} | {m.auroc:.3f} | "
+        f"{m.precision_at_capacity:.3f} at {m.capacity} | {m.ece:.4f} | {m.brier_skill:.3f} |"
+        for name, m in model.metrics.items()
+    )
+    controls = "\n".join(
+        f"| {row['meaning']} | {row['auprc']:.3f} | {row['auroc']:.3f} | {row['precision_at_capacity']:.3f} |"
+        for row in model.controls
+    )
+    first = next(iter(model.metrics.values()))
+    families = ", ".join(sorted({feature.family for feature in FEATURES}))
+    about = (
+        ""
+        if not model.controls
+        else (
+            f"\nControls on {model.controls[0]['n']} of these accounts ({model.controls[0]['n_positive']} positive):\n\n"
+            f"| model | AUPRC | AUROC | precision at capacity |\n|---|---|---|---|\n{controls}\n"
+        )
+    )
+    return f"""# Model {model.version}
+
+Finds accounts of synthetic-identity rings, for review by people. Its scores open cases; they decide nothing alone.
+
+- Trained as of {model.as_of.date()} on the graph as of {", ".join(str(day.date()) for day in model.cutoffs)}; seed {model.seed}.
+- Members: {", ".join(f"{name} ({len(models)} seeds, {model.rounds[name]} rounds)" for name, models in model.members.items())}.
+- Inputs: {len(FEATURE_NAMES)} declared features ({families}) and the links between accounts and identifiers. No outcome of
+  any account, no surname, language, sex, age, country or place is an input.
+- Labels: confirmed outcomes, late, few and sometimes wrong; accounts without one count as honest if they are old enough and
+  share no cluster with a confirmed one. So the quality below is a lower bound: rings nobody found count as mistakes.
+
+## Quality
+
+On {first.n} validation accounts ({first.n_positive} positive, {first.prevalence:.2%}), {model.validation}:
+
+| model | AUPRC | AUROC | precision at capacity | calibration error | Brier skill |
+|---|---|---|---|---|---|
+{quality}
+{about}"""
+
+
+def _metrics(model: TrainedModel) -> bytes:
+    content = {
+        "metrics": {name: asdict(value) for name, value in model.metrics.items()},
+        "controls": [dict(row) for row in model.controls],
+    }
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _check_features(folder: Path, names: list[str]) -> None:
+    if tuple(names) == FEATURE_NAMES:
+        return
+    gone = sorted(set(names) - set(FEATURE_NAMES))
+    new = sorted(set(FEATURE_NAMES) - set(names))
+    what = "; ".join(
+        f"{label} {', '.join(some[:5])}{' ...' if len(some) > 5 else ''}"
+        for label, some in (("it needs", gone), ("it lacks", new))
+        if some
+    )
+    raise InputError(
+        f"`--model` must have been trained on this program's {len(FEATURE_NAMES)} features; got `{folder.name}`, trained on "
+        f"{len(names)} ({what or 'in another order'}). Train a new one: `--train always`."
+    )
+
+
+def _build(folder: Path, described: Mapping[str, Any], measured: Mapping[str, Any]) -> TrainedModel:
+    members = {
+        name: tuple(
+            MEMBERS[name].from_files(
+                {file.name: file.read_bytes() for file in sorted((folder / f"{name}-{place}").iterdir())}
+            )
+            for place in range(count)
+        )
+        for name, count in sorted(described["members"].items(), key=lambda item: MODELS.index(item[0]))
+    }
+    return TrainedModel(
+        members=members,
+        calibrations={name: Calibration(**value) for name, value in described["calibrations"].items()},
+        blend_weight=described["blend_weight"],
+        default=described["default"],
+        rounds=described["rounds"],
+        config=TrainConfig(**described["config"]),
+        seed=described["seed"],
+        as_of=datetime.fromisoformat(described["as_of"]),
+        cutoffs=tuple(datetime.fromisoformat(cutoff) for cutoff in described["cutoffs"]),
+        validation=described["validation"],
+        metrics={name: Metrics(**measured["metrics"][name]) for name in MODELS},
+        controls=tuple(measured["controls"]),
+    )
+
+
+def _damaged(folder: Path, what: str) -> InputError:
+    return InputError(
+        f"`--model` must be a whole model's folder; got `{folder.name}`, which is damaged ({what}). Train anew."
+    )

@@ -1,0 +1,171 @@
+"""Training and scoring with typed GraphSAGE: full batch over all cut-offs at once."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from gnn.cutoffs import CutOff, Labelled
+from gnn.features import FEATURES
+from gnn.model_types import Fitted, Trace
+from gnn.sage import HIDDEN, TypedSAGE
+from gnn.tensors import IDENTIFIER_INPUTS, GraphTensors, Standardiser, build_tensors
+from gnn.train_config import Progress, TrainConfig
+
+__all__ = ["Sage"]
+
+# message passing finds the neighbours' means by itself
+_COLUMNS = tuple(place for place, feature in enumerate(FEATURES) if feature.family != "neighbours")
+
+
+@dataclass(frozen=True)
+class Sage:
+    """A trained `TypedSAGE` with the standardisation of its inputs.
+
+    Attributes:
+        weights: parameter name to float32 array.
+        standardiser: fitted on the training accounts.
+    """
+
+    weights: Mapping[str, NDArray[np.float32]]
+    standardiser: Standardiser
+
+    @classmethod
+    def fit(
+        cls,
+        train: list[Labelled],
+        valid: Labelled | None,
+        rounds: int | None,
+        config: TrainConfig,
+        seed: int,
+        n_threads: int,
+        progress: Progress,
+    ) -> Fitted:
+        """See `gnn.model_types.ModelKind`; deterministic on a CPU, on the GPU when there is one."""
+        train = train[-config.sage_cutoffs :]
+        standardiser = Standardiser.fit(np.concatenate([_inputs(part.cutoff)[part.account] for part in train]))
+        epochs = rounds or config.sage_epochs
+        with _exact(n_threads) as device:
+            tensors, rows, target = _batch(train, standardiser, device)
+            looked = None if valid is None else _batch([valid], standardiser, device)
+            network = _network(seed, config.sage_dropout).to(device)
+            weight = _class_weight(target, config.sage_positive_weight)
+            optimiser = torch.optim.Adam(
+                network.parameters(), lr=config.sage_learning_rate, weight_decay=config.sage_decay
+            )
+            schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimiser, max_lr=config.sage_learning_rate, total_steps=max(config.sage_epochs, epochs)
+            )
+            noise = torch.Generator().manual_seed(seed + 1)
+            steps, trace = [], []
+            for epoch in range(1, epochs + 1):
+                network.train()
+                logits, _ = network(tensors, noise)
+                loss = functional.binary_cross_entropy_with_logits(logits[rows], target, weight=weight)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
+                if epoch % config.sage_every == 0:
+                    progress(f"GraphSAGE: epoch {epoch} of {epochs}, loss {loss.item():.4f}")
+                    if looked is not None:
+                        steps.append(epoch)
+                        trace.append(_evaluate(network, looked[0])[0][looked[1]].double().cpu().numpy())
+            weights = {name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()}
+        found = Trace(tuple(steps), np.asarray(trace)) if looked is not None else None
+        return Fitted(cls(weights, standardiser), found)
+
+    def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
+        """Log odds of all accounts, float64 [n]."""
+        return self.infer(cutoff, n_threads)[0]
+
+    def infer(self, cutoff: CutOff, n_threads: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Log odds, float64 [n], and embeddings, float32 [n, 64], of all accounts, layer by layer over the whole graph."""
+        with _exact(n_threads) as device:
+            network = _network(0, 0.0)
+            network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.weights.items()})
+            network.to(device)
+            tensors = build_tensors([(cutoff.snapshot, _inputs(cutoff))], self.standardiser).to(device)
+            logits, hidden = _evaluate(network, tensors)
+            return logits.double().cpu().numpy(), hidden.float().cpu().numpy()
+
+    def to_files(self) -> dict[str, bytes]:
+        """One .npz without pickled objects."""
+        content = io.BytesIO()
+        np.savez(
+            content,
+            allow_pickle=False,
+            standardiser_centre=self.standardiser.centre,
+            standardiser_scale=self.standardiser.scale,
+            **{f"weight.{name}": value for name, value in sorted(self.weights.items())},
+        )
+        return {"sage.npz": content.getvalue()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> "Sage":
+        """What `to_files` wrote."""
+        with np.load(io.BytesIO(files["sage.npz"]), allow_pickle=False) as stored:
+            weights = {name.removeprefix("weight."): stored[name] for name in stored if name.startswith("weight.")}
+            return cls(weights, Standardiser(stored["standardiser_centre"], stored["standardiser_scale"]))
+
+
+def _inputs(cutoff: CutOff) -> NDArray[np.float32]:
+    return cutoff.values[:, _COLUMNS]
+
+
+def _network(seed: int, dropout: float) -> TypedSAGE:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return TypedSAGE(len(_COLUMNS), len(IDENTIFIER_INPUTS), HIDDEN, dropout)
+
+
+def _batch(
+    parts: list[Labelled], standardiser: Standardiser, device: torch.device
+) -> tuple[GraphTensors, Tensor, Tensor]:
+    """All parts' graphs side by side, the labelled rows in them and their targets."""
+    tensors = build_tensors([(part.cutoff.snapshot, _inputs(part.cutoff)) for part in parts], standardiser).to(device)
+    rows = np.concatenate([part.account + start for part, start in zip(parts, tensors.offsets, strict=False)])
+    target = np.concatenate([part.target for part in parts]).astype(np.float32)
+    return tensors, torch.from_numpy(rows).to(device), torch.from_numpy(target).to(device)
+
+
+def _class_weight(target: Tensor, share: float) -> Tensor:
+    """Weights with which the positives together count `share` of what the negatives do; their mean is 1."""
+    positive = target.sum().clamp(min=1)
+    ratio = torch.clamp(share * (len(target) - positive) / positive, min=1.0)
+    weight = torch.where(target > 0, ratio, torch.ones_like(ratio))
+    return weight / weight.mean()
+
+
+def _evaluate(network: TypedSAGE, tensors: GraphTensors) -> tuple[Tensor, Tensor]:
+    network.eval()
+    with torch.no_grad():
+        logits, hidden = network(tensors)
+    return logits, hidden
+
+
+@contextmanager
+def _exact(n_threads: int) -> Iterator[torch.device]:
+    """Fixed threads and deterministic kernels on the CPU; the GPU when there is one. Restores what was set before."""
+    threads, was = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(max(1, n_threads))
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    _fill_memory(False)  # every tensor is written before it is read
+    try:
+        yield device
+    finally:
+        _fill_memory(True)
+        torch.use_deterministic_algorithms(was)
+        torch.set_num_threads(threads)
+
+
+def _fill_memory(on: bool) -> None:
+    """Whether torch's deterministic mode fills new memory first; its default is on, and costs an eighth of an epoch."""
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", on)  # noqa: B010  (untyped there)

@@ -1,0 +1,49 @@
+"""Scores and embeddings of all accounts of a snapshot, layer by layer over the whole graph."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gnn.cutoffs import CutOff
+from gnn.model import TrainedModel, blend_logits
+from gnn.registry import BLEND
+from gnn.sage_model import Sage
+from graph.snapshot import Snapshot
+
+__all__ = ["Scored", "score_accounts"]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model says of each account.
+
+    Attributes:
+        score: float64 [n], calibrated probability, in the order of accounts.
+        embedding: float32 [n, 64], of the first seed's GraphSAGE; comparable within one model version only.
+    """
+
+    score: NDArray[np.float64]
+    embedding: NDArray[np.float32]
+
+
+def score_accounts(model: TrainedModel, features: pl.DataFrame, snapshot: Snapshot, n_threads: int = 1) -> Scored:
+    """Scores every account of the snapshot.
+
+    Args:
+        model: trained, or loaded by `gnn.model_files.load_model`.
+        features: `gnn.features.build_features` of the same snapshot.
+        snapshot: the graph as of the night.
+        n_threads: for LightGBM and torch.
+    """
+    cutoff = CutOff(snapshot, features)
+    inferred = [member.infer(cutoff, n_threads) for member in model.members["sage"] if isinstance(member, Sage)]
+    logits: dict[str, NDArray[np.float64]] = {"sage": sum((logit for logit, _ in inferred[1:]), inferred[0][0])}
+    logits["sage"] = logits["sage"] / len(inferred)
+    if model.default in ("trees", BLEND):
+        logits["trees"] = model.member_logits("trees", cutoff, n_threads)
+    if model.default == BLEND:
+        logits[BLEND] = blend_logits(logits, model.calibrations, model.blend_weight)
+    score = model.calibrations[model.default].apply(logits[model.default])
+    return Scored(score, inferred[0][1])

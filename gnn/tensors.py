@@ -1,0 +1,185 @@
+"""The typed account-identifier graph as tensors, of one snapshot or of several side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graph.schema import IDENTIFIERS
+from graph.snapshot import Snapshot
+
+__all__ = ["IDENTIFIER_INPUTS", "Csr", "GraphTensors", "Standardiser", "build_tensors"]
+
+IDENTIFIER_INPUTS: tuple[str, ...] = (
+    "log_accounts",
+    "log_identities",
+    "weight",
+    "log_days",
+    "log_events",
+    "log_per_week",
+)
+_CLIP = 6.0
+
+
+@dataclass(frozen=True)
+class Csr:
+    """A weighted bipartite adjacency by rows, and its transpose for the backward pass.
+
+    Attributes:
+        pointer: int32 [n_rows + 1].
+        index: int32 [n_edges], columns.
+        weight: float32 [n_edges]; the weights of a row and type sum to 1, so that the product is a mean.
+        transposed: the same edges by columns; None in a transpose itself.
+    """
+
+    pointer: Tensor
+    index: Tensor
+    weight: Tensor
+    transposed: "Csr | None" = None
+
+    def to(self, device: torch.device) -> "Csr":
+        """The same on a device."""
+        other = None if self.transposed is None else self.transposed.to(device)
+        return Csr(self.pointer.to(device), self.index.to(device), self.weight.to(device), other)
+
+
+@dataclass(frozen=True)
+class GraphTensors:
+    """One or several snapshots as one graph without edges between them.
+
+    Attributes:
+        accounts: float32 [n, F], standardised features.
+        identifiers: float32 [m, D], what is known of each shared identifier; sorted by type.
+        type_ends: end of each type's rows in `identifiers`, in the order of `graph.schema.IDENTIFIERS`.
+        to_identifiers: m by n, the mean over an identifier's accounts.
+        to_accounts: n by m, the mean over an account's identifiers of one type, for each type.
+        offsets: first account row of each snapshot, and n at the end.
+    """
+
+    accounts: Tensor
+    identifiers: Tensor
+    type_ends: tuple[int, ...]
+    to_identifiers: Csr
+    to_accounts: Csr
+    offsets: tuple[int, ...]
+
+    def to(self, device: torch.device) -> "GraphTensors":
+        """The same on a device."""
+        return GraphTensors(
+            self.accounts.to(device),
+            self.identifiers.to(device),
+            self.type_ends,
+            self.to_identifiers.to(device),
+            self.to_accounts.to(device),
+            self.offsets,
+        )
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """Signed log, then centre and scale, then a clip: robust to long tails. Fitted on training accounts only.
+
+    Attributes:
+        centre, scale: float32 [F].
+    """
+
+    centre: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.float32]) -> "Standardiser":
+        """Fits mean and deviation of the signed logs, [rows, F]."""
+        logs = _signed_log(values).astype(np.float64)
+        scale = logs.std(axis=0)
+        return cls(logs.mean(axis=0).astype(np.float32), np.where(scale > 1e-6, scale, 1.0).astype(np.float32))
+
+    def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Standardised values, [rows, F], within -6 and 6."""
+        scaled = _signed_log(values)
+        scaled -= self.centre
+        scaled /= self.scale
+        return np.clip(scaled, -_CLIP, _CLIP, out=scaled)
+
+
+def build_tensors(parts: Sequence[tuple[Snapshot, NDArray[np.float32]]], standardiser: Standardiser) -> GraphTensors:
+    """Tensors of snapshots with their raw features [n_accounts, F], side by side.
+
+    Identifiers that one account alone uses carry no message and are left out, as are hubs; the features count both.
+    """
+    offsets, links, nodes, start = [0], [], [], 0
+    for snapshot, _ in parts:
+        edge, node = _edges(snapshot)
+        links.append(edge.with_columns(account=pl.col("account") + offsets[-1], node=pl.col("node") + start))
+        nodes.append(node)
+        offsets.append(offsets[-1] + snapshot.accounts.height)
+        start += node.height
+    node = pl.concat(nodes).with_row_index("node").sort("kind", "node")
+    place = np.empty(node.height, dtype=np.int64)
+    place[node["node"].to_numpy()] = np.arange(node.height)
+    edge = pl.concat(links)
+    account, column = edge["account"].to_numpy(), place[edge["node"].to_numpy()]
+    kind = node["kind"].to_numpy()
+    per_type = account * len(IDENTIFIERS) + kind[column]
+    inputs = node.select(IDENTIFIER_INPUTS).to_numpy().astype(np.float32)
+    features = np.concatenate([standardiser.apply(values) for _, values in parts])
+    return GraphTensors(
+        accounts=torch.from_numpy(features),
+        identifiers=torch.from_numpy(inputs),
+        type_ends=tuple(int(end) for end in np.searchsorted(kind, np.arange(len(IDENTIFIERS)), side="right")),
+        to_identifiers=_csr(column, account, 1.0 / np.bincount(column)[column], node.height, offsets[-1]),
+        to_accounts=_csr(account, column, 1.0 / np.bincount(per_type)[per_type], offsets[-1], node.height),
+        offsets=tuple(offsets),
+    )
+
+
+def _edges(snapshot: Snapshot) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Links on shared identifiers (account i64, node i64) and those identifiers (kind i64 and their inputs), dense."""
+    kinds = {label: number for number, label in enumerate(IDENTIFIERS)}
+    seen = snapshot.links.group_by("identifier").agg(
+        days=(pl.col("last_seen").max() - pl.col("first_seen").min()).dt.total_seconds() / 86400,
+        events=pl.col("n_events").sum(),
+    )
+    nodes = (
+        snapshot.identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+        .join(seen, on="identifier", how="left", maintain_order="left")
+        .sort("identifier")
+    )
+    links = snapshot.links.join(
+        nodes.select("identifier", node=pl.int_range(pl.len())), on="identifier", maintain_order="left"
+    ).select(pl.col("account").cast(pl.Int64), "node")
+    accounts = pl.col("n_accounts").cast(pl.Float64)
+    inputs = nodes.select(
+        kind=pl.col("identifier_type").replace_strict(kinds, return_dtype=pl.Int64),
+        log_accounts=accounts.log1p(),
+        log_identities=pl.col("n_identities").cast(pl.Float64).log1p(),
+        weight=pl.col("weight") / 8,
+        log_days=pl.col("days").log1p() / 2,
+        log_events=(pl.col("events") / accounts).log1p(),
+        log_per_week=(accounts / (pl.col("days") / 7 + 1)).log1p(),
+    )
+    return links, inputs
+
+
+def _csr(
+    row: NDArray[np.int64], column: NDArray[np.int64], weight: NDArray[np.float64], n_rows: int, n_columns: int
+) -> Csr:
+    def half(first: NDArray[np.int64], second: NDArray[np.int64], n: int, other: Csr | None) -> Csr:
+        order = np.lexsort((second, first))
+        pointer = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=n))])
+        return Csr(
+            torch.from_numpy(pointer.astype(np.int32)),
+            torch.from_numpy(second[order].astype(np.int32)),
+            torch.from_numpy(weight[order].astype(np.float32)),
+            other,
+        )
+
+    return half(row, column, n_rows, half(column, row, n_columns, None))
+
+
+def _signed_log(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    logs: NDArray[np.float32] = np.copysign(np.log1p(np.abs(values)), values)
+    return logs

@@ -1,0 +1,57 @@
+"""What a training can be told; everything else follows from the data."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Progress", "TrainConfig", "silent"]
+
+Progress = Callable[[str], None]
+
+
+def silent(_message: str) -> None:
+    """Progress that goes nowhere."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of a training; part of the model's version.
+
+    Attributes:
+        model: `auto` (what validation says), or a name of `gnn.registry.MODELS`.
+        label_delay_days: an account without outcome counts as a negative only if it is at least this old.
+        min_positives: with fewer confirmed positives at the earlier cut-offs nothing is trained.
+        capacity: cases that the team can review; precision is measured there.
+        n_folds: parts by cluster; each is validated by a model that did not see its clusters.
+        n_seeds: models that are averaged for the final scores.
+        sage_cutoffs: the network trains on so many of the latest training cut-offs; the trees train on all.
+        sage_epochs, sage_every: epochs at most, and how often validation looks.
+        sage_learning_rate, sage_decay, sage_dropout: of Adam, and of the network.
+        sage_positive_weight: the positives' share of the loss, in parts of the negatives' (1 = balanced).
+        tree_rounds, tree_every: boosting rounds at most, and how often validation looks.
+        tree_leaves, tree_learning_rate: of LightGBM.
+        with_controls: train the controls that every report carries.
+    """
+
+    model: str = "auto"
+    label_delay_days: float = 30.0
+    min_positives: int = 10
+    capacity: int = 50
+    n_folds: int = 3
+    n_seeds: int = 2
+    sage_cutoffs: int = 2
+    sage_epochs: int = 60
+    sage_every: int = 10
+    sage_learning_rate: float = 0.01
+    sage_decay: float = 1e-4
+    sage_dropout: float = 0.2
+    sage_positive_weight: float = 0.25
+    tree_rounds: int = 250
+    tree_every: int = 50
+    tree_leaves: int = 15
+    tree_learning_rate: float = 0.05
+    with_controls: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the model's files."""
+        return asdict(self)

@@ -1,0 +1,127 @@
+"""LightGBM on the declared features: the control that graph networks have to beat, and a part of the blend."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from gnn.cutoffs import CutOff, Labelled
+from gnn.features import FEATURE_NAMES
+from gnn.model_types import Fitted, Trace
+from gnn.train_config import Progress, TrainConfig
+
+__all__ = ["Trees"]
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Boosted trees over some or all of the features.
+
+    Attributes:
+        text: the model in LightGBM's own text format.
+        columns: positions in `FEATURE_NAMES` that it reads.
+    """
+
+    text: str
+    columns: tuple[int, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        train: list[Labelled],
+        valid: Labelled | None,
+        rounds: int | None,
+        config: TrainConfig,
+        seed: int,
+        n_threads: int,
+        progress: Progress,
+    ) -> Fitted:
+        """See `gnn.model_types.ModelKind`."""
+        return cls.fit_columns(FEATURE_NAMES, train, valid, rounds, config, seed, n_threads, progress)
+
+    @classmethod
+    def fit_columns(
+        cls,
+        names: Sequence[str],
+        train: list[Labelled],
+        valid: Labelled | None,
+        rounds: int | None,
+        config: TrainConfig,
+        seed: int,
+        n_threads: int,
+        progress: Progress,
+    ) -> Fitted:
+        """As `fit`, on the named features alone."""
+        columns = tuple(FEATURE_NAMES.index(name) for name in names)
+        values = np.concatenate([_take(part, columns) for part in train])
+        target = np.concatenate([part.target for part in train])
+        progress(f"trees: {len(target)} examples, {int(target.sum())} positive")
+        data = lightgbm.Dataset(values, target, params={"max_bin": 63, "verbose": -1, "num_threads": n_threads})
+        booster = lightgbm.train(_parameters(config, seed, n_threads), data, rounds or config.tree_rounds)
+        model = cls(booster.model_to_string(), columns)
+        if valid is None:
+            return Fitted(model, None)
+        steps = tuple(range(config.tree_every, booster.current_iteration() + 1, config.tree_every))
+        looked = _take(valid, columns)
+        logits = [booster.predict(looked, raw_score=True, num_iteration=step, num_threads=n_threads) for step in steps]
+        return Fitted(model, Trace(steps, np.asarray(logits, dtype=np.float64)))
+
+    def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
+        """Log odds of all accounts, float64 [n]."""
+        values = cutoff.values[:, self.columns]
+        raw = self._booster().predict(values, raw_score=True, num_threads=n_threads)
+        return np.asarray(raw, dtype=np.float64)
+
+    def contributions(self, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
+        """TreeSHAP: what each feature adds to the log odds of each account, float64 [k, F]; rows sum to logit less mean.
+
+        Args:
+            values: float32 [k, F], all features.
+
+        References:
+            S. Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020.
+        """
+        shap = np.zeros(values.shape, dtype=np.float64)
+        if len(values):
+            raw = self._booster().predict(values[:, self.columns], pred_contrib=True, num_threads=n_threads)
+            shap[:, self.columns] = np.asarray(raw)[:, :-1]
+        return shap
+
+    def to_files(self) -> dict[str, bytes]:
+        """One text file: the columns, then LightGBM's model."""
+        return {"trees.txt": (" ".join(map(str, self.columns)) + "\n" + self.text).encode()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> "Trees":
+        """What `to_files` wrote."""
+        head, text = files["trees.txt"].decode().split("\n", 1)
+        return cls(text, tuple(int(column) for column in head.split()))
+
+    def _booster(self) -> Any:
+        return lightgbm.Booster(model_str=self.text)
+
+
+def _take(part: Labelled, columns: tuple[int, ...]) -> NDArray[np.float32]:
+    return part.cutoff.values[part.account][:, columns]
+
+
+def _parameters(config: TrainConfig, seed: int, n_threads: int) -> dict[str, Any]:
+    return {
+        "objective": "binary",
+        "learning_rate": config.tree_learning_rate,
+        "num_leaves": config.tree_leaves,
+        "min_data_in_leaf": 20,
+        "feature_fraction": 0.3,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "lambda_l2": 5.0,
+        "max_bin": 63,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": seed,
+        "num_threads": n_threads,
+        "verbose": -1,
+    }

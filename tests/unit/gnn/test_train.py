@@ -1,0 +1,170 @@
+"""Training on the made world: it learns, it repeats, it refuses what it cannot do, and its files read back."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gnn.cutoffs import CutOff, plan_cutoffs
+from gnn.examples import SYNTHETIC
+from gnn.features import FEATURE_NAMES
+from gnn.folds import deal_folds
+from gnn.metrics import auprc
+from gnn.model import NotTrained, TrainedModel
+from gnn.model_files import load_model, model_card, save_model
+from gnn.score import score_accounts
+from gnn.train import TrainConfig, train_model
+from graph.errors import InputError
+from graph.snapshot import Events
+
+CONFIG = TrainConfig(label_delay_days=10, n_seeds=1, sage_epochs=20, tree_rounds=50, capacity=10)
+
+
+@pytest.fixture(scope="module")
+def model(cutoffs: list[CutOff], world: Events, as_of: datetime) -> TrainedModel:
+    trained = train_model(cutoffs, world["outcomes"], as_of, CONFIG, seed=3, n_threads=1)
+    assert isinstance(trained, TrainedModel)
+    return trained
+
+
+def _is_ring(cutoff: CutOff) -> np.ndarray:
+    return cutoff.snapshot.accounts["account_id"].str.starts_with("r").to_numpy()
+
+
+@pytest.mark.parametrize("name", ["trees", "sage", "blend"])
+def test_finds_ring_accounts_whose_outcome_is_not_known(
+    model: TrainedModel, cutoffs: list[CutOff], world: Events, as_of: datetime, name: str
+) -> None:
+    last = cutoffs[-1]
+    known = world["outcomes"]["account_id"].to_list()
+    unknown = ~last.snapshot.accounts["account_id"].is_in(known).to_numpy()
+    score = model.probabilities(last, 1, name)[unknown]
+    assert auprc(_is_ring(last)[unknown].astype(np.int8), score) > 0.8
+
+
+def test_scores_are_probabilities_and_embeddings_have_64_floats(model: TrainedModel, cutoffs: list[CutOff]) -> None:
+    last = cutoffs[-1]
+    scored = score_accounts(model, last.features, last.snapshot)
+    n = last.snapshot.accounts.height
+    assert scored.score.shape == (n,)
+    assert ((scored.score > 0) & (scored.score < 1)).all()
+    assert scored.embedding.shape == (n, 64)
+    assert scored.embedding.dtype == np.float32
+    np.testing.assert_allclose(scored.score, model.probabilities(last, 1), rtol=1e-12)
+
+
+def test_the_same_training_gives_the_same_bytes(
+    model: TrainedModel, cutoffs: list[CutOff], world: Events, as_of: datetime
+) -> None:
+    again = train_model(cutoffs, world["outcomes"].reverse(), as_of, CONFIG, seed=3, n_threads=1)
+    assert isinstance(again, TrainedModel)
+    assert again.files() == model.files()
+    assert again.controls == model.controls
+    other = train_model(cutoffs, world["outcomes"], as_of, replace(CONFIG, with_controls=False), seed=4, n_threads=1)
+    assert isinstance(other, TrainedModel)
+    assert other.version != model.version
+
+
+def test_controls_stand_on_the_same_accounts_and_shuffled_edges_lose(model: TrainedModel) -> None:
+    rows = {row["control"]: row for row in model.controls}
+    assert {"trees_without_graph", "trees", "sage_shuffled", "sage", "blend"} == set(rows)
+    assert len({(row["n"], row["n_positive"], row["as_of"]) for row in rows.values()}) == 1
+    assert rows["sage_shuffled"]["auprc"] < rows["sage"]["auprc"]
+
+
+@pytest.mark.parametrize(
+    ("keep", "reason"),
+    [
+        (pl.lit(False), "0 confirmed synthetic"),
+        (pl.col("account_id").str.starts_with("r1m"), "confirmed synthetic account"),
+    ],
+)
+def test_too_few_labels_give_a_reason_and_no_model(
+    cutoffs: list[CutOff], world: Events, as_of: datetime, keep: pl.Expr, reason: str
+) -> None:
+    found = train_model(cutoffs, world["outcomes"].filter(keep), as_of, CONFIG, seed=3, n_threads=1)
+    assert isinstance(found, NotTrained)
+    assert reason in found.reason
+
+
+def test_no_cut_off_and_labels_in_one_cluster_give_a_reason(
+    cutoffs: list[CutOff], world: Events, as_of: datetime
+) -> None:
+    assert isinstance(train_model([], world["outcomes"], as_of, CONFIG, seed=3, n_threads=1), NotTrained)
+    one = world["outcomes"].filter(pl.col("account_id").str.starts_with("r1m"))
+    found = train_model(cutoffs, one, as_of, replace(CONFIG, min_positives=1), seed=3, n_threads=1)
+    assert isinstance(found, NotTrained)
+    assert "cluster" in found.reason
+
+
+def test_outcomes_known_only_later_change_nothing(
+    model: TrainedModel, cutoffs: list[CutOff], world: Events, as_of: datetime
+) -> None:
+    late = world["outcomes"].with_columns(
+        pl.lit(as_of).alias("known_time"), pl.lit("confirmed_benign").alias("outcome")
+    )
+    again = train_model(cutoffs, pl.concat([world["outcomes"], late]), as_of, CONFIG, seed=3, n_threads=1)
+    assert isinstance(again, TrainedModel)
+    assert again.version == model.version
+
+
+def test_an_unknown_model_is_refused_with_the_list(cutoffs: list[CutOff], world: Events, as_of: datetime) -> None:
+    with pytest.raises(InputError, match="trees, sage, blend"):
+        train_model(cutoffs, world["outcomes"], as_of, replace(CONFIG, model="oracle"), seed=3, n_threads=1)
+
+
+def test_a_models_folder_reads_back_and_scores_the_same(
+    model: TrainedModel, cutoffs: list[CutOff], tmp_path: Path
+) -> None:
+    folder = save_model(model, tmp_path)
+    assert folder.name == model.version
+    assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pt")]
+    loaded = load_model(folder)
+    np.testing.assert_array_equal(loaded.probabilities(cutoffs[-1], 1), model.probabilities(cutoffs[-1], 1))
+    assert loaded.metrics == model.metrics
+    assert list(loaded.controls) == [dict(row) for row in model.controls]
+    assert model_card(loaded) == (folder / "card.md").read_text()
+    assert save_model(loaded, tmp_path) == folder
+
+
+def test_a_folder_with_other_features_is_refused_by_name(model: TrainedModel, tmp_path: Path) -> None:
+    folder = save_model(model, tmp_path)
+    text = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(text.replace(f'"{FEATURE_NAMES[0]}"', '"shoe_size"'))
+    with pytest.raises(InputError, match="shoe_size"):
+        load_model(folder)
+
+
+def test_a_damaged_or_missing_folder_is_refused(model: TrainedModel, tmp_path: Path) -> None:
+    folder = save_model(model, tmp_path)
+    (folder / "trees-0" / "trees.txt").write_bytes(b"0 1\nnothing")
+    with pytest.raises(InputError, match="damaged"):
+        load_model(folder)
+    with pytest.raises(InputError, match=model.version):
+        load_model(tmp_path / "none")
+
+
+def test_folds_keep_clusters_whole_and_spread_positives() -> None:
+    random = np.random.default_rng(0)
+    group = random.integers(0, 60, 400)
+    target = (group < 12).astype(np.int8)
+    fold = deal_folds(group, target, 3, seed=1)
+    assert all(len(set(fold[group == number].tolist())) == 1 for number in range(60))
+    counts = np.bincount(fold[target == 1], minlength=3)
+    assert counts.min() > 0.6 * counts.max()
+
+
+@pytest.mark.parametrize(("days", "least"), [(180, 4), (240, 4), (20, 3), (2, 1), (0, 0), (2000, 4)])
+def test_cut_offs_lie_within_any_history(days: int, least: int, as_of: datetime) -> None:
+    first = as_of - timedelta(days=days, hours=1)
+    planned = plan_cutoffs(first, as_of)
+    assert len(planned) >= least
+    assert planned == sorted(planned)
+    assert all(first < cutoff < as_of for cutoff in planned)
+
+
+def test_labels_are_the_made_worlds(world: Events) -> None:
+    assert set(world["outcomes"]["outcome"]) == {SYNTHETIC}
