@@ -8,7 +8,11 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from graph.errors import InputError
 from graph.lake import Night
+from graph.network import read_cluster_network, read_ring_network, write_graphml
+from graph.store import Store, StoreAddress
+from graph.store_load import load_night
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -35,6 +39,41 @@ def test_a_night_is_read(
     said = run_notebook("read_a_night", tmp_path)
     assert "the current one: 2026-03-31" in said
     assert ("c-farm: 8 accounts" if with_model else "c-chain: 70 accounts") in said
+
+
+def test_a_ring_is_investigated_in_neo4j(
+    made_night: Callable[..., Night],
+    store: Store,
+    neo4j_address: StoreAddress,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load_night(store, made_night(tmp_path / "lake"))
+    monkeypatch.setenv("NEO4J_URI", neo4j_address.uri)
+    monkeypatch.setenv("NEO4J_USERNAME", neo4j_address.username)
+    monkeypatch.setenv("NEO4J_PASSWORD", neo4j_address.password)
+    said = run_notebook("investigate", tmp_path)
+    assert "shows the night 2026-03-31" in said
+    assert "c-farm" in said
+    assert " - device - " in said or " - address - " in said  # the path of two members
+    assert neo4j_address.password not in said
+
+
+def test_a_ring_is_the_same_network_from_the_store_as_from_the_lake(
+    made_night: Callable[..., Night], store: Store, tmp_path: Path
+) -> None:
+    night = made_night(tmp_path / "lake")
+    load_night(store, night)
+    stored, lake = read_ring_network(store, "c-farm"), read_cluster_network(night, "c-farm")
+    assert set(stored.nodes) == set(lake.nodes)
+    assert {frozenset(edge) for edge in stored.edges} == {frozenset(edge) for edge in lake.edges}
+    for node, row in lake.nodes(data=True):
+        assert {name: stored.nodes[node].get(name) for name in row} == row
+    for source, target, row in lake.edges(data=True):
+        assert stored.edges[source, target] == row
+    assert write_graphml(stored, tmp_path / "ring.graphml").stat().st_size > 0
+    with pytest.raises(InputError, match="must be a ring of the night that is shown"):
+        read_ring_network(store, "c-none")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
