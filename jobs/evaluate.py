@@ -10,10 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from polars.exceptions import PolarsError
 from rich.console import Console
 
+from gnn.metrics import expected_calibration_error
 from graph.errors import InputError
 from graph.lake import Night, read_night
 from jobs.evaluation_tables import print_evaluation
@@ -29,6 +32,7 @@ __all__ = ["TRUTH_COLUMNS", "evaluate_night", "read_truth", "run"]
 
 TRUTH_COLUMNS = ("ring_id", "group", "label", "person_id")
 SMALLEST_RING = 3
+CALIBRATED_FROM = 0.05
 _KNOWLEDGE = {"unknown_outcome": False, "known_outcome": True}
 
 
@@ -192,6 +196,26 @@ def _judge_scores(part: pl.DataFrame, capacity: int, seed: int) -> dict[str, Any
         "auroc": auroc_with_interval(positive, score, seed),
         "precision_at_capacity": precision_at(positive, capacity),
         "precision_at_n_positives": precision_at(positive, n_positives),
+        "calibration": _judge_calibration(positive, score),
+    }
+
+
+def _judge_calibration(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> dict[str, Any] | None:
+    """Whether scores mean what they say, over accounts scored above `CALIBRATED_FROM`: the others' share is near nothing, and
+    would make any calibration look good."""
+    above = score > CALIBRATED_FROM
+    target, told = positive[above].astype(np.int8), score[above]
+    if not len(target):
+        return None
+    prevalence = float(target.mean())
+    flat = prevalence * (1 - prevalence)
+    return {
+        "above": CALIBRATED_FROM,
+        "n_accounts": len(target),
+        "expected_positives": float(told.sum()),
+        "actual_positives": int(target.sum()),
+        "ece": expected_calibration_error(target, told),
+        "brier_skill": 1 - float(np.mean((told - target) ** 2)) / flat if flat else None,
     }
 
 

@@ -64,7 +64,18 @@ def _score_table(result: Mapping[str, Any]) -> Table:
         f"precision at capacity ({result['capacity']})", *(_at(part["precision_at_capacity"]) for part in parts)
     )
     table.add_row("precision at k = positives", *(_at(part["precision_at_n_positives"]) for part in parts))
+    table.add_row("calibration", *(_calibration(part["calibration"]) for part in parts))
     return table
+
+
+def _calibration(measured: Mapping[str, Any] | None) -> str:
+    if measured is None:
+        return "no score above 0.05"
+    skill = measured["brier_skill"]
+    return (
+        f"above {measured['above']}: {measured['expected_positives']:.1f} expected, {measured['actual_positives']} actual "
+        f"of {measured['n_accounts']}; error {measured['ece']:.3f}, Brier skill {'-' if skill is None else f'{skill:.2f}'}"
+    )
 
 
 def _print_pairs(result: Mapping[str, Any], console: Console) -> None:

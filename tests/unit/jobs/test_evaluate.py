@@ -65,6 +65,22 @@ def test_a_ring_that_ranks_low_is_not_hit_and_honest_groups_count_as_false_alarm
     assert farm["recall_in_a_ring"]["value"] == 1.0
 
 
+def test_calibration_tells_scores_that_mean_what_they_say_from_a_constant_one(
+    made_night: Callable[..., Night], tmp_path: Path
+) -> None:
+    night = made_night(tmp_path)
+    scores = night.read("scores").with_columns(score=pl.lit(0.2))
+    write_table(scores, night.folder, "scores")
+    accounts = scores["account_id"].to_list()
+    truth = pl.DataFrame({"account_id": accounts, "label": [i % 2 == 0 for i in range(len(accounts))]})
+    told = evaluate_night(night, truth, capacity=5, seed=0)["scores"]["unknown_outcome"]["calibration"]
+    assert told["expected_positives"] == pytest.approx(0.2 * 117)
+    assert told["ece"] == pytest.approx(told["actual_positives"] / 117 - 0.2, abs=1e-9)
+    assert told["brier_skill"] < 0
+    write_table(scores.with_columns(score=pl.lit(0.01)), night.folder, "scores")
+    assert evaluate_night(night, truth, capacity=5, seed=0)["scores"]["unknown_outcome"]["calibration"] is None
+
+
 def test_labels_alone_give_scores_but_no_rings_and_null_labels_are_left_out(night: Night) -> None:
     truth = pl.DataFrame(
         {"account_id": ["farm02", "farm03", "home01", "home02"], "label": [True, True, False, None]},
