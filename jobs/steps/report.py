@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graph.lake import Night
 from jobs.night import NightContext, StepConfig, StepResult
 
 __all__ = ["Config", "run"]
@@ -33,27 +32,14 @@ def _facts(night: NightContext) -> dict[str, Any]:
         return [each for facts in by_step for each in facts.get(name, [])]
 
     merged: Mapping[str, Any] = {name: value for facts in by_step for name, value in facts.items()}
-    return {name: merged.get(name) for name in ("threshold", "no_model")} | {
+    return {name: merged.get(name) for name in ("model", "no_model", "threshold")} | {
         "tables": merged.get("tables", {}),
-        "model": _model(night),
         "as_of": night.date.isoformat(),
         "capacity": night.settings.capacity,
         "seed": night.seed,
         "warnings": gathered("warnings"),
         "alarms": gathered("alarms"),
     }
-
-
-def _model(night: NightContext) -> dict[str, Any] | None:
-    """The model that scored, as its folder tells of it; None where nothing was scored."""
-    version = Night(night.out, night.date).scan("scores").select("model_version").head(1).collect()
-    if version.is_empty():
-        return None
-    folder = night.lake / "models" / version.item()
-    told: dict[str, Any] = {"version": version.item()}
-    for name in ("model.json", "metrics.json"):
-        told |= json.loads((folder / name).read_text(encoding="utf-8")) if (folder / name).is_file() else {}
-    return told
 
 
 def _facts_by_step(night: NightContext) -> Iterator[Mapping[str, Any]]:

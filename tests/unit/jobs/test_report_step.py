@@ -53,20 +53,15 @@ def test_alone_it_finds_the_facts_in_the_manifest(context: NightContext) -> None
     assert (context.out / "report.json").read_bytes() == together
 
 
-def test_the_model_that_scored_is_told_from_its_folder(
+def test_the_model_and_the_threshold_are_those_that_the_steps_name(
     made_night: Callable[..., Night], context: NightContext, tmp_path: Path
 ) -> None:
     night = made_night(tmp_path / "scored")
-    folder = tmp_path / "scored" / "models" / "m1"
-    folder.mkdir(parents=True)
-    (folder / "model.json").write_text(json.dumps({"default": "trees", "as_of": "2026-03-31T00:00:00+00:00"}))
-    (folder / "metrics.json").write_text(
-        json.dumps({"metrics": {"trees": {"n": 10, "n_positive": 1, "prevalence": 0.1, "auprc": 0.5}}, "controls": []})
-    )
-    scored = StepResult(facts={"threshold": 0.4})
-    run(replace(context, lake=tmp_path / "scored", out=night.folder, results={"rings": scored}), Config())
+    quality = {"n": 10, "n_positive": 1, "prevalence": 0.1, "auprc": 0.5}
+    model = {"version": "m1", "default": "trees", "metrics": {"trees": quality, "sage": quality}, "controls": []}
+    results = {"train": StepResult(facts={"model": model}), "rings": StepResult(facts={"threshold": 0.4})}
+    run(replace(context, out=night.folder, results=results), Config())
     report = json.loads((night.folder / "report.json").read_text())
-    assert report["model"]["version"] == "m1"
-    assert report["model"]["quality"][0]["is_scoring"]
+    assert [row["is_scoring"] for row in report["model"]["quality"]] == [True, False]
     assert report["scores"]["n_above_threshold"] == 78
     assert report["no_model"] is None
