@@ -205,7 +205,7 @@ def _quiet_times(draft: Draft) -> None:
     begin = draft.signup[who] + (rng.exponential(14, len(who)) * DAY).astype(np.int64) + DAY
     end = begin + ((20 + rng.exponential(40, len(who))) * DAY).astype(np.int64)
     draft.quiet_from[who] = begin
-    draft.quiet_until[who] = np.where(rng.random(len(who)) < 0.45, FOREVER, end)
+    draft.quiet_until[who] = np.where(rng.random(len(who)) < 0.55, FOREVER, end)
 
 
 def _fundraisers(draft: Draft) -> None:
@@ -215,7 +215,7 @@ def _fundraisers(draft: Draft) -> None:
     for members in draft.split(givers, deal_sizes(rng, len(givers), 5, 45, skew=1.6)):
         start = int(rng.random() * draft.span)
         present = members[draft.signup[members] < start]
-        when = start + (rng.random(len(present)) * 2 * DAY).astype(np.int64)
+        when = start // DAY * DAY + rng.integers(1, 3, len(present)) * DAY + times_of_day(rng, len(present))
         amount = np.exp(rng.normal(8.6, 0.5, len(present))).astype(np.int64)
         payee = np.repeat(draft.things(1), len(present))
         draft.cashouts.append((present, when, payee, amount, 0.01))

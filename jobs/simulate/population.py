@@ -137,7 +137,7 @@ def _equip_devices(draft: Draft) -> None:
     draft.devices.add(second, draft.things(len(second)), weight=1.2, kind=rng.choice(6, len(second), p=_KIND_SHARES))
 
 
-_KIND_SHARES: Final = (0.455, 0.445, 0.06, 0.03, 0.007, 0.003)  # as in behaviour.PLATFORMS; the last two are emulators
+_KIND_SHARES: Final = (0.45, 0.44, 0.06, 0.035, 0.01, 0.005)  # as in behaviour.PLATFORMS; the last two are emulators
 
 
 def _equip_lines(draft: Draft) -> None:

@@ -90,7 +90,7 @@ def _arrive(draft: Draft, number: int, kind: int, members: Ints, window: tuple[f
     come.sort()
     ageing = rng.uniform(*archetype.ageing_days) * DAY
     last = come[n_first - 1] if rng.random() < 0.7 else come[n_first // 2]
-    cashout = int(last + ageing)
+    cashout = int(last + ageing) // DAY * DAY + int(times_of_day(rng, 1)[0])
     draft.signup[members] = come
     draft.ring[members], draft.archetype[members] = number, kind
     draft.synthetic[members] = rng.random(len(members)) < archetype.made_up
@@ -153,9 +153,11 @@ def _cash_out(draft: Draft, ring: Ring) -> None:
     for share in (1.0, 0.6, 0.35):
         paying = took_part[rng.random(len(took_part)) < share]
         when = ring.cashout + (rng.random(len(paying)) * length).astype(np.int64)
-        amount = np.exp(rng.normal(8.75, 0.75, len(paying))).astype(np.int64)
-        draft.cashouts.append((paying, when, sinks[rng.integers(0, len(sinks), len(paying))], amount, 0.16))
-    left = took_part[rng.random(len(took_part)) < 0.6]
+        if length > DAY:
+            when = np.maximum(when // DAY * DAY + times_of_day(rng, len(paying)), ring.cashout)
+        amount = np.exp(rng.normal(8.5, 0.8, len(paying))).astype(np.int64)
+        draft.cashouts.append((paying, when, sinks[rng.integers(0, len(sinks), len(paying))], amount, 0.14))
+    left = took_part[rng.random(len(took_part)) < 0.45]
     draft.left_at[left] = ring.cashout + length + 4 * DAY
 
 
@@ -164,7 +166,7 @@ def _share_farm(draft: Draft, ring: Ring) -> None:
     rng = draft.rng
     users = _careless(draft, ring, 0.85)
     n_handsets = max(2, len(ring.members) // 5)
-    emulated = rng.random(n_handsets) < (0.35 if rng.random() < 0.3 else 0.0)
+    emulated = rng.random(n_handsets) < (0.25 if rng.random() < 0.3 else 0.0)
     # mostly one model for the shelf; which one, as for everybody
     kinds = np.where(rng.random(n_handsets) < 0.75, draft.own_kind[ring.members[0]], rng.integers(0, 2, n_handsets))
     kinds = np.where(emulated, 4, kinds)
@@ -291,13 +293,13 @@ def _share_comeback(draft: Draft, ring: Ring) -> None:
 
 
 ARCHETYPES: Final = (
-    Archetype("device_farm", 3.0, 18, 0.95, (2, 25), (12, 50), _share_farm),
+    Archetype("device_farm", 2.4, 18, 0.95, (2, 25), (12, 50), _share_farm),
     Archetype("chain", 1.5, 9, 0.85, (5, 60), (12, 45), _share_chain),
     Archetype("phone_farm", 1.2, 14, 0.9, (3, 40), (12, 50), _share_sinks_only),
     Archetype("tumbled_ids", 1.2, 10, 1.0, (1, 20), (12, 60), _share_tumbled),
     Archetype("borrowed_number", 1.0, 9, 1.0, (3, 45), (12, 60), _share_number),
     Archetype("many_numbers", 1.0, 8, 1.0, (3, 45), (12, 60), _share_name),
     Archetype("sleeper", 1.5, 14, 0.95, (10, 45), (30, 80), _share_sleepers),
-    Archetype("mule", 1.2, 12, 0.2, (30, 90), (5, 30), _share_mules),
+    Archetype("mule", 1.8, 15, 0.2, (30, 80), (5, 30), _share_mules),
     Archetype("comeback", 1.0, 12, 0.95, (60, 100), (8, 20), _share_comeback, crews=2),
 )

@@ -35,8 +35,8 @@ BEHAVIOUR = {
 
 @pytest.fixture(scope="module")
 def world():
-    """Two blocks of 20,000 accounts, all rings and some of the others: tables with a row number, and the truth."""
-    blocks = [make_block(20, block, 40_000, 180, START, 15.0) for block in (0, 1)]
+    """Three blocks of 20,000 accounts, all rings and some of the others: tables with a row number, and the truth."""
+    blocks = [make_block(20, block, 60_000, 180, START, 15.0) for block in range(3)]
     truth = pl.concat([truth for _, truth in blocks])
     in_ring = pl.col("ring_id").is_not_null()
     some = pl.concat([truth.filter(in_ring), truth.filter(~in_ring).sample(HONEST, seed=0)])

