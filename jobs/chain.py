@@ -8,6 +8,7 @@ LAKE/current                    by one rename, last; moves forward only, unless 
 
 import contextlib
 import json
+import math
 import os
 import socket
 import time
@@ -261,8 +262,17 @@ def _plain(result: StepResult) -> StepResult:
         outputs=sorted(result.outputs),
         intermediates=sorted(result.intermediates),
         models=sorted(result.models),
-        facts=json.loads(json.dumps(dict(result.facts), sort_keys=True)),
+        facts=json.loads(json.dumps(_finite(result.facts), sort_keys=True, allow_nan=False)),
     )
+
+
+def _finite(value: Any) -> Any:
+    """The value with null in place of numbers that JSON does not know."""
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _add_timing(folder: Path, name: str, seconds: float, peak_bytes: int) -> None:

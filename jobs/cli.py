@@ -123,7 +123,15 @@ def nightly(
     """
     from jobs.nightly import run_nightly
 
-    settings = _settings(config, assignments, capacity=capacity, seed=seed, train__mode=train, train__model=model)
+    settings = _settings(
+        config,
+        assignments,
+        capacity=capacity,
+        seed=seed,
+        train__mode=train,
+        train__model=model,
+        store__allow_older=True if set_current else None,
+    )
     run_nightly(
         events,
         lake,
@@ -206,6 +214,29 @@ def evaluate(
 
     settings = _settings(config, assignments)
     run(lake, truth, as_of, json_out, capacity=settings.capacity, seed=settings.seed)
+
+
+@app.command()
+def downstream(
+    events: Annotated[Path, typer.Option(help="Folder with one folder per event table.")],
+    lake: Lake,
+    fit: Annotated[date, typer.Option(parser=_day, metavar="DATE", help="The night to fit on.")],
+    measure: Annotated[date, typer.Option(parser=_day, metavar="DATE", help="A night 30 days or more later.")],
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the numbers there, too.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    assignments: Set = None,
+    debug: Debug = False,
+) -> None:
+    """What the embeddings add to a model that foresees reversed payments.
+
+    Example:
+
+      ringlight downstream --events events --lake lake --fit 2026-04-30 --measure 2026-05-31
+    """
+    from jobs.downstream import run
+
+    settings = _settings(config, assignments)
+    run(events, lake, fit, measure, json_out, seed=settings.seed, n_threads=settings.n_threads)
 
 
 @app.command("config")

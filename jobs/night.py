@@ -23,7 +23,8 @@ polars thread a task; what needs all cores once, through `run_task(function, *ar
 Its top level imports nothing heavy (no ray, no torch): settings are read from it when the command line starts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -50,6 +51,9 @@ class Progress(Protocol):
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
         """The items, with a bar (or a line now and then) that counts them."""
 
+    def bar(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """For the block, a function to call with (done, in all; 0 where unknown)."""
+
 
 class SilentProgress:
     """Says nothing: what progress is in tasks and tests."""
@@ -60,6 +64,10 @@ class SilentProgress:
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
         """The items as they are."""
         return items
+
+    def bar(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """A function that does nothing."""
+        return nullcontext(lambda done, total: None)
 
 
 class StepConfig(BaseModel):

@@ -51,7 +51,7 @@ class ConsoleProgress:
         if self.console.is_terminal:
             with Bars(*_columns(), console=self.console, transient=True) as bars:
                 task = bars.add_task(label, total=None)
-                yield lambda done, total: bars.update(task, completed=done, total=total)
+                yield lambda done, total: bars.update(task, completed=done, total=total or None)
             return
         last = self.clock()
 
@@ -59,7 +59,7 @@ class ConsoleProgress:
             nonlocal last
             if self.clock() - last >= PLAIN_INTERVAL_SECONDS:
                 last = self.clock()
-                self.say(f"  {label}: {done} of {total}")
+                self.say(f"  {label}: {done} of {total or 'unknown'}")
 
         yield advance
 

@@ -25,6 +25,7 @@ R = TypeVar("R")
 
 OBJECT_STORE_BYTES = 512 * 1024**2
 PROBE_SECONDS = 10.0
+POLL_SECONDS = 1.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -148,6 +149,7 @@ def map_tasks(
     progress: Progress | None = None,
     label: str = "",
     n_cpus: int = 1,
+    poll: Callable[[], None] | None = None,
 ) -> list[R]:
     """`function(*arguments[i])` for each i as Ray tasks; the results in the order of the arguments.
 
@@ -155,23 +157,29 @@ def map_tasks(
         function: a function of a module's top level. It runs in another process: big data goes through files, not arguments.
         arguments: one tuple a task, small.
         n_cpus: cores that one task takes. polars has one thread in every task; what else has threads is told so by its own
-            argument.
+            argument. Never more than the largest node has.
+        poll: called about every second while tasks run.
 
     Raises:
         Exception: what the first failing task raised; the others end with the run.
     """
     import ray
 
-    remote = ray.remote(function).options(num_cpus=n_cpus, max_retries=1)
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    most = max((int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]), default=1)
+    remote = ray.remote(function).options(num_cpus=min(n_cpus, max(most, 1)), max_retries=1)
     references = [remote.remote(*each) for each in arguments]
     done: dict[Any, R] = {}
 
     def finished() -> Iterator[None]:
         waiting = list(references)
         while waiting:
-            ready, waiting = ray.wait(waiting, num_returns=1)
-            done[ready[0]] = ray.get(ready[0])
-            yield
+            ready, waiting = ray.wait(waiting, num_returns=1, timeout=POLL_SECONDS)
+            if poll is not None:
+                poll()
+            for reference in ready:
+                done[reference] = ray.get(reference)
+                yield
 
     try:
         for _ in (progress or SilentProgress()).track(finished(), label, len(references)):
@@ -184,10 +192,15 @@ def map_tasks(
 
 
 def run_task(
-    function: Callable[..., R], *arguments: Any, n_cpus: int = 1, progress: Progress | None = None, label: str = ""
+    function: Callable[..., R],
+    *arguments: Any,
+    n_cpus: int = 1,
+    progress: Progress | None = None,
+    label: str = "",
+    poll: Callable[[], None] | None = None,
 ) -> R:
     """`function(*arguments)` as one Ray task with `n_cpus` cores; see `map_tasks`."""
-    return map_tasks(function, [arguments], progress=progress, label=label, n_cpus=n_cpus)[0]
+    return map_tasks(function, [arguments], progress=progress, label=label, n_cpus=n_cpus, poll=poll)[0]
 
 
 def _cause(error: Any) -> BaseException:

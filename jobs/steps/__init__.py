@@ -19,6 +19,8 @@ STEPS: tuple[str, ...] = (
     "pairs",
     "clusters",
     "features",
+    "train",
+    "score",
 )
 
 

@@ -1,0 +1,71 @@
+"""The lake's models, LAKE/models/<version>/: which there are, and which one a night uses."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from graph.errors import InputError
+
+__all__ = ["KnownModel", "list_models", "model_facts", "named_model", "newest_model"]
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model in a lake.
+
+    Attributes:
+        version: name of its folder.
+        as_of: cut-off of what it was trained on.
+    """
+
+    version: str
+    as_of: datetime
+
+
+def list_models(models: Path) -> list[KnownModel]:
+    """The models of a lake, the oldest first; of one cut-off by version."""
+    found = []
+    for path in sorted(models.glob("[!.]*/model.json")):
+        try:
+            as_of = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["as_of"])
+        except (OSError, ValueError, KeyError):
+            continue  # a folder that is no model; one that is named is refused when it is loaded
+        found.append(KnownModel(path.parent.name, as_of))
+    return sorted(found, key=lambda model: (model.as_of, model.version))
+
+
+def newest_model(models: Path, as_of: datetime, *, or_equal: bool) -> KnownModel | None:
+    """The newest model of an earlier cut-off (or the same, with `or_equal`): no night uses one that knew more than it does."""
+    known = [model for model in list_models(models) if model.as_of < as_of or (or_equal and model.as_of == as_of)]
+    return known[-1] if known else None
+
+
+def named_model(models: Path, version: str, as_of: datetime) -> KnownModel:
+    """The model of that version.
+
+    Raises:
+        InputError: there is none, or it was trained on what was known only after `as_of`.
+    """
+    known = {model.version: model for model in list_models(models)}
+    if version not in known:
+        raise InputError(
+            f"`--model` must be a model of this lake; got `{version}`. There are: {', '.join(known) or 'none'}."
+        )
+    if known[version].as_of > as_of:
+        raise InputError(
+            f"`--model` must have been trained as of {as_of.date()} or before; got `{version}`, trained as of "
+            f"{known[version].as_of.date()}, which knows more than the night may. Choose an earlier one."
+        )
+    return known[version]
+
+
+def model_facts(models: Path, version: str) -> dict[str, Any]:
+    """What the report and the manifest tell of a model: how it was trained, how good it is, its controls."""
+    folder = models / version
+    described: Mapping[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    measured: Mapping[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    names = ("default", "as_of", "cutoffs", "seed", "validation")
+    return {"version": version} | {name: described[name] for name in names} | dict(measured)

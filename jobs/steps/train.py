@@ -1,0 +1,191 @@
+"""Train: decides which model the night uses, and trains one where need be: on snapshots of earlier cut-offs, one task each.
+
+work/train/<cut-off>/{snapshot/,features.parquet}; LAKE/models/<version>/
+"""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from graph.build import build_snapshot
+from graph.errors import InputError
+from graph.partitions import read_partitioned_events
+from graph.schema import TABLES
+from graph.snapshot import read_snapshot, write_snapshot
+from jobs.models import KnownModel, model_facts, named_model, newest_model
+from jobs.night import NightContext, StepConfig, StepResult
+from jobs.tasks import map_tasks, run_task
+
+__all__ = ["Config", "run"]
+
+READS = ("ingest", "links", "pairs", "clusters", "features")
+
+
+class Config(StepConfig):
+    """Settings of training."""
+
+    mode: Literal["auto", "always", "never"] = Field(
+        "auto", description="auto: without a model, after interval_days, and on drift"
+    )
+    version: str | None = Field(None, description="score with this model of the lake, train none")
+    interval_days: int = Field(7, ge=1, description="auto trains when the newest model is this old")
+    kind: str = Field("auto", description="the model that scores: auto (what validation says), trees, sage or blend")
+    n_cutoffs: int = Field(4, ge=1, le=4, description="earlier cut-offs to train on, at most")
+    label_delay_days: float = Field(
+        30.0, ge=0, description="an account without outcome counts as honest from this age on"
+    )
+    min_positives: int = Field(10, ge=2, description="confirmed synthetic accounts that training needs")
+    n_seeds: int = Field(2, ge=1, le=20, description="models that are averaged")
+    n_threads: int = Field(2, ge=1, description="threads of a training; part of what makes equal runs equal")
+    with_controls: bool = Field(True, description="train the controls that every report carries")
+
+
+def run(night: NightContext, config: Config) -> StepResult:
+    """Names the night's model in the fact `model`, or in `no_model` why there is none."""
+    models = night.lake / "models"
+    known, why = _choose(night, config, models)
+    if known is not None:
+        night.progress.say(f"  uses model {known.version}, trained as of {known.as_of.date()}")
+        return StepResult(models=[known.version], facts={"model": model_facts(models, known.version), "trained": False})
+    night.progress.say(f"  trains: {why}")
+    cutoffs, intermediates = _build_cutoffs(night, config)
+    version, reason = _train(night, config, cutoffs)
+    if version is None:
+        night.progress.say(f"  no model: {reason}")
+        return StepResult(intermediates=intermediates, facts={"no_model": reason, "trained": False})
+    return StepResult(
+        rows={"cut-offs": len(cutoffs)},
+        intermediates=intermediates,
+        models=[version],
+        facts={"model": model_facts(models, version), "trained": True, "why": why},
+    )
+
+
+def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownModel | None, str]:
+    """The model to use without training; or None and why one is trained.
+
+    A model of this very cut-off is never taken over by `auto`: a night that is run again does what it did before.
+    """
+    if config.version is not None:
+        return named_model(models, config.version, night.as_of), ""
+    if config.mode == "never":
+        newest = newest_model(models, night.as_of, or_equal=True)
+        if newest is None:
+            raise InputError(
+                f"`--train never` must find a model as of {night.date} or before in the lake; got none. "
+                "Say `--train auto`, which trains one."
+            )
+        return newest, ""
+    if config.mode == "always":
+        return None, "--train always"
+    newest = newest_model(models, night.as_of, or_equal=False)
+    if newest is None:
+        return None, "the lake has no earlier model"
+    age = night.as_of - newest.as_of
+    if age >= timedelta(days=config.interval_days):
+        return None, f"the newest model is {age.days} days old"
+    return newest, ""
+
+
+def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime], list[str]]:
+    """Snapshots and features of the earlier cut-offs, in parallel; the cut-offs and what was written."""
+    from gnn.cutoffs import plan_cutoffs
+
+    first = pl.scan_parquet(night.work / "events/signups/*.parquet").select(pl.col("event_time").min())
+    cutoffs = plan_cutoffs(first.collect().item(), night.as_of, config.n_cutoffs)
+    tasks = [(night.work, cutoff, night.key, night.seed) for cutoff in cutoffs]
+    map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs")
+    return cutoffs, [_folder(Path("train"), cutoff).as_posix() for cutoff in cutoffs]
+
+
+def _folder(base: Path, cutoff: datetime) -> Path:
+    return base / cutoff.date().isoformat()
+
+
+def _build_cutoff(work: Path, cutoff: datetime, key: str, seed: int) -> None:
+    from gnn.features import build_features
+
+    events = read_partitioned_events(work / "events", TABLES)
+    snapshot = build_snapshot(events, pl.read_parquet(work / "sightings" / "*.parquet"), cutoff, key, seed)
+    folder = _folder(work / "train", cutoff)
+    write_snapshot(snapshot, folder / "snapshot")
+    build_features(events, snapshot).write_parquet(folder / "features.parquet", compression="lz4")
+
+
+def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tuple[str | None, str]:
+    """One training as one task; its lines of progress come through a file beside it."""
+    notes = night.work / "train" / "progress.txt"
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    notes.unlink(missing_ok=True)
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
+        for line in lines[told:]:
+            night.progress.say(f"  {line}")
+        told = len(lines)
+
+    version, reason = run_task(
+        _train_task,
+        night.work,
+        night.lake / "models",
+        cutoffs,
+        night.as_of,
+        config,
+        night.settings.capacity,
+        night.seed,
+        notes,
+        n_cpus=config.n_threads,
+        label="training",
+        poll=tell,
+    )
+    notes.unlink(missing_ok=True)
+    return version, reason
+
+
+def _train_task(
+    work: Path,
+    models: Path,
+    cutoffs: list[datetime],
+    as_of: datetime,
+    config: Config,
+    capacity: int,
+    seed: int,
+    notes: Path,
+) -> tuple[str | None, str]:
+    from gnn.model_files import save_model
+    from gnn.train import CutOff, NotTrained, TrainConfig, train_model
+
+    def note(line: str) -> None:
+        with notes.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    wish = TrainConfig(
+        model=config.kind,
+        label_delay_days=config.label_delay_days,
+        min_positives=config.min_positives,
+        capacity=capacity,
+        n_seeds=config.n_seeds,
+        with_controls=config.with_controls,
+    )
+    seen = []
+    for cutoff in cutoffs:
+        folder = _folder(work / "train", cutoff)
+        seen.append(CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(folder / "features.parquet")))
+    outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
+    trained = train_model(seen, outcomes, as_of, wish, seed, config.n_threads, note)
+    if isinstance(trained, NotTrained):
+        return None, trained.reason
+    models.mkdir(parents=True, exist_ok=True)
+    save_model(trained, models)
+    return trained.version, ""
+
+
+if __name__ == "__main__":
+    from jobs.nightly import run_alone
+
+    run_alone("train")
