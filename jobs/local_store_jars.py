@@ -16,7 +16,7 @@ from jgo.maven import MavenContext
 
 from graph.errors import StoreError
 
-__all__ = ["LOCK_FILE", "NEO4J_VERSION", "LockedJar", "fetch_jars", "read_lock"]
+__all__ = ["LOCK_FILE", "NEO4J_VERSION", "LockedJar", "fetch_jars", "hash_lock", "read_lock"]
 
 NEO4J_VERSION = "2026.08.1"
 LOCK_FILE = Path(__file__).with_name("local_store_jars.lock")
@@ -43,6 +43,11 @@ def read_lock(path: Path = LOCK_FILE) -> list[LockedJar]:
             coordinate, n_bytes, sha256 = line.split()
             jars.append(LockedJar(coordinate, int(n_bytes), sha256))
     return jars
+
+
+def hash_lock(path: Path = LOCK_FILE) -> str:
+    """Hex sha256 of the lock: what was made for one class path does not fit another."""
+    return _sha256(path)
 
 
 def fetch_jars(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graph.store import Store, StoreAddress, connect, drop_all
-from jobs.local_store import ServerSettings, default_cache, start, stop
+from jobs.local_store import ServerSettings, default_cache, start, status, stop
 
 
 def free_port() -> int:
@@ -36,7 +36,9 @@ def neo4j_address(neo4j_home: Path, neo4j_settings: ServerSettings) -> Iterator[
     """The session's server, running."""
     address = start(neo4j_home, default_cache(os.environ), neo4j_settings)
     yield address
-    stop(neo4j_home)
+    assert stop(neo4j_home) is True
+    assert status(neo4j_home).state == "stopped"
+    assert stop(neo4j_home) is False
 
 
 @pytest.fixture
