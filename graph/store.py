@@ -43,6 +43,7 @@ __all__ = [
     "Pointer",
     "Store",
     "StoreAddress",
+    "check_version",
     "connect",
     "count_current",
     "current_date",
@@ -173,15 +174,22 @@ def connect(address: StoreAddress) -> Store:
                 "CALL dbms.components() YIELD name, versions WHERE name = 'Neo4j Kernel' RETURN versions[0] AS version"
             )
             version = str(driver.execute_query(text).records[0]["version"])
-        found = re.match(r"(\d+)\.(\d+)", version)
-        if found is None or tuple(map(int, found.groups())) < _OLDEST:
-            raise StoreError(
-                f"`{address.uri}` must be Neo4j 5.26 or newer; got {version}. Upgrade it, or name another server."
-            )
+        check_version(address.uri, version)
     except StoreError:
         driver.close()
         raise
     return Store(driver, address.uri, version)
+
+
+def check_version(uri: str, version: str) -> None:
+    """Ends a connection to a Neo4j that lacks what we use (vector indexes on relationships, subqueries in transactions).
+
+    Raises:
+        StoreError: `version` is older than 5.26, the oldest with long support.
+    """
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found is None or tuple(map(int, found.groups())) < _OLDEST:
+        raise StoreError(f"`{uri}` must be Neo4j 5.26 or newer; got {version}. Upgrade it, or name another server.")
 
 
 def current_date(store: Store) -> date | None:

@@ -194,7 +194,9 @@ def _memberships(night: Night) -> pl.LazyFrame:
 
 
 def _reasons(night: Night) -> pl.LazyFrame:
-    return night.scan("reasons").select("account_id", "code", "text", "contribution", _as_json("evidence"))
+    names = ["account_id", "code", "text"]  # said twice is said once
+    reasons = night.scan("reasons").unique(subset=names, keep="first", maintain_order=True)
+    return reasons.select(*names, "contribution", _as_json("evidence"))
 
 
 def _as_json(column: str) -> pl.Expr:
