@@ -7,9 +7,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from graph.errors import InputError
 
-__all__ = ["KnownModel", "list_models", "model_facts", "named_model", "newest_model"]
+__all__ = [
+    "KnownModel",
+    "list_models",
+    "model_facts",
+    "named_model",
+    "newest_model",
+    "read_reference",
+    "write_reference",
+]
+
+REFERENCE_FILE = "reference.parquet"
+REFERENCE_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -69,3 +82,22 @@ def model_facts(models: Path, version: str) -> dict[str, Any]:
     measured: Mapping[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     names = ("default", "as_of", "cutoffs", "seed", "validation")
     return {"version": version} | {name: described[name] for name in names} | dict(measured)
+
+
+def write_reference(folder: Path, rows: pl.DataFrame) -> None:
+    """Keeps features and scores of the night of a training, evenly thinned to 20,000 accounts, to measure drift against.
+
+    Args:
+        folder: the model's.
+        rows: one row an account in the snapshot's order, without ids: features, and `score`.
+    """
+    path = folder / REFERENCE_FILE
+    partial = path.with_name(f".{path.name}.partial")
+    rows.drop("account").gather_every(-(-rows.height // REFERENCE_ROWS) or 1).write_parquet(partial)
+    partial.replace(path)
+
+
+def read_reference(folder: Path) -> pl.DataFrame | None:
+    """What `write_reference` kept; None for a model without."""
+    path = folder / REFERENCE_FILE
+    return pl.read_parquet(path) if path.is_file() else None

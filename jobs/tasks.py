@@ -35,7 +35,9 @@ _QUIET = {
 # else is on the machine needs the token.
 _PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 _TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105  (a name)
-_TASK_ENVIRONMENT = {"env_vars": {"POLARS_MAX_THREADS": "1"}}
+# One thread of polars a task. Threads of torch and LightGBM that wait must sleep: on a machine with other work, spinning
+# ones take the cores from those that they wait for.
+_TASK_ENVIRONMENT = {"env_vars": {"POLARS_MAX_THREADS": "1", "OMP_WAIT_POLICY": "passive"}}
 
 
 @contextlib.contextmanager

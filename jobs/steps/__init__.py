@@ -21,6 +21,9 @@ STEPS: tuple[str, ...] = (
     "features",
     "train",
     "score",
+    "rings",
+    "report",
+    "store",
 )
 
 

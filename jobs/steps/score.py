@@ -1,6 +1,7 @@
 """Score: the night's model over all accounts.
 
-work/scores.parquet (account, score), which the step `rings` publishes with rank and ring; out/embeddings.parquet
+work/scores.parquet (account, score), which the step `rings` publishes with rank and ring; out/embeddings.parquet;
+LAKE/models/<version>/reference.parquet on the night of a training: features and scores that later nights are held against
 """
 
 from datetime import datetime
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from graph.lake import NIGHT_TABLES, write_table
 from graph.snapshot import read_snapshot
+from jobs.models import write_reference
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import run_task
 
@@ -53,9 +55,12 @@ def _score(work: Path, out: Path, model_folder: Path, as_of: datetime, n_threads
 
     model = load_model(model_folder)
     snapshot = read_snapshot(work / "snapshot", as_of)
-    scored = score_accounts(model, pl.read_parquet(work / "features.parquet"), snapshot, n_threads)
+    features = pl.read_parquet(work / "features.parquet")
+    scored = score_accounts(model, features, snapshot, n_threads)
     accounts = snapshot.accounts.select("account", "account_id")
     accounts.select("account", score=pl.Series(scored.score)).write_parquet(work / SCORES, compression="lz4")
+    if model.as_of == as_of:
+        write_reference(model_folder, features.with_columns(score=pl.Series(scored.score)))
     width = scored.embedding.shape[1]
     embeddings = accounts.select(
         "account_id",

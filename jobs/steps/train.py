@@ -15,7 +15,7 @@ from graph.errors import InputError
 from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
 from graph.snapshot import read_snapshot, write_snapshot
-from jobs.models import KnownModel, model_facts, named_model, newest_model
+from jobs.models import KnownModel, model_facts, named_model, newest_model, read_reference
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import map_tasks, run_task
 
@@ -32,6 +32,9 @@ class Config(StepConfig):
     )
     version: str | None = Field(None, description="score with this model of the lake, train none")
     interval_days: int = Field(7, ge=1, description="auto trains when the newest model is this old")
+    on_drift: bool = Field(
+        True, description="auto trains when features or scores have drifted from the last training's"
+    )
     kind: str = Field("auto", description="the model that scores: auto (what validation says), trees, sage or blend")
     n_cutoffs: int = Field(4, ge=1, le=4, description="earlier cut-offs to train on, at most")
     label_delay_days: float = Field(
@@ -87,7 +90,30 @@ def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownMod
     age = night.as_of - newest.as_of
     if age >= timedelta(days=config.interval_days):
         return None, f"the newest model is {age.days} days old"
+    if config.on_drift:
+        drifted = run_task(
+            _drift, night.work, models / newest.version, night.as_of, config.n_threads, n_cpus=config.n_threads
+        )
+        if drifted:
+            return None, drifted
     return newest, ""
+
+
+def _drift(work: Path, folder: Path, as_of: datetime, n_threads: int) -> str:
+    """In words, how far tonight lies from the night of the training; empty where it does not."""
+    from gnn.drift import measure_drift
+    from gnn.model_files import load_model
+    from gnn.score import score_accounts
+
+    before = read_reference(folder)
+    if before is None:
+        return ""
+    features = pl.read_parquet(work / "features.parquet")
+    now = score_accounts(load_model(folder), features, read_snapshot(work / "snapshot", as_of), n_threads)
+    drift = measure_drift(before, features, before["score"].to_numpy(), now.score)
+    if not drift.has_drifted:
+        return ""
+    return f"drift: stability index of the scores {drift.score:.2f}, {drift.moved_share:.0%} of the features moved"
 
 
 def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime], list[str]]:

@@ -1,0 +1,123 @@
+"""Rings: clusters with suspected members, ranked, and the reasons of every suspected account.
+
+out/scores.parquet, out/rings.parquet, out/reasons.parquet; all empty, with their schema, where there is no model
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+from pydantic import Field
+
+from graph.lake import NIGHT_TABLES, write_table
+from graph.partitions import read_partitioned_events
+from graph.sightings import keyed_hash
+from graph.snapshot import read_snapshot
+from jobs.night import NightContext, StepConfig, StepResult
+from jobs.steps.score import SCORES
+from jobs.tasks import run_task
+
+__all__ = ["Config", "run"]
+
+READS = ("ingest", "links", "pairs", "clusters", "features", "train", "score")
+TABLES = ("scores", "rings", "reasons")
+
+
+class Config(StepConfig):
+    """Settings of rings."""
+
+    threshold: float = Field(0.5, gt=0, lt=1, description="an account is suspected from this probability on")
+    trim: float = Field(
+        0.25, ge=0, le=1, description="others of its cluster belong to a ring from this share of threshold on"
+    )
+    min_members: int = Field(2, ge=1, description="suspected accounts that make a ring")
+    n_reasons: int = Field(5, ge=1, description="reasons an account, at most")
+    n_threads: int = Field(2, ge=1, description="threads; part of what makes equal runs equal")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the task finds and leaves things."""
+
+    work: Path
+    out: Path
+    model: Path
+    as_of: datetime
+    key: str
+
+
+def run(night: NightContext, config: Config) -> StepResult:
+    """Rings, with the threshold among the facts."""
+    versions = night.results["train"].models
+    if not versions:
+        for table in TABLES:
+            write_table(pl.DataFrame(schema=NIGHT_TABLES[table]), night.out, table)
+        rows = dict.fromkeys(TABLES, 0)
+    else:
+        place = _Place(night.work, night.out, night.lake / "models" / versions[0], night.as_of, night.key)
+        rows = run_task(_ring, place, config, n_cpus=config.n_threads, label="rings")
+    outputs = [f"{table}.parquet" for table in TABLES]
+    return StepResult(rows=rows, outputs=outputs, facts={"threshold": config.threshold, "n_rings": rows["rings"]})
+
+
+def _ring(place: _Place, config: Config) -> dict[str, int]:
+    from gnn.model_files import load_model
+    from gnn.reasons import build_reasons
+    from gnn.rings import build_rings
+
+    model = load_model(place.model)
+    snapshot = read_snapshot(place.work / "snapshot", place.as_of)
+    features = pl.read_parquet(place.work / "features.parquet")
+    scored = pl.read_parquet(place.work / SCORES).sort("account")
+    scores = scored["score"].to_numpy()
+    labels = _labels(place.work)
+    rings = build_rings(snapshot, scores, labels, config.threshold, trim=config.trim, min_members=config.min_members)
+    reasons = build_reasons(
+        model,
+        features,
+        snapshot,
+        scores,
+        config.threshold,
+        limit=config.n_reasons,
+        n_threads=config.n_threads,
+    )
+    names = pl.read_parquet(place.work / "cluster_names.parquet").select("cluster", ring_id="cluster_id").unique()
+    accounts = snapshot.accounts.select("account", "account_id")
+    tables = {
+        "scores": _rank(scored, accounts, rings.members.join(names, on="cluster"), place.key, model.version),
+        "rings": rings.rings.join(names, on="cluster", maintain_order="left"),
+        "reasons": reasons.join(accounts, on="account", maintain_order="left").sort(
+            "account_id", "contribution", "code", descending=[False, True, False]
+        ),
+    }
+    for name, table in tables.items():
+        write_table(table, place.out, name)
+    return {name: table.height for name, table in tables.items()}
+
+
+def _labels(work: Path) -> pl.DataFrame:
+    """The outcome known last of each account, with its source, as `jobs.steps.ingest` chooses it."""
+    outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
+    return (
+        outcomes.sort("account_id", "known_time", "event_time", "outcome", "source")
+        .unique("account_id", keep="last", maintain_order=True)
+        .select("account_id", "outcome", "source")
+    )
+
+
+def _rank(scored: pl.DataFrame, accounts: pl.DataFrame, members: pl.DataFrame, key: str, version: str) -> pl.DataFrame:
+    """scores.parquet: rank 1 is the riskiest; a keyed hash, not an id, parts equal scores."""
+    ranked = (
+        scored.join(accounts, on="account", maintain_order="left")
+        .with_columns(tie=keyed_hash(pl.col("account_id"), "rank", key))
+        .sort("score", "tie", descending=[True, False])
+        .with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), model_version=pl.lit(version))
+    )
+    return ranked.join(members.select("account", "ring_id"), on="account", how="left").sort("account_id")
+
+
+if __name__ == "__main__":
+    from jobs.nightly import run_alone
+
+    run_alone("rings")
