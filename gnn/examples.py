@@ -16,7 +16,7 @@ SYNTHETIC, BENIGN = "confirmed_synthetic", "confirmed_benign"
 
 
 def latest_outcomes(outcomes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """The outcome that stands for each account: account_id, outcome, known_time; the latest known before `as_of`.
+    """The outcome that stands for each account: account_id, outcome, known_time, source; the latest known before `as_of`.
 
     Of two that became known at once the later event stands, then the synthetic one.
     """
@@ -24,9 +24,9 @@ def latest_outcomes(outcomes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     return (
         outcomes.with_columns(known_time=known)
         .filter(pl.col("known_time") < as_of)
-        .sort("account_id", "known_time", "event_time", "outcome")
+        .sort("account_id", "known_time", "event_time", "outcome", "source")
         .group_by("account_id", maintain_order=True)
-        .agg(pl.col("outcome", "known_time").last())
+        .agg(pl.col("outcome", "known_time", "source").last())
     )
 
 

@@ -13,7 +13,7 @@ def _declare(*rows: tuple[str, str] | tuple[str, str, float]) -> tuple[Feature, 
 
 FEATURES = _declare(
     ("age_days", "days since signup"),
-    ("channel_share", "share of accounts that were opened through the same channel"),
+    ("channel_bits", "rarity of the channel it was opened through, whole bits"),
     ("has_referrer", "opened through another account's referral"),
     ("n_referred", "accounts that it referred"),
     ("n_profiles", "identity submissions and changes"),
@@ -77,7 +77,7 @@ def _signups(rows: Rows) -> pl.DataFrame:
         .group_by("account", maintain_order=True)
         .agg(pl.col("channel", "referrer_account_id").sort_by("event_time", "channel").first())
     )
-    share = first.group_by("channel").agg(channel_share=pl.len() / max(first.height, 1))
+    share = first.group_by("channel").agg(channel_bits=-(pl.len() / max(first.height, 1)).log(2).round())
     numbers = rows.snapshot.accounts.select("account", referrer_account_id="account_id")
     referred = (
         first.select("referrer_account_id")
@@ -94,7 +94,7 @@ def _signups(rows: Rows) -> pl.DataFrame:
         .select(
             "account",
             "age_days",
-            "channel_share",
+            "channel_bits",
             "n_referred",
             has_referrer=pl.col("referrer_account_id").is_not_null(),
         )

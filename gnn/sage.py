@@ -67,11 +67,13 @@ class TypedSAGELayer(MessagePassing):  # type: ignore[misc]
         h'_a = h_a W + sum_t mean_{i in N_t(a)} h'_i W_t + c
 
     Shapes: accounts [n, d_in], identifiers [m, d_z] in; accounts [n, d_out], identifiers [m, d_out] out. Messages flow by
-    `mean_aggregate`; with `explain` on (PyG's explainers) edge by edge through `propagate`, with the same result.
+    `mean_aggregate`; with `by_edge` set, edge by edge through `propagate` and `message`, with the same result, so that the
+    contribution of single edges can be read.
     """
 
     def __init__(self, d_accounts: int, d_identifiers: int, d_out: int) -> None:
         super().__init__(aggr="sum")
+        self.by_edge = False
         n_types = len(IDENTIFIERS)
         self.own = nn.Linear(d_accounts, d_out)
         self.seen = nn.ModuleList(nn.Linear(d_identifiers, d_out) for _ in range(n_types))
@@ -95,7 +97,7 @@ class TypedSAGELayer(MessagePassing):  # type: ignore[misc]
         return x_j * weight.unsqueeze(-1)
 
     def _means(self, values: Tensor, adjacency: Csr) -> Tensor:
-        if not self.explain:
+        if not self.by_edge:
             return mean_aggregate(values, adjacency)
         counts = (adjacency.pointer[1:] - adjacency.pointer[:-1]).long()
         row = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)

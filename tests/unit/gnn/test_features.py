@@ -1,0 +1,201 @@
+"""Features on small histories whose values can be counted by hand, and what holds for all of them."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from gnn.features import FEATURE_NAMES, FEATURES, GRAPHLESS, build_features
+from graph.schema import IDENTIFIERS
+from graph.snapshot import Events, Snapshot
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+Rows = dict[str, list[dict[str, Any]]]
+BuildEvents = Callable[[Rows], Events]
+BuildGraph = Callable[[Events, datetime], Snapshot]
+
+
+def _day(day: float) -> datetime:
+    return START + timedelta(days=day)
+
+
+def _signup(account: str, day: float) -> dict[str, Any]:
+    return {"account_id": account, "event_time": _day(day), "channel": "app"}
+
+
+def _login(account: str, day: float, device: str) -> dict[str, Any]:
+    return {"account_id": account, "event_time": _day(day), "device_id": device}
+
+
+def _pay(account: str, day: float, payee: str, amount: int = 100, status: str = "settled") -> dict[str, Any]:
+    return {
+        "account_id": account,
+        "event_time": _day(day),
+        "counterparty_id": payee,
+        "amount_minor": amount,
+        "currency": "USD",
+        "status": status,
+    }
+
+
+@pytest.fixture
+def features_of(
+    build_events: BuildEvents, build_graph: BuildGraph
+) -> Callable[[Rows, float], dict[str, dict[str, float]]]:
+    """Account id to its features, as of a day."""
+
+    def build(rows: Rows, day: float) -> dict[str, dict[str, float]]:
+        events = build_events(rows)
+        snapshot = build_graph(events, _day(day))
+        frame = build_features(events, snapshot)
+        return dict(zip(snapshot.accounts["account_id"], frame.iter_rows(named=True), strict=True))
+
+    return build
+
+
+Build = Callable[[Rows, float], dict[str, dict[str, float]]]
+
+
+def test_names_are_unique_and_documented() -> None:
+    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
+    assert all(feature.meaning and feature.family and feature.as_of_rule for feature in FEATURES)
+    assert set(GRAPHLESS) < set(FEATURE_NAMES)
+
+
+def test_every_identifier_type_has_its_sharing_features() -> None:
+    for label in IDENTIFIERS:
+        assert {f"n_shared_{label}", f"joined_7d_{label}", f"overlap_{label}"} <= set(FEATURE_NAMES)
+
+
+@pytest.mark.parametrize("word", ["surname", "country", "gender", "sex", "language", "birth", "outcome", "label"])
+def test_no_feature_is_about_who_somebody_is_or_was_found_to_be(word: str) -> None:
+    assert not [feature.name for feature in FEATURES if word in feature.name]
+
+
+def test_no_null_no_nan_in_account_order(world: Events, build_graph: BuildGraph, as_of: datetime) -> None:
+    snapshot = build_graph(world, as_of)
+    frame = build_features(world, snapshot)
+    assert frame.columns == ["account", *FEATURE_NAMES]
+    assert frame["account"].to_list() == list(range(snapshot.accounts.height))
+    assert set(frame.drop("account").dtypes) == {pl.Float32}
+    assert not frame.drop("account").select(pl.all().is_null().any() | pl.all().is_nan().any()).row(0).count(True)
+
+
+def test_tables_may_be_empty(features_of: Build) -> None:
+    found = features_of({"signups": [_signup("a", 0)], "logins": [_login("a", 0, "d")]}, 2)
+    assert found["a"]["age_days"] == 2
+    assert found["a"]["n_payments"] == 0
+    assert found["a"]["cluster_size"] == 1
+
+
+def test_sharing_counts_others_in_time_and_in_turn(features_of: Build) -> None:
+    rows: Rows = {
+        "signups": [_signup(name, day) for name, day in (("a", 0), ("b", 1), ("c", 30))],
+        "logins": [
+            _login("a", 0.5, "d"),
+            _login("a", 3, "d"),
+            _login("b", 2, "d"),
+            _login("b", 5, "d"),
+            _login("c", 30.5, "d"),
+        ],
+    }
+    found = features_of(rows, 40)
+    assert [found[name]["max_accounts_device"] for name in "abc"] == [2, 2, 2]
+    assert [found[name]["joined_7d_device"] for name in "abc"] == [1, 1, 0]
+    assert [found[name]["overlap_device"] for name in "abc"] == [1, 1, 0]
+    assert [found[name]["sequential_device"] for name in "abc"] == [1, 1, 2]
+    assert [found[name]["signed_up_7d_device"] for name in "abc"] == [1, 1, 0]
+    assert found["a"]["nearest_signup_days"] == 1
+    assert found["c"]["nearest_signup_days"] == 29
+    assert found["c"]["joined_14d"] == 0
+
+
+def test_money_finds_payers_of_one_sink_and_what_passes_through(features_of: Build) -> None:
+    rows: Rows = {
+        "signups": [_signup(name, 0) for name in "abcs"],
+        "logins": [_login(name, 0.1, f"d{name}") for name in "abcs"],
+        "payments": [
+            _pay("a", 5, "s", 100),
+            _pay("b", 5.5, "s", 100),
+            _pay("c", 20, "s", 100, "reversed"),
+            _pay("s", 6, "outside", 200),
+        ],
+    }
+    found = features_of(rows, 30)
+    assert [found[name]["max_co_payers"] for name in "abc"] == [2, 2, 2]
+    assert [found[name]["max_co_payers_2d"] for name in "abc"] == [1, 1, 0]
+    assert found["s"]["n_paid_by"] == 3
+    assert found["s"]["max_paid_by_2d"] == 2
+    assert found["s"]["pass_through"] == pytest.approx(2 / 3)
+    assert found["s"]["fast_out_share"] == pytest.approx(2 / 3)
+    assert found["a"]["payees_reversed_share"] == 0.5
+    assert found["c"]["reversed_share"] == 1
+
+
+def test_crossed_identities_are_counted(features_of: Build) -> None:
+    def profile(account: str, name: str, number: str) -> dict[str, Any]:
+        return {
+            "account_id": account,
+            "event_time": _day(0),
+            "full_name": name,
+            "birth_date": date(1980, 1, 1),
+            "national_id": number,
+        }
+
+    rows: Rows = {
+        "signups": [_signup(name, 0) for name in "abcd"],
+        "profiles": [
+            profile("a", "Ann Ash", "412-68-1001"),
+            profile("b", "Bo Birch", "412-68-1001"),
+            profile("c", "Ann Ash", "533-21-7777"),
+            profile("d", "Dee Dogwood", "412-68-1002"),
+        ],
+    }
+    found = features_of(rows, 1)
+    assert found["a"]["people_per_national_id"] == 1
+    assert found["a"]["national_ids_per_person"] == 1
+    assert found["d"]["people_per_national_id"] == 0
+    assert [found[name]["national_ids_one_off"] for name in "abcd"] == [1, 1, 0, 2]
+
+
+def test_pairs_and_clusters_are_described(features_of: Build) -> None:
+    rows: Rows = {
+        "signups": [_signup(name, day) for name, day in (("a", 0), ("b", 0.5), ("z", 1))]
+        + [_signup(f"x{place}", 3) for place in range(100)],
+        "logins": [_login("a", 1, "d"), _login("b", 1, "d"), _login("z", 1, "e")],
+        "instruments": [
+            {
+                "account_id": name,
+                "event_time": _day(1),
+                "instrument_id": "card",
+                "kind": "prepaid_card",
+                "action": "link",
+            }
+            for name in "ab"
+        ],
+    }
+    found = features_of(rows, 5)
+    assert found["a"]["max_pair_groups"] == 2
+    assert found["a"]["n_pairs_signup_1d"] == 1
+    assert found["a"]["cluster_size"] == 2
+    assert found["a"]["cluster_density"] == 1
+    assert found["b"]["cluster_position"] == 1
+    assert found["z"]["n_pairs"] == 0
+    assert found["a"]["pairs_mean_n_prepaid"] == 1
+
+
+def test_later_events_change_nothing(world: Events, build_graph: BuildGraph, as_of: datetime) -> None:
+    cutoff = as_of - timedelta(days=20)
+    snapshot = build_graph(world, cutoff)
+    earlier = {name: frame.filter(pl.col("known_time") < cutoff) for name, frame in world.items()}
+    assert world["payments"].height > earlier["payments"].height
+    assert_frame_equal(build_features(world, snapshot), build_features(earlier, snapshot), rel_tol=0, abs_tol=0)
+
+
+def test_outcomes_change_nothing(world: Events, build_graph: BuildGraph, as_of: datetime) -> None:
+    snapshot = build_graph(world, as_of)
+    without = {**world, "outcomes": world["outcomes"].clear()}
+    assert_frame_equal(build_features(world, snapshot), build_features(without, snapshot), rel_tol=0, abs_tol=0)

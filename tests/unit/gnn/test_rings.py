@@ -1,0 +1,85 @@
+"""Rings from scores, labels and a small snapshot."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gnn.rings import MEMBERS_SCHEMA, RINGS_SCHEMA, build_rings
+from graph.snapshot import Events, Snapshot
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NO_LABELS = pl.DataFrame(schema={"account_id": pl.String, "outcome": pl.String, "source": pl.String})
+
+
+@pytest.fixture
+def snapshot(build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]) -> Snapshot:
+    """Accounts a0 to a4 use one device, b0 and b1 another, and 1,000 are alone."""
+    names = [*(f"a{place}" for place in range(5)), "b0", "b1", *(f"x{place}" for place in range(1000))]
+    rows: dict[str, list[dict[str, Any]]] = {"signups": [], "logins": []}
+    for place, name in enumerate(names):
+        at = START + timedelta(minutes=place)
+        device = name[0] if name[0] in "ab" else name
+        rows["signups"].append({"account_id": name, "event_time": at, "channel": "app"})
+        rows["logins"].append({"account_id": name, "event_time": at, "device_id": device})
+    return build_graph(build_events(rows), START + timedelta(days=30))
+
+
+def _scores(snapshot: Snapshot, **given: float) -> np.ndarray:
+    return np.array([given.get(name, 0.01) for name in snapshot.accounts["account_id"]])
+
+
+def test_members_above_the_threshold_make_a_ring_without_bystanders(snapshot: Snapshot) -> None:
+    scores = _scores(snapshot, a0=0.9, a1=0.8, a2=0.2, a3=0.01, b0=0.9)
+    found = build_rings(snapshot, scores, NO_LABELS, 0.5)
+    assert found.rings.schema == pl.Schema(RINGS_SCHEMA)
+    assert found.members.schema == pl.Schema(MEMBERS_SCHEMA)
+    names = found.members.join(snapshot.accounts, on="account")["account_id"].to_list()
+    assert sorted(names) == ["a0", "a1", "a2"]
+    ring = found.rings.row(0, named=True)
+    assert ring["n_accounts"] == 3
+    assert ring["score"] == pytest.approx((0.9 + 0.8 + 0.2) / 3, abs=1e-5)
+    assert ring["first_seen"] == START
+    assert ring["status"] == "suspected"
+    assert "3 of 3 accounts share one device" in ring["reasons"]
+    assert "3 of 3 accounts signed up within 7 days" in ring["reasons"]
+
+
+def test_the_larger_loss_comes_first(snapshot: Snapshot) -> None:
+    scores = _scores(snapshot, a0=0.6, a1=0.6, a2=0.6, a3=0.6, b0=0.9, b1=0.9)
+    found = build_rings(snapshot, scores, NO_LABELS, 0.5)
+    assert found.rings["n_accounts"].to_list() == [4, 2]
+
+
+def test_a_verdict_confirms_and_clears(snapshot: Snapshot) -> None:
+    labels = pl.DataFrame(
+        {
+            "account_id": ["a0", "a1", "b0"],
+            "outcome": ["confirmed_synthetic", "confirmed_benign", "confirmed_synthetic"],
+            "source": ["investigator", "investigator", "vendor"],
+        }
+    )
+    scores = _scores(snapshot, a1=0.9, a2=0.9, b1=0.9)
+    found = build_rings(snapshot, scores, labels, 0.5)
+    names = found.members.join(snapshot.accounts, on="account")["account_id"].to_list()
+    assert sorted(names) == ["a0", "a2", "b0", "b1"]
+    assert sorted(found.rings["status"].to_list()) == ["confirmed", "suspected"]
+
+
+def test_the_version_follows_the_members(snapshot: Snapshot) -> None:
+    two = build_rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9), NO_LABELS, 0.5)
+    again = build_rings(snapshot, _scores(snapshot, a0=0.7, a1=0.8), NO_LABELS, 0.5)
+    three = build_rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9, a2=0.9), NO_LABELS, 0.5)
+    assert two.rings["ring_version"].to_list() == again.rings["ring_version"].to_list()
+    assert two.rings["ring_version"].to_list() != three.rings["ring_version"].to_list()
+    assert two.rings["cluster"].to_list() == three.rings["cluster"].to_list()
+
+
+def test_nobody_above_the_threshold_is_no_ring(snapshot: Snapshot) -> None:
+    found = build_rings(snapshot, _scores(snapshot, a0=0.9), NO_LABELS, 0.5)
+    assert found.rings.is_empty()
+    assert found.rings.schema == pl.Schema(RINGS_SCHEMA)
+    assert found.members.is_empty()

@@ -1,0 +1,82 @@
+"""The layer's messages, its gradients, and that a run repeats."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import numpy as np
+import pytest
+import torch
+
+from gnn.cutoffs import CutOff
+from gnn.sage import TypedSAGE, TypedSAGELayer, mean_aggregate
+from gnn.tensors import IDENTIFIER_INPUTS, GraphTensors, Standardiser, build_tensors
+from graph.snapshot import Events, Snapshot
+
+
+@pytest.fixture(scope="module")
+def tensors(cutoffs: list[CutOff]) -> GraphTensors:
+    parts = [(cutoff.snapshot, cutoff.values[:, :12]) for cutoff in cutoffs[:2]]
+    return build_tensors(parts, Standardiser.fit(np.concatenate([values for _, values in parts])))
+
+
+def test_tensors_hold_shared_identifiers_alone_side_by_side(tensors: GraphTensors, cutoffs: list[CutOff]) -> None:
+    shared = [
+        int(((cutoff.snapshot.identifiers["n_accounts"] > 1) & ~cutoff.snapshot.identifiers["is_hub"]).sum())
+        for cutoff in cutoffs[:2]
+    ]
+    assert tensors.identifiers.shape == (sum(shared), len(IDENTIFIER_INPUTS))
+    assert tensors.type_ends[-1] == sum(shared)
+    first = cutoffs[0].snapshot.accounts.height
+    assert tensors.offsets == (0, first, first + cutoffs[1].snapshot.accounts.height)
+    ends = tensors.to_identifiers
+    for row in range(sum(shared)):
+        members = ends.index[ends.pointer[row] : ends.pointer[row + 1]]
+        assert bool((members < first).all()) or bool((members >= first).all())
+
+
+def test_messages_edge_by_edge_equal_the_fused_ones(tensors: GraphTensors) -> None:
+    torch.manual_seed(0)
+    layer = TypedSAGELayer(12, len(IDENTIFIER_INPUTS), 8)
+    fused = layer(tensors.accounts, tensors.identifiers, tensors)
+    layer.by_edge = True
+    slow = layer(tensors.accounts, tensors.identifiers, tensors)
+    for one, other in zip(fused, slow, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_the_gradient_of_the_mean_is_the_transpose(tensors: GraphTensors) -> None:
+    values = torch.randn(tensors.accounts.shape[0], 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    out = mean_aggregate(values, tensors.to_identifiers)
+    push = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+    (found,) = torch.autograd.grad(out, values, push)
+    adjacency = tensors.to_identifiers
+    dense = torch.zeros(out.shape[0], values.shape[0])
+    counts = (adjacency.pointer[1:] - adjacency.pointer[:-1]).long()
+    dense[torch.repeat_interleave(torch.arange(len(counts)), counts), adjacency.index.long()] = adjacency.weight
+    torch.testing.assert_close(found, dense.T @ push, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(out, dense @ values, atol=1e-5, rtol=1e-5)
+
+
+def test_a_stranger_changes_no_embedding(tensors: GraphTensors) -> None:
+    torch.manual_seed(0)
+    network = TypedSAGE(12, len(IDENTIFIER_INPUTS)).eval()
+    with torch.no_grad():
+        _, before = network(tensors)
+        moved = tensors.accounts.clone()
+        moved[tensors.offsets[1] :] += 1  # the other snapshot's accounts
+        _, after = network(GraphTensors(moved, *(getattr(tensors, name) for name in list(tensors.__dict__)[1:])))
+    assert before.shape[1] == 64
+    assert torch.equal(before[: tensors.offsets[1]], after[: tensors.offsets[1]])
+    assert not torch.equal(before[tensors.offsets[1] :], after[tensors.offsets[1] :])
+
+
+def test_a_world_without_sharing_has_tensors_and_logits(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot], as_of: datetime
+) -> None:
+    events = build_events({"signups": [{"account_id": "a", "event_time": as_of.replace(day=1), "channel": "app"}]})
+    snapshot = build_graph(events, as_of)
+    values = np.ones((1, 4), dtype=np.float32)
+    tensors = build_tensors([(snapshot, values)], Standardiser.fit(values))
+    logits, hidden = TypedSAGE(4, len(IDENTIFIER_INPUTS)).eval()(tensors)
+    assert logits.shape == (1,)
+    assert hidden.shape == (1, 64)
