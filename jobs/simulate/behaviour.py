@@ -1,6 +1,7 @@
 """What the accounts of a draft do: the rows of each event table, still as numbers.
 
-Nothing here asks whether an account is in a ring. Payments to a ring's sinks and to a fundraiser come through one door.
+Rings are asked for in two places only: some refer their own (as families do), and made-up people fail an identity check a
+little more often. Payments to a ring's sinks and to a fundraiser come through one door.
 """
 
 from dataclasses import dataclass
@@ -80,12 +81,11 @@ def _sign_up(draft: Draft) -> Rows:
     by_home = np.argsort(draft.home, kind="stable")
     neighbour = np.empty(n, dtype=np.int64)
     neighbour[by_home] = np.roll(by_home, 1)
-    same_ring = np.flatnonzero(draft.ring >= 0)
-    fellow = np.roll(same_ring[np.argsort(draft.ring[same_ring], kind="stable")], 1)
+    in_ring = np.flatnonzero(draft.ring >= 0)
+    in_ring = in_ring[np.argsort(draft.ring[in_ring], kind="stable")]
+    fellow = np.roll(in_ring, 1)
     candidate = np.where(draft.home[neighbour] == draft.home, neighbour, rng.integers(0, n, n))
-    candidate[same_ring[np.argsort(draft.ring[same_ring], kind="stable")]] = np.where(
-        rng.random(len(same_ring)) < 0.5, fellow, rng.integers(0, n, len(same_ring))
-    )
+    candidate[in_ring] = np.where(rng.random(len(in_ring)) < 0.5, fellow, rng.integers(0, n, len(in_ring)))
     known = (channel == 2) & (draft.signup[candidate] < draft.signup)
     channel = np.where((channel == 2) & ~known, 0, channel)
     referrer = np.where(known, candidate, -1)

@@ -102,6 +102,7 @@ def simulate(
         (out / "world.json").write_text(json.dumps(wished, indent=2) + "\n")
         shutil.rmtree(unfinished)
     except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise InputError(
             f"`OUT` must be a folder that can be written; got `{out}` ({error.strerror}). Free some space or name another."
         ) from error
