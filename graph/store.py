@@ -104,7 +104,8 @@ class Store:
     def read_current(self, text: str, **parameters: Any) -> list[Row]:
         """Rows of a query on the night that is shown. The query finds its generation as `$g`.
 
-        What it reads belongs to one night: if the pointer moved while it ran, it runs again.
+        What it reads belongs to one night: if the pointer moved while it ran, it runs again. Ask for properties, as in
+        `RETURN properties(r) AS link`: a whole relationship arrives without them.
 
         Raises:
             StoreError: no night is loaded, the pointer never rests, or the server fails.
