@@ -34,7 +34,7 @@ from jobs.manifest import (
     read_manifest,
 )
 from jobs.memory import PeakMemory
-from jobs.night import NightContext, Progress, Step, StepResult
+from jobs.night import NightContext, NightPlan, Progress, Step, StepResult
 from jobs.settings import Settings
 from jobs.steps import STEPS, load_step, order_steps
 
@@ -108,10 +108,11 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
     source = open_events(request.events)
     for warning in source.warnings:
         request.progress.say(f"warning: {warning}")
+    plan = NightPlan(request.events, request.lake, request.date, request.settings)
     for name in order:
         check = getattr(steps[name], "check", None)
         if check is not None:
-            check(request.settings, request.settings.of_step(name))
+            check(plan, request.settings.of_step(name))
     hashes = hash_events(source)
     made = _open_lake(request.lake)
     try:

@@ -9,7 +9,7 @@ A step is one module in `jobs/steps/` and one line in `jobs.steps.STEPS`. The mo
 it may hold
 
     SINK = True                                             it feeds something outside the lake: a complete night can still be given to it
-    def check(settings: Settings, config: Config) -> None   refuses before anything is written (a server that does not answer)
+    def check(plan: NightPlan, config: Config) -> None      refuses before anything is written (a server that does not answer)
 
 and, so that `python -m jobs.steps.<name>` and `ray job submit` run it alone,
 
@@ -37,7 +37,7 @@ from graph.lake import Night, as_of_of
 if TYPE_CHECKING:
     from jobs.settings import Settings
 
-__all__ = ["NightContext", "Progress", "SilentProgress", "Step", "StepConfig", "StepResult"]
+__all__ = ["NightContext", "NightPlan", "Progress", "SilentProgress", "Step", "StepConfig", "StepResult"]
 
 T = TypeVar("T")
 
@@ -93,6 +93,21 @@ class StepResult:
     intermediates: Sequence[str] = ()
     models: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NightPlan:
+    """What a step's `check` may look at: the wish, before there is anything else. The lake may not exist yet."""
+
+    events: Path
+    lake: Path
+    date: date
+    settings: "Settings"
+
+    @property
+    def as_of(self) -> datetime:
+        """The cut-off of knowledge, exclusive, UTC."""
+        return as_of_of(self.date)
 
 
 @dataclass(frozen=True)

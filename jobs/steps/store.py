@@ -8,8 +8,7 @@ import os
 from pydantic import Field
 
 from graph.lake import Night
-from jobs.night import NightContext, StepConfig, StepResult
-from jobs.settings import Settings
+from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 
 __all__ = ["SINK", "Config", "check", "run"]
 
@@ -23,7 +22,7 @@ class Config(StepConfig):
     allow_older: bool = Field(False, description="let Neo4j move back to an earlier night; --set-current does")
 
 
-def check(settings: Settings, config: Config) -> None:
+def check(plan: NightPlan, config: Config) -> None:
     """Whether the store answers, before the night begins.
 
     Raises:
@@ -34,7 +33,7 @@ def check(settings: Settings, config: Config) -> None:
     from jobs.local_store import resolve_store
     from jobs.store_commands import store_home
 
-    with connect(resolve_store(os.environ, store_home(settings))):
+    with connect(resolve_store(os.environ, store_home(plan.settings))):
         pass
 
 

@@ -16,10 +16,10 @@ from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
 from graph.snapshot import read_snapshot, write_snapshot
 from jobs.models import KnownModel, model_facts, named_model, newest_model, read_reference
-from jobs.night import NightContext, StepConfig, StepResult
+from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.tasks import map_tasks, run_task
 
-__all__ = ["Config", "run"]
+__all__ = ["Config", "check", "run"]
 
 READS = ("ingest", "links", "pairs", "clusters", "features")
 
@@ -44,6 +44,16 @@ class Config(StepConfig):
     n_seeds: int = Field(2, ge=1, le=20, description="models that are averaged")
     n_threads: int = Field(2, ge=1, description="threads of a training; part of what makes equal runs equal")
     with_controls: bool = Field(True, description="train the controls that every report carries")
+
+
+def check(plan: NightPlan, config: Config) -> None:
+    """Whether the model that is asked for is there.
+
+    Raises:
+        InputError: `version` is no model of the lake, or knows too much; or `never` finds none.
+    """
+    if config.version is not None or config.mode == "never":
+        _ready_model(plan.lake / "models", plan.as_of, config)
 
 
 def run(night: NightContext, config: Config) -> StepResult:
@@ -72,16 +82,8 @@ def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownMod
 
     A model of this very cut-off is never taken over by `auto`: a night that is run again does what it did before.
     """
-    if config.version is not None:
-        return named_model(models, config.version, night.as_of), ""
-    if config.mode == "never":
-        newest = newest_model(models, night.as_of, or_equal=True)
-        if newest is None:
-            raise InputError(
-                f"`--train never` must find a model as of {night.date} or before in the lake; got none. "
-                "Say `--train auto`, which trains one."
-            )
-        return newest, ""
+    if config.version is not None or config.mode == "never":
+        return _ready_model(models, night.as_of, config), ""
     if config.mode == "always":
         return None, "--train always"
     newest = newest_model(models, night.as_of, or_equal=False)
@@ -97,6 +99,19 @@ def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownMod
         if drifted:
             return None, drifted
     return newest, ""
+
+
+def _ready_model(models: Path, as_of: datetime, config: Config) -> KnownModel:
+    """The model that `version` names, or the newest one for `never`."""
+    if config.version is not None:
+        return named_model(models, config.version, as_of)
+    newest = newest_model(models, as_of, or_equal=True)
+    if newest is None:
+        raise InputError(
+            f"`--train never` must find a model as of {as_of.date()} or before in the lake; got none. "
+            "Say `--train auto`, which trains one."
+        )
+    return newest
 
 
 def _drift(work: Path, folder: Path, as_of: datetime, n_threads: int) -> str:

@@ -1,6 +1,7 @@
 """The night on a real Ray: wrong input leaves nothing behind, a killed night goes on to the same bytes, odd but legal input runs."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import secrets
@@ -26,6 +27,7 @@ from jobs.tasks import connected
 DAY = date(2026, 6, 30)
 KEY = "5a" * 32
 NO_STORE = frozenset({"store"})
+QUICK = {"train.n_seeds": 1, "train.with_controls": False, "train.min_positives": 5}
 
 
 class Killed(BaseException):
@@ -62,16 +64,33 @@ def events(world, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def whole(world, tmp_path_factory):
-    """The night of the world, run in one go."""
+def trained_world(tmp_path_factory):
+    """Events of a world with enough known outcomes for a model."""
+    out = tmp_path_factory.mktemp("trained_world")
+    simulate(out, n_accounts=2000, n_days=120, seed=3, until=DAY)
+    return out / "events"
+
+
+@pytest.fixture(scope="module")
+def whole(trained_world, tmp_path_factory):
+    """The night of the world with a model, run in one go."""
     lake = tmp_path_factory.mktemp("lakes") / "whole"
+    run(trained_world, lake, **QUICK)
+    night = lake / "nights" / DAY.isoformat()
+    assert pl.read_parquet(night / "scores.parquet").height == 2000
+    return night
+
+
+@pytest.fixture(scope="module")
+def small(world, tmp_path_factory):
+    """The night of the small world, which has too few outcomes for a model."""
+    lake = tmp_path_factory.mktemp("lakes") / "small"
     run(world, lake)
     return lake / "nights" / DAY.isoformat()
 
 
-def run(events, lake, day=DAY, after_step=lambda name: None, **settings):
-    outcome = NightOutcome()
-    request = NightRequest(
+def request_of(events, lake, day=DAY, after_step=lambda name: None, **settings):
+    return NightRequest(
         events=events,
         lake=lake,
         date=day,
@@ -83,7 +102,11 @@ def run(events, lake, day=DAY, after_step=lambda name: None, **settings):
         without=NO_STORE,
         after_step=after_step,
     )
-    run_night(request, outcome)
+
+
+def run(*args, **named):
+    outcome = NightOutcome()
+    run_night(request_of(*args, **named), outcome)
     return outcome
 
 
@@ -221,7 +244,7 @@ def test_a_store_without_a_password_is_a_configuration_fault(world, tmp_path, ca
     assert "NEO4J_PASSWORD" in capsys.readouterr().err
 
 
-def test_a_held_lake_ends_with_5(world, whole, tmp_path, capsys):
+def test_a_held_lake_ends_with_5(world, tmp_path, capsys):
     from jobs.lock import hold_lake
 
     lake = tmp_path / "lake"
@@ -231,7 +254,7 @@ def test_a_held_lake_ends_with_5(world, whole, tmp_path, capsys):
     assert str(os.getpid()) in capsys.readouterr().err
 
 
-def test_killed_between_any_two_steps_the_night_goes_on_to_the_same_bytes(world, whole, tmp_path):
+def test_killed_between_any_two_steps_the_night_goes_on_to_the_same_bytes(trained_world, whole, tmp_path):
     ran = []
 
     def kill(name):
@@ -241,15 +264,15 @@ def test_killed_between_any_two_steps_the_night_goes_on_to_the_same_bytes(world,
     steps = [name for name in STEPS if name not in NO_STORE]
     for name in steps:
         with pytest.raises(Killed):
-            run(world, tmp_path / "lake", after_step=kill)
+            run(trained_world, tmp_path / "lake", after_step=kill, **QUICK)
         assert not (tmp_path / "lake" / "current").exists(), name
-    run(world, tmp_path / "lake", after_step=kill)  # only publishes
+    run(trained_world, tmp_path / "lake", after_step=kill, **QUICK)  # only publishes
     assert sorted(ran) == sorted(steps)
     assert contents(tmp_path / "lake" / "nights" / DAY.isoformat()) == contents(whole)
     assert list((tmp_path / "lake" / "restricted" / "work").iterdir()) == []
 
 
-def test_a_process_killed_in_the_middle_of_a_step_goes_on_to_the_same_bytes(world, whole, tmp_path):
+def test_a_process_killed_in_the_middle_of_a_step_goes_on_to_the_same_bytes(world, small, tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -270,12 +293,23 @@ def test_a_process_killed_in_the_middle_of_a_step_goes_on_to_the_same_bytes(worl
     assert (tmp_path / "lake/nights/.2026-06-30.partial").is_dir()
     assert not (tmp_path / "lake/current").exists()
     assert "ingest" not in run(world, tmp_path / "lake").seconds
-    assert contents(tmp_path / "lake/nights/2026-06-30") == contents(whole)
+    assert contents(tmp_path / "lake/nights/2026-06-30") == contents(small)
 
 
-def test_the_same_night_twice_gives_the_same_bytes_in_every_table(world, whole, tmp_path):
+def test_the_same_night_in_another_lake_gives_the_same_bytes_in_every_table(world, small, tmp_path):
     run(world, tmp_path / "lake")
-    assert contents(tmp_path / "lake" / "nights" / DAY.isoformat()) == contents(whole)
+    assert contents(tmp_path / "lake" / "nights" / DAY.isoformat()) == contents(small)
+
+
+def test_a_forced_second_run_trains_the_same_model_and_writes_the_same_bytes(trained_world, whole):
+    before = contents(whole.parent.parent / "models")
+    outcome = NightOutcome()
+    run_night(request_of(trained_world, whole.parent.parent, **QUICK), outcome)
+    assert outcome.was_complete
+    bytes_before = contents(whole)
+    run_night(dataclasses.replace(request_of(trained_world, whole.parent.parent, **QUICK), force=True), outcome)
+    assert contents(whole) == bytes_before
+    assert contents(whole.parent.parent / "models") == before
 
 
 def check_tables(lake, n_accounts, day=DAY):
@@ -315,12 +349,12 @@ def test_empty_optional_tables_are_legal(events, tmp_path):
     check_tables(tmp_path / "lake", n_accounts)
 
 
-def test_repeated_events_change_nothing(events, whole, tmp_path):
+def test_repeated_events_change_nothing(events, small, tmp_path):
     rows, _ = table_of(events, "logins")
     rows.head(100).write_parquet(events / "logins" / "again.parquet")
     run(events, tmp_path / "lake")
     again = contents(tmp_path / "lake/nights/2026-06-30")
-    before = contents(whole)
+    before = contents(small)
     for name in NIGHT_TABLES:
         assert again[f"{name}.parquet"] == before[f"{name}.parquet"], name
 
@@ -331,3 +365,28 @@ def test_a_few_rejected_rows_are_counted_and_left_out(events, tmp_path):
     outcome = run(events, tmp_path / "lake")
     assert outcome.results["ingest"].facts["tables"]["logins"]["n_rejected"] == 5
     assert pl.read_parquet(tmp_path / "lake/nights/2026-06-30/quarantine/logins.parquet").height == 5
+
+
+def test_never_without_a_model_says_what_to_do(world, tmp_path, capsys):
+    assert nightly(world, tmp_path / "lake", "--train", "never") == 2
+    assert "--train auto" in capsys.readouterr().err
+    assert not (tmp_path / "lake").exists()
+
+
+def test_an_unknown_model_is_refused_with_those_that_are(world, tmp_path, capsys):
+    assert nightly(world, tmp_path / "lake", "--model", "absent") == 2
+    assert "`absent`" in capsys.readouterr().err
+    assert not (tmp_path / "lake").exists()
+
+
+def test_the_next_night_uses_the_model_and_the_one_a_week_later_trains_anew(trained_world, whole, tmp_path):
+    lake = Path(shutil.copytree(whole.parent.parent, tmp_path / "lake"))
+    version = json.loads((whole / "report.json").read_text())["model"]["version"]
+    quick = QUICK | {"train.on_drift": False}
+    next_day = run(trained_world, lake, date(2026, 7, 1), **quick).results["train"]
+    assert (next_day.models, next_day.facts["trained"]) == ([version], False)
+    week_later = run(trained_world, lake, date(2026, 7, 7), **quick).results["train"]
+    assert week_later.facts["trained"]
+    assert week_later.models != [version]
+    never = run(trained_world, lake, date(2026, 7, 2), **quick, **{"train.mode": "never"}).results["train"]
+    assert never.models == [version]  # not the later one, which knows more

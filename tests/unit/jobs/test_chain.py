@@ -308,7 +308,8 @@ def test_a_missing_table_is_refused_before_the_lake_is_touched(request_of, tmp_p
 
 
 def test_a_sink_that_does_not_answer_is_refused_before_the_lake_is_touched(request_of, steps, ran, tmp_path):
-    def check(settings, config):
+    def check(plan, config):
+        assert plan.lake == tmp_path / "lake"
         raise StoreError("no answer")
 
     steps["feed"].check = check
