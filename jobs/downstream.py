@@ -69,10 +69,13 @@ def run(
     json_out: Path | None = None,
     *,
     seed: int = 0,
-    n_threads: int = 0,
+    n_threads: int = 1,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Fits on the night `fit`, measures on the night `measure`, prints, and writes JSON where asked.
+
+    Args:
+        n_threads: of LightGBM; 0 is one, too: the data is small, and threads that wait for each other cost more.
 
     Raises:
         InputError: the nights are not there, lack embeddings or differ in their version, lie too close, or the events end too
@@ -146,7 +149,7 @@ def read_example(events: Path, night: Night) -> Example:
     )
 
 
-def measure_lift(fitted: Example, measured: Example, seeds: Sequence[int], n_threads: int = 0) -> dict[str, Any]:
+def measure_lift(fitted: Example, measured: Example, seeds: Sequence[int], n_threads: int = 1) -> dict[str, Any]:
     """Average precision on `measured` of models fitted on `fitted`, for each kind of input, and what the embeddings add.
 
     Returns:
@@ -200,7 +203,7 @@ def _fit_and_score(
 ) -> NDArray[np.float64]:
     """Log odds of the accounts of `test`."""
     data = lightgbm.Dataset(np.asarray(train, dtype=np.float64), label=target.astype(np.float64))
-    trees = lightgbm.train({**_TREES, "seed": seed, "num_threads": n_threads}, data, num_boost_round=_ROUNDS)
+    trees = lightgbm.train({**_TREES, "seed": seed, "num_threads": n_threads or 1}, data, num_boost_round=_ROUNDS)
     return np.asarray(trees.predict(np.asarray(test, dtype=np.float64), raw_score=True), dtype=np.float64)
 
 

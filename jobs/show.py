@@ -114,7 +114,11 @@ def _ring_table(rings: Mapping[str, Any]) -> Table:
     first = rings["listed"][:N_RINGS]
     more = f", the first {len(first)} of {rings['n_rings']:,}" if rings["n_rings"] > len(first) else ""
     table = Table(
-        title=f"Rings by score{more}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+        title=f"Rings, the most expected synthetic accounts first{more}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     table.add_column("rank", justify="right")
     table.add_column("ring", no_wrap=True)

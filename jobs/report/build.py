@@ -202,8 +202,8 @@ def _why_no_model(facts: Mapping[str, Any], scores: Mapping[str, Any] | None) ->
 
 
 def _rings(night: Night, seed: int) -> dict[str, Any]:
-    """The rings by rank, the first of them with members, reasons and a picture."""
-    rings = night.scan("rings").sort("score", "ring_id", descending=[True, False]).collect()
+    """The rings in the order of their table, which is their rank; the first of them with members, reasons and a picture."""
+    rings = night.read("rings")
     first = rings.head(N_LISTED_RINGS)
     shown = first["ring_id"].head(N_PICTURES).to_list()
     networks = read_cluster_networks(night, shown) if shown else {}
