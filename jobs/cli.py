@@ -129,7 +129,7 @@ def nightly(
         capacity=capacity,
         seed=seed,
         train__mode=train,
-        train__model=model,
+        train__version=model,
         store__allow_older=True if set_current else None,
     )
     run_nightly(

@@ -152,6 +152,7 @@ def map_tasks(
     label: str = "",
     n_cpus: int = 1,
     poll: Callable[[], None] | None = None,
+    ends_worker: bool = False,
 ) -> list[R]:
     """`function(*arguments[i])` for each i as Ray tasks; the results in the order of the arguments.
 
@@ -160,6 +161,7 @@ def map_tasks(
         arguments: one tuple a task, small.
         n_cpus: cores that one task takes. polars has one thread in every task; what else has threads is told so by its own
             argument. Never more than the largest node has.
+        ends_worker: end the process after the task, so that its memory is free again.
         poll: called about every second while tasks run.
 
     Raises:
@@ -169,7 +171,8 @@ def map_tasks(
 
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     most = max((int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]), default=1)
-    remote = ray.remote(function).options(num_cpus=min(n_cpus, max(most, 1)), max_retries=1)
+    decorate = ray.remote(max_calls=1) if ends_worker else ray.remote
+    remote = decorate(function).options(num_cpus=min(n_cpus, max(most, 1)), max_retries=1)
     references = [remote.remote(*each) for each in arguments]
     done: dict[Any, R] = {}
 
@@ -200,9 +203,12 @@ def run_task(
     progress: Progress | None = None,
     label: str = "",
     poll: Callable[[], None] | None = None,
+    ends_worker: bool = False,
 ) -> R:
     """`function(*arguments)` as one Ray task with `n_cpus` cores; see `map_tasks`."""
-    return map_tasks(function, [arguments], progress=progress, label=label, n_cpus=n_cpus, poll=poll)[0]
+    return map_tasks(
+        function, [arguments], progress=progress, label=label, n_cpus=n_cpus, poll=poll, ends_worker=ends_worker
+    )[0]
 
 
 def _cause(error: Any) -> BaseException:

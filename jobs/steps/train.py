@@ -183,6 +183,7 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tupl
         n_cpus=config.n_threads,
         label="training",
         poll=tell,
+        ends_worker=True,
     )
     notes.unlink(missing_ok=True)
     return version, reason
