@@ -48,7 +48,7 @@ class TrainConfig:
     sage_positive_weight: float = 0.25
     tree_rounds: int = 250
     tree_every: int = 50
-    tree_leaves: int = 15
+    tree_leaves: int = 7
     tree_learning_rate: float = 0.05
     with_controls: bool = True
 

@@ -60,7 +60,7 @@ class Trees:
         target = np.concatenate([part.target for part in train])
         progress(f"trees: {len(target)} examples, {int(target.sum())} positive")
         data = lightgbm.Dataset(values, target, params={"max_bin": 63, "verbose": -1, "num_threads": n_threads})
-        booster = lightgbm.train(_parameters(config, seed, n_threads), data, rounds or config.tree_rounds)
+        booster = lightgbm.train(_parameters(config, len(target), seed, n_threads), data, rounds or config.tree_rounds)
         model = cls(booster.model_to_string(), columns)
         if valid is None:
             return Fitted(model, None)
@@ -108,12 +108,12 @@ def _take(part: Labelled, columns: tuple[int, ...]) -> NDArray[np.float32]:
     return part.cutoff.values[part.account][:, columns]
 
 
-def _parameters(config: TrainConfig, seed: int, n_threads: int) -> dict[str, Any]:
+def _parameters(config: TrainConfig, n_examples: int, seed: int, n_threads: int) -> dict[str, Any]:
     return {
         "objective": "binary",
         "learning_rate": config.tree_learning_rate,
         "num_leaves": config.tree_leaves,
-        "min_data_in_leaf": 20,
+        "min_data_in_leaf": min(50, max(5, n_examples // 100)),
         "feature_fraction": 0.3,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,

@@ -128,7 +128,7 @@ def _features(events: Events, as_of: datetime, key: str) -> pl.DataFrame:
 
 
 @given(_events(), st.integers(1, 40))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_names_keys_and_order_of_rows_change_no_feature(events: Events, day: int) -> None:
     as_of = START + timedelta(days=day)
     if events["signups"].filter(pl.col("known_time") < as_of).is_empty():
@@ -145,7 +145,7 @@ def test_names_keys_and_order_of_rows_change_no_feature(events: Events, day: int
 
 
 @given(_events(), st.integers(1, 20))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_what_becomes_known_later_changes_no_feature(events: Events, day: int) -> None:
     as_of = START + timedelta(days=day)
     earlier = {name: frame.filter(pl.col("known_time") < as_of) for name, frame in events.items()}
