@@ -72,7 +72,7 @@ class Sage:
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
-                if epoch % config.sage_every == 0:
+                if epoch % config.sage_every == 0 or epoch == epochs:
                     progress(f"GraphSAGE: epoch {epoch} of {epochs}, loss {loss.item():.4f}")
                     if looked is not None:
                         steps.append(epoch)

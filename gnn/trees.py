@@ -60,11 +60,13 @@ class Trees:
         target = np.concatenate([part.target for part in train])
         progress(f"trees: {len(target)} examples, {int(target.sum())} positive")
         data = lightgbm.Dataset(values, target, params={"max_bin": 63, "verbose": -1, "num_threads": n_threads})
-        booster = lightgbm.train(_parameters(config, len(target), seed, n_threads), data, rounds or config.tree_rounds)
+        rounds = rounds or config.tree_rounds
+        booster = lightgbm.train(_parameters(config, len(target), seed, n_threads), data, rounds)
         model = cls(booster.model_to_string(), columns)
         if valid is None:
             return Fitted(model, None)
-        steps = tuple(range(config.tree_every, booster.current_iteration() + 1, config.tree_every))
+        # where nothing is left to split LightGBM stops early, and the further rounds equal its last
+        steps = tuple(range(config.tree_every, rounds + 1, config.tree_every)) or (rounds,)
         looked = _take(valid, columns)
         logits = [booster.predict(looked, raw_score=True, num_iteration=step, num_threads=n_threads) for step in steps]
         return Fitted(model, Trace(steps, np.asarray(logits, dtype=np.float64)))
