@@ -54,6 +54,7 @@ class NightRequest:
         without: steps to leave out (`store` for --no-store).
         force: run again even though the night is complete.
         set_current: let `current` move back to this night.
+        only: the one step to run, on what earlier ones left; the night is not published.
         steps: the steps by name; the registry's unless told otherwise.
         after_step: called with the name of each step that was just finished and recorded.
     """
@@ -69,6 +70,7 @@ class NightRequest:
     without: frozenset[str] = frozenset()
     force: bool = False
     set_current: bool = False
+    only: str | None = None
     steps: Mapping[str, Step] | None = None
     after_step: Callable[[str], None] = lambda name: None
 
@@ -109,7 +111,7 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
     for warning in source.warnings:
         request.progress.say(f"warning: {warning}")
     plan = NightPlan(request.events, request.lake, request.date, request.settings)
-    for name in order:
+    for name in [request.only] if request.only else order:
         check = getattr(steps[name], "check", None)
         if check is not None:
             check(plan, request.settings.of_step(name))
@@ -159,6 +161,8 @@ def _run_held(
             if not had_key:
                 delete(request.lake / "restricted" / "key")
         raise
+    if request.only:
+        return
     _publish(night, final)
     outcome.folder = final
     _set_current(request)
@@ -201,6 +205,15 @@ def _run_partial(
         request.progress.say(f"Goes on where an earlier run stopped: {', '.join(outcome.results)} done already.")
     for name in [name for name in manifest.steps if name not in held]:
         del manifest.steps[name]
+    if request.only:
+        lacking = [name for name in steps[request.only].READS if name in steps and name not in held]
+        if lacking:
+            raise InputError(
+                f"`--lake` must hold what the steps {', '.join(lacking)} leave for {request.date}; got none that stands. "
+                "Run them first, with the same flags."
+            )
+        _run_steps(request, outcome, steps, night, manifest, marks, [request.only])
+        return
     left = [name for name in steps if name not in held]
     _run_steps(request, outcome, steps, night, manifest, marks, left)
     manifest.status = "complete"

@@ -292,6 +292,19 @@ def store_status(config: Config = DEFAULT_CONFIG, debug: Debug = False) -> None:
     show_store(_settings(config, None))
 
 
+@app.command("rebuild-store")
+def rebuild_store(lake: Lake, as_of: MaybeDay = None, config: Config = DEFAULT_CONFIG, debug: Debug = False) -> None:
+    """Empties Neo4j of what Ringlight put there, and loads a night of the lake anew.
+
+    Example:
+
+      ringlight rebuild-store --lake lake
+    """
+    from jobs.store_commands import rebuild_store as rebuild
+
+    rebuild(lake, as_of, _settings(config, None))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
 

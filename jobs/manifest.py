@@ -248,11 +248,12 @@ def versions() -> dict[str, str]:
 
 @cache
 def code_version() -> str:
-    """sha256 over Ringlight's own sources: a night made by other code is another night."""
+    """sha256 over Ringlight's own sources and templates: a night made by other code is another night."""
     digest = hashlib.sha256()
     for package in (graph_package, gnn, jobs):
         root = Path(str(package.__file__)).parent
-        for file in sorted(root.rglob("*.py")):
+        files = (file for pattern in ("*.py", "*.j2") for file in root.rglob(pattern))
+        for file in sorted(files):
             digest.update(f"{package.__name__}/{file.relative_to(root).as_posix()}\0".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()

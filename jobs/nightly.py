@@ -5,21 +5,16 @@ import os
 import secrets
 import sys
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from graph.errors import InputError, RinglightError
-from graph.lake import as_of_of, list_nights, night_folder
+from graph.errors import RinglightError
+from graph.lake import as_of_of
 from jobs.chain import NightOutcome, NightRequest, run_night
-from jobs.key import KEY_VARIABLE, lake_key, make_private_folder
-from jobs.lock import hold_lake
-from jobs.manifest import previous_night
-from jobs.night import NightContext
+from jobs.key import KEY_VARIABLE
 from jobs.progress import ConsoleProgress
 from jobs.prometheus import METRICS_FILE, RunMetrics, write_metrics
 from jobs.settings import SETTINGS_FILE, Settings, read_settings
-from jobs.steps import load_step
 from jobs.tasks import connected
 
 __all__ = ["run_alone", "run_nightly"]
@@ -35,12 +30,14 @@ def run_nightly(
     without: frozenset[str] = frozenset(),
     force: bool = False,
     set_current: bool = False,
+    only: str | None = None,
 ) -> NightOutcome:
     """Runs a night and tells about it: progress on stderr, metrics for Prometheus (after a failure, too).
 
     Args:
         address: a running Ray; None starts one on this machine.
         without: steps to leave out.
+        only: the one step to run; the night is not published.
 
     Raises:
         RinglightError: see `jobs.chain.run_night`.
@@ -58,6 +55,7 @@ def run_nightly(
         without=without,
         force=force,
         set_current=set_current,
+        only=only,
     )
     outcome = NightOutcome()
     exit_code = RinglightError.exit_code
@@ -69,7 +67,9 @@ def run_nightly(
         raise
     finally:
         _tell_prometheus(request, outcome, exit_code)
-    if outcome.was_complete:
+    if only:
+        progress.say(f"The step `{only}` is done.")
+    elif outcome.was_complete:
         progress.say(f"The night {day} is complete already; nothing was done. --force runs it again.")
     else:
         progress.say(f"The night {day} is complete: {outcome.folder}")
@@ -100,51 +100,24 @@ def _tell_prometheus(request: NightRequest, outcome: NightOutcome, exit_code: in
 
 
 def run_alone(name: str) -> None:
-    """Runs one step of a night that was begun: `python -m jobs.steps.<name> --events .. --lake .. --as-of ..`.
+    """Runs one step of a night: `python -m jobs.steps.<name> --events .. --lake .. --as-of ..`, also by `ray job submit`.
 
-    It reads what earlier steps left in the night's partial folder and keeps no record there, so that a full run
-    afterwards does not rely on it. Ends the process with the step's exit code.
+    It needs what the steps that it reads have left for the same night, and is recorded like any other, so that
+    `ringlight nightly` goes on from it. Ends the process with the step's exit code.
     """
     parser = argparse.ArgumentParser(
-        prog=f"python -m jobs.steps.{name}", description=f"The step `{name}` of a night, alone."
+        prog=f"python -m jobs.steps.{name}",
+        description=f"The step `{name}` of a night, alone. `ringlight nightly` with the same flags does the rest.",
+        epilog=f"example: ray job submit -- python -m jobs.steps.{name} --events EVENTS --lake LAKE --as-of 2026-06-30",
     )
     parser.add_argument("--events", type=Path, required=True)
     parser.add_argument("--lake", type=Path, required=True)
     parser.add_argument("--as-of", type=date.fromisoformat, required=True)
-    parser.add_argument("--address", default=os.environ.get("RAY_ADDRESS"))
+    parser.add_argument("--address", default=os.environ.get("RAY_ADDRESS"), help="a running Ray; default: RAY_ADDRESS")
     given = parser.parse_args()
     try:
         settings = read_settings({}, os.environ, Path(SETTINGS_FILE))
-        _run_step(name, given.events, given.lake, given.as_of, settings, given.address)
+        run_nightly(given.events, given.lake, given.as_of, settings, address=given.address, only=name)
     except RinglightError as error:
         print(f"ringlight: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-def _run_step(name: str, events: Path, lake: Path, day: date, settings: Settings, address: str | None) -> None:
-    progress = ConsoleProgress()
-    final = night_folder(lake, day)
-    step = load_step(name)
-    lake.mkdir(parents=True, exist_ok=True)
-    with hold_lake(lake, day, f"step {name}"):
-        key = lake_key(lake, os.environ.get(KEY_VARIABLE), secrets.token_hex, progress.say)
-        night = NightContext(
-            events=events,
-            lake=lake,
-            date=day,
-            out=final.with_name(f".{final.name}.partial"),
-            work=lake / "restricted" / "work" / day.isoformat(),
-            key=key,
-            settings=settings,
-            previous=previous_night(list_nights(lake), day),
-            progress=progress,
-        )
-        if step.READS and not night.work.is_dir():
-            raise InputError(
-                f"`--lake` must hold what the steps {', '.join(step.READS)} leave for {day}; got none. Run them first."
-            )
-        night.out.mkdir(parents=True, exist_ok=True)
-        make_private_folder(night.work)
-        with _session(address, settings):
-            result = step.run(replace(night, results={}), settings.of_step(name))
-    progress.say(", ".join(f"{count:,} {output}" for output, count in result.rows.items()) or "done")

@@ -1,15 +1,17 @@
-"""`ringlight store start|stop|status`: the local Neo4j, or the one that NEO4J_URI names."""
+"""`ringlight store start|stop|status` and `rebuild-store`: the local Neo4j, or the one that NEO4J_URI names."""
 
 import os
+from datetime import date
 from pathlib import Path
 
 import typer
 
-from jobs.local_store import default_cache, refuse_foreign, start, status, stop
+from graph.lake import read_night
+from jobs.local_store import default_cache, refuse_foreign, resolve_store, start, status, stop
 from jobs.progress import ConsoleProgress
 from jobs.settings import Settings
 
-__all__ = ["show_store", "start_store", "stop_store", "store_home"]
+__all__ = ["rebuild_store", "show_store", "start_store", "stop_store", "store_home"]
 
 
 def store_home(settings: Settings) -> Path:
@@ -57,3 +59,17 @@ def show_store(settings: Settings) -> None:
     typer.echo(
         f"Its folder is {found.home}" + (f"; user neo4j, password in {found.home / 'password'}." if found.uri else ".")
     )
+
+
+def rebuild_store(lake: Path, day: date | None, settings: Settings) -> None:
+    """Empties the store of what Ringlight put there, and loads a night of the lake anew."""
+    from graph.store import connect, drop_all
+    from graph.store_load import load_night
+
+    night = read_night(lake, day)
+    progress = ConsoleProgress()
+    with connect(resolve_store(os.environ, store_home(settings))) as store, progress.bar("store") as advance:
+        drop_all(store)
+        result = load_night(store, night, allow_older=True, progress=lambda text, done, total: advance(done, total))
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in result.counts.items())
+    typer.echo(f"Neo4j shows the night {night.date} again: {counts}.")

@@ -15,13 +15,13 @@ from pydantic import Field
 from graph.cleaning import clean_table, signup_times
 from graph.errors import GateError, InputError
 from graph.events import EventSource, open_events, scan_table
-from graph.lake import write_table
+from graph.lake import as_of_of, write_table
 from graph.partitions import write_partitions
 from graph.schema import TABLES
-from jobs.night import NightContext, StepConfig, StepResult
+from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.tasks import map_tasks
 
-__all__ = ["Config", "run"]
+__all__ = ["Config", "check", "run"]
 
 READS: tuple[str, ...] = ()
 EVENTS = "events"
@@ -33,11 +33,21 @@ class Config(StepConfig):
     quarantine_share: float = Field(0.01, ge=0, le=1, description="the run fails above this share of rejected rows")
 
 
+def check(plan: NightPlan, config: Config) -> None:
+    """Whether there is a signup before the cut-off, before the night begins.
+
+    Raises:
+        InputError: `signups` is empty, or the as-of lies before the first of them.
+    """
+    scan = scan_table(open_events(plan.events), "signups")
+    known = scan.select((pl.col("known_time") < as_of_of(plan.date)).any()).collect().item()
+    if not known:
+        raise InputError(_no_signup(scan, as_of_of(plan.date), 0))
+
+
 def run(night: NightContext, config: Config) -> StepResult:
     """Reads the tables; refuses the night where too much is rejected."""
     source = open_events(night.events)
-    for warning in source.warnings:
-        night.progress.say(f"warning: {warning}")
     (night.out / "quarantine").mkdir(parents=True, exist_ok=True)
     rest = [name for name in TABLES if name != "signups"]
     tables = ["signups", *rest]

@@ -27,7 +27,7 @@ TABLES = ("scores", "rings", "reasons")
 class Config(StepConfig):
     """Settings of rings."""
 
-    threshold: float = Field(0.5, gt=0, lt=1, description="an account is suspected from this probability on")
+    threshold: float = Field(0.2, gt=0, lt=1, description="an account is suspected from this probability on")
     trim: float = Field(
         0.25, ge=0, le=1, description="others of its cluster belong to a ring from this share of threshold on"
     )

@@ -354,3 +354,14 @@ def test_a_lake_of_another_version_is_refused_by_name(request_of, tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"lake_version": 0}))
     with pytest.raises(InputError, match="version 0"):
         run(request_of())
+
+
+def test_a_step_alone_is_recorded_and_the_night_goes_on_from_it(request_of, ran):
+    with pytest.raises(InputError, match="the steps gather leave"):
+        run_night(request_of(only="table"), NightOutcome())
+    run_night(request_of(only="gather"), NightOutcome())
+    run_night(request_of(only="table"), NightOutcome())
+    assert not (request_of().lake / "nights" / "2026-06-30").exists()
+    run_night(request_of(), NightOutcome())
+    assert ran == ["gather", "table", "feed"]
+    assert (request_of().lake / "current").read_text().strip() == "2026-06-30"
