@@ -243,7 +243,7 @@ def _password(home: Path, jars: list[Path], progress: Progress | None) -> str:
         return path.read_text(encoding="utf-8").strip()
     if progress:
         progress("setting a password", 0, 0)
-    password = secrets.token_urlsafe(24)
+    password = secrets.token_hex(24)  # no leading dash, which the admin command would take for an option
     run_admin(home, jars, ["dbms", "set-initial-password", password])
     draft = home / "password.draft"
     draft.unlink(missing_ok=True)

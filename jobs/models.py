@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from gnn.features import FEATURE_NAMES
 from graph.errors import InputError
 
 __all__ = [
@@ -32,10 +33,12 @@ class KnownModel:
     Attributes:
         version: name of its folder.
         as_of: cut-off of what it was trained on.
+        fits: it was trained on the features that this program has.
     """
 
     version: str
     as_of: datetime
+    fits: bool
 
 
 def list_models(models: Path) -> list[KnownModel]:
@@ -43,10 +46,11 @@ def list_models(models: Path) -> list[KnownModel]:
     found = []
     for path in sorted(models.glob("[!.]*/model.json")):
         try:
-            as_of = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["as_of"])
+            described = json.loads(path.read_text(encoding="utf-8"))
+            as_of, features = datetime.fromisoformat(described["as_of"]), tuple(described["features"])
         except (OSError, ValueError, KeyError):
             continue  # a folder that is no model; one that is named is refused when it is loaded
-        found.append(KnownModel(path.parent.name, as_of))
+        found.append(KnownModel(path.parent.name, as_of, features == FEATURE_NAMES))
     return sorted(found, key=lambda model: (model.as_of, model.version))
 
 

@@ -63,6 +63,9 @@ def run(night: NightContext, config: Config) -> StepResult:
     if known is not None:
         night.progress.say(f"  uses model {known.version}, trained as of {known.as_of.date()}")
         return StepResult(models=[known.version], facts={"model": model_facts(models, known.version), "trained": False})
+    if reason := _too_few(night, config):
+        night.progress.say(f"  no model: {reason}")
+        return StepResult(facts={"no_model": reason, "trained": False})
     night.progress.say(f"  trains: {why}")
     cutoffs, intermediates = _build_cutoffs(night, config)
     version, reason = _train(night, config, cutoffs)
@@ -77,6 +80,15 @@ def run(night: NightContext, config: Config) -> StepResult:
     )
 
 
+def _too_few(night: NightContext, config: Config) -> str:
+    """Why no training is worth its start, or nothing: earlier cut-offs cannot know more confirmed accounts than tonight."""
+    labels = pl.read_parquet(night.out / "labels.parquet")
+    n_confirmed = labels.filter(pl.col("outcome") == "confirmed_synthetic").height
+    if n_confirmed >= config.min_positives:
+        return ""
+    return f"{n_confirmed} confirmed synthetic account(s) are known; at least {config.min_positives} are needed"
+
+
 def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownModel | None, str]:
     """The model to use without training; or None and why one is trained.
 
@@ -89,6 +101,8 @@ def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownMod
     newest = newest_model(models, night.as_of, or_equal=False)
     if newest is None:
         return None, "the lake has no earlier model"
+    if not newest.fits:
+        return None, f"the newest model, {newest.version}, was trained on other features"
     age = night.as_of - newest.as_of
     if age >= timedelta(days=config.interval_days):
         return None, f"the newest model is {age.days} days old"

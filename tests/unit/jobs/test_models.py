@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from gnn.features import FEATURE_NAMES
 from graph.errors import InputError
 from jobs.models import list_models, named_model, newest_model, read_reference, write_reference
 
@@ -18,11 +19,11 @@ def at(day):
 def models(tmp_path):
     for version, day in (("bb", 10), ("aa", 20), ("cc", 10)):
         (tmp_path / version).mkdir()
-        (tmp_path / version / "model.json").write_text(json.dumps({"as_of": at(day).isoformat()}))
+        (tmp_path / version / "model.json").write_text(json.dumps({"as_of": at(day).isoformat(), "features": []}))
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn" / "model.json").write_text("{")
     (tmp_path / ".draft").mkdir()
-    (tmp_path / ".draft" / "model.json").write_text(json.dumps({"as_of": at(25).isoformat()}))
+    (tmp_path / ".draft" / "model.json").write_text(json.dumps({"as_of": at(25).isoformat(), "features": []}))
     return tmp_path
 
 
@@ -64,3 +65,11 @@ def test_the_reference_is_thinned_evenly_and_holds_no_account(tmp_path, n_rows, 
 
 def test_a_model_without_a_reference_has_none(tmp_path):
     assert read_reference(tmp_path) is None
+
+
+def test_a_model_of_other_features_does_not_fit(models):
+    assert not any(model.fits for model in list_models(models))
+    described = {"as_of": at(22).isoformat(), "features": list(FEATURE_NAMES)}
+    (models / "dd").mkdir()
+    (models / "dd" / "model.json").write_text(json.dumps(described))
+    assert [model.version for model in list_models(models) if model.fits] == ["dd"]
