@@ -32,6 +32,9 @@ def cast_expr(column: Column, source: pl.DataType) -> tuple[pl.Expr | None, str]
         if isinstance(source, pl.Datetime):
             return None, "a time with a zone; got times without one (write them as UTC)"
         return None, f"{WANTED[pl.Datetime]}; got {source}"
+    if column.dtype == pl.Float64 and source.is_integer():
+        number = value.cast(pl.Float64)
+        return pl.when(number.cast(source, strict=False) == value).then(number), ""
     if _is_lossless(source, column.dtype):
         return value.cast(column.dtype, strict=False), ""
     return None, f"{WANTED[column.dtype.base_type()]}; got {source}"
@@ -43,7 +46,7 @@ def _is_lossless(source: pl.DataType, wanted: pl.DataType) -> bool:
     if wanted == pl.Int64:
         return source.is_integer()
     if wanted == pl.Float64:
-        return source.is_integer() or source == pl.Float32
+        return source == pl.Float32
     return False
 
 

@@ -10,7 +10,15 @@ from graph.events import open_events, scan_table
 from graph.plausible import PLAUSIBLE
 from graph.schema import TABLES, UTC_TIME, Table
 
-__all__ = ["QUARANTINE_SCHEMA", "REASONS", "CleanTable", "clean_table", "read_events", "signup_times"]
+__all__ = [
+    "EARLIEST_BEFORE_SIGNUP",
+    "QUARANTINE_SCHEMA",
+    "REASONS",
+    "CleanTable",
+    "clean_table",
+    "read_events",
+    "signup_times",
+]
 
 EARLIEST_BEFORE_SIGNUP = timedelta(days=1)
 

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from graph.components import connected_components
+from graph.links import rarity_ceiling
 
-__all__ = ["FLOOR_BITS", "build_clusters"]
+__all__ = ["build_clusters"]
 
-FLOOR_BITS = 6.0  # pairs below do not tie
-FULL_TIE_BITS = 20.0  # evidence that counts as one whole tie
+# in parts of the bits that an identifier of one account carries, so that growth of the whole ties nobody
+FLOOR_SHARE = 0.4  # pairs below do not tie
+FULL_TIE_SHARE = 4 / 3  # evidence that counts as one whole tie
 REFINE_ABOVE = 3
 RESOLUTION = 0.02
 ITERATIONS = 4
@@ -29,17 +31,18 @@ def build_clusters(pairs: pl.DataFrame, n_accounts: int, seed: int) -> pl.DataFr
     Each component is refined by itself, with its own numbering, so that what happens elsewhere cannot change it.
 
     Args:
-        pairs: account_a, account_b, weight_bits.
+        pairs: account_a, account_b, weight_bits, ties.
         n_accounts: accounts are 0..n_accounts-1.
         seed: of Leiden's order of visits.
 
     Returns:
         account, component, cluster, each i32, one row an account, sorted; both dense, numbered by smallest account.
     """
-    ties = pairs.filter(pl.col("weight_bits") >= FLOOR_BITS)
+    ceiling = rarity_ceiling(n_accounts)
+    ties = pairs.filter(pl.col("ties") & (pl.col("weight_bits") >= FLOOR_SHARE * ceiling))
     source, target = ties["account_a"].to_numpy(), ties["account_b"].to_numpy()
     component = connected_components(n_accounts, source, target)
-    weight = np.minimum(ties["weight_bits"].to_numpy() / FULL_TIE_BITS, 1.0)
+    weight = np.minimum(ties["weight_bits"].to_numpy() / (FULL_TIE_SHARE * ceiling), 1.0)
     cluster = _refine(component, source, target, weight, seed)
     return pl.DataFrame(
         {"account": np.arange(n_accounts, dtype=np.int32), "component": component, "cluster": cluster},

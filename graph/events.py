@@ -4,6 +4,8 @@ Every fault of an input is found before anything is read for good, and all of th
 the contract (further tables, further columns) is left aside with one warning each.
 """
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +52,7 @@ def open_events(folder: Path) -> EventSource:
         )
     files = {name: _find_files(folder / name) for name in TABLES}
     faults = _missing_tables(folder, files)
-    warnings = [
-        f"table `{entry.name}` is not part of the event contract and was ignored"
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and entry.name not in TABLES and not entry.name.startswith((".", "_"))
-    ]
+    warnings = _left_aside(folder)
     for name, paths in files.items():
         extra: set[str] = set()
         for path in paths:
@@ -85,7 +83,35 @@ def scan_table(source: EventSource, table: str) -> pl.LazyFrame:
 def _find_files(folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         return ()
-    return tuple(sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()))
+    return tuple(path for path in _walk(folder) if path.suffix.lower() in SUFFIXES)
+
+
+def _walk(folder: Path) -> list[Path]:
+    """Files below a folder, through links too; names that begin with a dot or an underscore are other programs' drafts."""
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        found += [Path(place) / name for name in names if not name.startswith((".", "_"))]
+    return sorted(found)
+
+
+def _left_aside(folder: Path) -> list[str]:
+    """What lies in the folder and is no part of the contract, one warning each."""
+    warnings = []
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith((".", "_")):
+            continue
+        if entry.is_dir() and entry.name not in TABLES:
+            warnings.append(f"table `{entry.name}` is not part of the event contract and was ignored")
+        elif entry.is_file():
+            warnings.append(f"file `{entry.name}` lies in no table's folder and was ignored")
+        else:
+            warnings += [
+                f"file `{path.relative_to(folder).as_posix()}` is neither {' nor '.join(SUFFIXES)} and was ignored"
+                for path in _walk(entry)
+                if path.suffix.lower() not in SUFFIXES
+            ]
+    return warnings
 
 
 def _missing_tables(folder: Path, files: dict[str, tuple[Path, ...]]) -> list[str]:
@@ -110,30 +136,38 @@ def _check_file(table: Table, path: Path, shown: str) -> tuple[list[str], set[st
         schema = _file_schema(path)
     except (PolarsError, OSError) as error:
         return [f"file `{shown}` cannot be read: {_first_line(error)}"], set()
-    faults = []
+    faults = [f"file `{shown}` must name each column once; it repeats `{name}`" for name in _repeated(path, schema)]
     for column in table.columns:
         if column.name not in schema:
             if not column.optional:
                 faults.append(f"column `{table.name}.{column.name}` is required and missing in `{shown}`")
-        elif path.suffix == ".parquet":
+        elif path.suffix.lower() == ".parquet":
             _, fault = cast_expr(column, schema[column.name])
             if fault:
                 faults.append(f"column `{table.name}.{column.name}` must be {fault} in `{shown}`")
-    if path.suffix == ".csv" and not faults:
+    if path.suffix.lower() == ".csv" and not faults:
         faults += [f"column `{table.name}.{fault} in `{shown}`" for fault in _unparsed(table, path, schema)]
-    if path.suffix == ".parquet" and not faults:
+    if path.suffix.lower() == ".parquet" and not faults:
         faults += [f"file `{shown}` cannot be read: {fault}" for fault in _unread(table, path, schema)]
     return faults, set(schema) - {column.name for column in table.columns}
 
 
 def _file_schema(path: Path) -> dict[str, pl.DataType]:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return dict(pl.read_parquet_schema(path))
     return dict(_scan_csv(path).collect_schema())
 
 
+def _repeated(path: Path, schema: dict[str, pl.DataType]) -> list[str]:
+    """Columns that a CSV header has twice; polars renames the second."""
+    if path.suffix.lower() != ".csv":
+        return []
+    renamed = (re.fullmatch(r"(.+)_duplicated_\d+", name) for name in schema)
+    return sorted({match[1] for match in renamed if match and match[1] in schema})
+
+
 def _scan_csv(path: Path) -> pl.LazyFrame:
-    return pl.scan_csv(path, infer_schema=False, encoding="utf8")
+    return pl.scan_csv(path, infer_schema=False, encoding="utf8", glob=False)
 
 
 def _unparsed(table: Table, path: Path, schema: dict[str, pl.DataType]) -> Iterator[str]:
@@ -154,27 +188,23 @@ def _unparsed(table: Table, path: Path, schema: dict[str, pl.DataType]) -> Itera
 
 
 def _unread(table: Table, path: Path, schema: dict[str, pl.DataType]) -> Iterator[str]:
-    """Reads the file's pages once where a cast depends on values, and its last row always: a torn file shows there."""
+    """Reads every page of the contract's columns once: a torn file shows, and so does a value that a cast would lose."""
     checks = [
         (expr.is_null() & pl.col(column.name).is_not_null()).sum().alias(column.name)
         for column in table.columns
         if column.name in schema and (expr := cast_expr(column, schema[column.name])[0]) is not None
-        if schema[column.name] in (pl.UInt64, pl.Int128)
     ]
     try:
-        frame = pl.scan_parquet(path, glob=False)
-        frame.tail(1).collect()
-        if checks:
-            n_bad = frame.select(checks).collect().row(0, named=True)
-            yield from (f"`{name}` has {n:,} value(s) that do not fit" for name, n in n_bad.items() if n)
+        n_bad = pl.scan_parquet(path, glob=False).select(checks).collect(engine="streaming").row(0, named=True)
+        yield from (f"`{name}` has {n:,} value(s) that do not fit" for name, n in n_bad.items() if n)
     except (PolarsError, OSError) as error:
         yield _first_line(error)
 
 
 def _scan_file(table: Table, path: Path) -> pl.LazyFrame:
     schema = _file_schema(path)
-    frame = pl.scan_parquet(path, glob=False) if path.suffix == ".parquet" else _scan_csv(path)
-    return frame.select(_column_expr(column, schema, path.suffix == ".csv") for column in table.columns)
+    frame = pl.scan_parquet(path, glob=False) if path.suffix.lower() == ".parquet" else _scan_csv(path)
+    return frame.select(_column_expr(column, schema, path.suffix.lower() == ".csv") for column in table.columns)
 
 
 def _column_expr(column: Column, schema: dict[str, pl.DataType], is_csv: bool) -> pl.Expr:
@@ -186,7 +216,7 @@ def _column_expr(column: Column, schema: dict[str, pl.DataType], is_csv: bool) -
 
 
 def _blank_as_null(value: pl.Expr) -> pl.Expr:
-    return pl.when(value.str.len_bytes() > 0).then(value)
+    return pl.when(value.str.strip_chars().str.len_bytes() > 0).then(value)
 
 
 def _first_line(error: Exception) -> str:

@@ -50,6 +50,7 @@ JUNK = frozenset(
     ]
 )
 JUNK_MAILBOXES = frozenset(["test", "noreply", "no-reply", "none", "na", "n/a", "unknown", "noemail", "null", "asdf"])
+DIGITS = {chr(zero + digit): str(digit) for zero in (0x0660, 0x06F0, 0x0966) for digit in range(10)}
 # providers that ignore dots before the @, by their own word
 DOTLESS_DOMAINS = ("gmail.com", "googlemail.com")
 STREET_WORDS = {
@@ -66,8 +67,8 @@ def normalise(normaliser: str, *columns: pl.Expr) -> pl.Expr:
 
 
 def _plain(value: pl.Expr) -> pl.Expr:
-    """Lower case, no diacritics, one space between words."""
-    bare = value.str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.to_lowercase()
+    """Lower case, no accents, one space between words. Marks that are a script's vowels, not accents, stay."""
+    bare = value.str.normalize("NFKD").str.replace_all("[\u0300-\u036f]", "").str.normalize("NFC").str.to_lowercase()
     return bare.str.replace_all(r"\s+", " ").str.strip_chars()
 
 
@@ -76,8 +77,8 @@ def _unless_junk(value: pl.Expr) -> pl.Expr:
 
 
 def _opaque(value: pl.Expr) -> pl.Expr:
-    """Ids given by a machine: never parsed, only trimmed."""
-    return _unless_junk(value.str.strip_chars())
+    """Ids given by a machine: taken as they are."""
+    return pl.when(value.str.len_bytes() > 0).then(value)
 
 
 def _ip(value: pl.Expr) -> pl.Expr:
@@ -98,13 +99,7 @@ def _ip_form(text: str) -> str | None:
         return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    if (
-        address.is_private
-        or address.is_loopback
-        or address.is_multicast
-        or address.is_unspecified
-        or address.is_link_local
-    ):
+    if not address.is_global or address.is_multicast:  # private, and what carriers share among strangers
         return None
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
@@ -114,7 +109,9 @@ def _ip_form(text: str) -> str | None:
 def _phone(value: pl.Expr) -> pl.Expr:
     """Digits with the country's prefix where one was written (+ or 00), else the digits as submitted."""
     text = (
-        value.str.strip_chars()
+        value.str.normalize("NFKC")
+        .str.replace_many(DIGITS)
+        .str.strip_chars()
         .str.replace(r"^(\(?\s*00|\+)\s*", "+")
         .str.replace(r"(?i)(;|,|\s)*(ext|x)\.?\s*\d+$", "")
     )
@@ -148,14 +145,14 @@ def _national_id(value: pl.Expr) -> pl.Expr:
 
 def _person(name: pl.Expr, birth_date: pl.Expr) -> pl.Expr:
     """Name, its words in alphabetical order, with the birth date; null where either is missing."""
-    words = _unless_junk(_plain(name)).str.replace_all(r"[^\p{L}\p{N} ]", " ")
+    words = _unless_junk(_plain(name)).str.replace_all(r"[^\p{L}\p{M}\p{N} ]", " ")
     ordered = words.str.extract_all(r"\S+").list.sort().list.join(" ")
     return pl.when(ordered.str.len_bytes() > 0).then(ordered + SEPARATOR + birth_date.cast(pl.String))
 
 
 def _address(address: pl.Expr, postcode: pl.Expr) -> pl.Expr:
     """Words of the address with common street words shortened, and the postcode's letters and digits."""
-    spaced = _plain(address).str.replace_all("#", " apt ").str.replace_all(r"[^\p{L}\p{N} ]", " ")
+    spaced = _plain(address).str.replace_all("#", " apt ").str.replace_all(r"[^\p{L}\p{M}\p{N} ]", " ")
     words = spaced.str.extract_all(r"\S+").list.eval(pl.element().replace(STREET_WORDS))
     text = words.list.join(" ").str.replace_all(r"\bapt( apt)+\b", "apt")
     place = postcode.str.to_uppercase().str.replace_all(r"[^\p{L}\p{N}]", "").fill_null("")

@@ -78,10 +78,11 @@ def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> pl.Data
         identifiers: at least those that the evidence names.
 
     Returns:
-        account_a, account_b, weight_bits (MIN_PAIR_BITS or more), evidence (`graph.lake.EVIDENCE`, the bits that each
-        contributes, strongest first); sorted by the accounts.
+        account_a, account_b, weight_bits (MIN_PAIR_BITS or more), ties (some of it may tie alone, or two groups of types
+        agree), evidence (`graph.lake.EVIDENCE`, the bits that each contributes, strongest first); sorted by the accounts.
     """
     groups = {label: kind.group for label, kind in IDENTIFIERS.items()}
+    alone = [label for label, rule in RULES.items() if rule.ties_alone]
     pair = ["account_a", "account_b"]
     named = evidence.join(identifiers.select("identifier", "identifier_type", "hash", "n_accounts"), on="identifier")
     ranked = named.with_columns(group=pl.col("identifier_type").replace_strict(groups, return_dtype=pl.String)).sort(
@@ -101,7 +102,11 @@ def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> pl.Data
     )
     return (
         counted.group_by(pair, maintain_order=True)
-        .agg(weight_bits=pl.col("bits").sum().round(BITS_DECIMALS), evidence=pl.col("evidence"))
+        .agg(
+            weight_bits=pl.col("bits").sum().round(BITS_DECIMALS),
+            ties=pl.col("identifier_type").is_in(alone).any() | (pl.col("group").n_unique() > 1),
+            evidence=pl.col("evidence"),
+        )
         .filter(pl.col("weight_bits") >= MIN_PAIR_BITS)
         .with_columns(pl.col("evidence").cast(EVIDENCE))
     )

@@ -31,7 +31,8 @@ def _phone(value: pl.Expr) -> pl.Expr:
 
 
 def _ip(value: pl.Expr) -> pl.Expr:
-    return value.str.contains(r"^\s*(\d{1,3}(\.\d{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\s*$") & (
+    octet = r"(25[0-5]|2[0-4]\d|1?\d{1,2})"
+    return value.str.contains(rf"^\s*({octet}(\.{octet}){{3}}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\s*$") & (
         value.str.len_bytes() <= 64
     )
 

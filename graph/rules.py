@@ -26,6 +26,8 @@ class Rule:
         sequential: factor where they are further apart.
         haste_days: first uses this close together count as in step.
         unhurried: factor where they are further apart.
+        ties_alone: whether it can tie two accounts with no evidence of another group beside it. Where people live, and what
+            they connect from, never does.
     """
 
     reliability: float
@@ -33,17 +35,18 @@ class Rule:
     sequential: float
     haste_days: float
     unhurried: float
+    ties_alone: bool = True
 
 
 RULES: dict[str, Rule] = {
     "device": Rule(1.0, 7, 0.3, 14, 0.8),
-    "ip": Rule(0.4, 3, 0.25, 7, 0.6),
+    "ip": Rule(0.4, 3, 0.25, 7, 0.6, ties_alone=False),
     "instrument": Rule(1.0, 14, 0.3, 30, 0.7),
     "phone": Rule(0.9, 30, 0.3, 30, 0.6),
     "email": Rule(1.0, 30, 0.5, 30, 0.7),
     "national_id": Rule(1.0, 30, 0.6, 30, 0.7),
     "person": Rule(0.8, 30, 0.8, 30, 0.8),
-    "address": Rule(0.5, 30, 0.4, 14, 0.5),
+    "address": Rule(0.5, 30, 0.4, 14, 0.5, ties_alone=False),
     "payee": Rule(0.6, 3, 0.4, 3, 0.4),
 }
 

@@ -29,7 +29,7 @@ class Snapshot:
         links: one row an (account, identifier), sorted so. account i32, identifier i32, first_seen datetime,
             last_seen datetime, n_events i64.
         pairs: one row a pair that evidence joins, sorted. account_a i32 < account_b i32, weight_bits f64,
-            evidence (see `graph.lake.EVIDENCE`).
+            ties bool (it may join a cluster), evidence (see `graph.lake.EVIDENCE`).
         clusters: one row an account, sorted by account. account i32, component i32, cluster i32: both dense, numbered by
             their smallest account; a loner is alone in its own.
     """

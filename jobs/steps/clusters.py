@@ -51,7 +51,7 @@ def run(night: NightContext, config: Config) -> StepResult:
 
 def _cluster(work: Path, out: Path, previous: Night | None, as_of: datetime, key: str, seed: int) -> dict[str, Any]:
     accounts = pl.read_parquet(work / "snapshot/accounts.parquet")
-    pairs = pl.read_parquet(work / "snapshot/pairs.parquet", columns=["account_a", "account_b", "weight_bits"])
+    pairs = pl.read_parquet(work / "snapshot/pairs.parquet", columns=["account_a", "account_b", "weight_bits", "ties"])
     clusters = build_clusters(pairs, accounts.height, seed)
     clusters.write_parquet(work / "snapshot/clusters.parquet", compression="lz4")
     before = previous.read("clusters") if previous else None

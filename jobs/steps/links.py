@@ -9,12 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from graph.accounts import build_accounts, build_identities
+from graph.accounts import HISTORY_TABLES, build_accounts, build_histories, build_identities
 from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.links import build_links, number_identifiers
 from graph.partitions import read_partitioned_events
-from graph.schema import IDENTIFIERS
 from graph.sightings import build_sightings
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import map_tasks, run_task
@@ -22,7 +21,6 @@ from jobs.tasks import map_tasks, run_task
 __all__ = ["Config", "run"]
 
 READS = ("ingest",)
-CARRIERS = tuple(dict.fromkeys(kind.table for kind in IDENTIFIERS.values()))
 
 
 class Config(StepConfig):
@@ -31,7 +29,7 @@ class Config(StepConfig):
 
 def run(night: NightContext, config: Config) -> StepResult:
     """Links of all accounts, and the snapshot's numbering."""
-    for folder in ("sightings", "links", "snapshot"):
+    for folder in ("sightings", "histories", "links", "snapshot"):
         (night.work / folder).mkdir(parents=True, exist_ok=True)
     partitions = [(partition, night.work, night.key) for partition in range(night.n_partitions)]
     map_tasks(_link_partition, partitions, progress=night.progress, label="links")
@@ -41,6 +39,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         outputs=["links.parquet", "identities.parquet"],
         intermediates=[
             "sightings",
+            "histories",
             "links",
             "snapshot/accounts.parquet",
             "snapshot/identifiers.parquet",
@@ -50,16 +49,19 @@ def run(night: NightContext, config: Config) -> StepResult:
 
 
 def _link_partition(partition: int, work: Path, key: str) -> None:
-    sightings = build_sightings(read_partitioned_events(work / "events", CARRIERS, partition), key)
+    events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
+    build_histories(events).write_parquet(work / "histories" / f"{partition}.parquet", compression="lz4")
+    sightings = build_sightings(events, key)
     sightings.write_parquet(work / "sightings" / f"{partition}.parquet", compression="lz4")
     build_links(sightings).write_parquet(work / "links" / f"{partition}.parquet", compression="lz4")
 
 
 def _number(work: Path, out: Path, key: str) -> dict[str, int]:
     events = read_partitioned_events(work / "events", ("signups", "profiles"))
-    accounts = build_accounts(events, key)
+    links_by_name = pl.read_parquet(work / "links" / "*.parquet")
+    accounts = build_accounts(events, pl.read_parquet(work / "histories" / "*.parquet"), links_by_name, key)
     accounts = accounts.with_columns(build_identities(events, accounts))
-    identifiers, links = number_identifiers(pl.read_parquet(work / "links" / "*.parquet"), accounts)
+    identifiers, links = number_identifiers(links_by_name, accounts)
     for name, frame in (("accounts", accounts), ("identifiers", identifiers), ("links", links)):
         frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
     lake_links = (

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from graph.accounts import build_accounts, build_identities
+from graph.accounts import build_identities
+from graph.clusters import build_clusters
 from graph.links import build_links, number_identifiers
 from graph.pairs import ALL_PAIRS_LIMIT, build_evidence, merge_evidence
 from graph.rules import FURTHER_IN_GROUP
@@ -22,7 +23,12 @@ ACCOUNTS = pl.DataFrame(
 
 def pairs_of(*seen: tuple[int, str, str, float]) -> pl.DataFrame:
     """Pairs from (account, identifier type, identifier, day)."""
-    sightings = pl.DataFrame(
+    identifiers, links = number_identifiers(build_links(sightings_of(*seen)), ACCOUNTS)
+    return merge_evidence(build_evidence(links, identifiers), identifiers)
+
+
+def sightings_of(*seen: tuple[int, str, str, float]) -> pl.DataFrame:
+    return pl.DataFrame(
         [
             (f"a{account}", kind, identifier, *[START + timedelta(days=day)] * 2)
             for account, kind, identifier, day in seen
@@ -30,8 +36,6 @@ def pairs_of(*seen: tuple[int, str, str, float]) -> pl.DataFrame:
         schema=SIGHTING_SCHEMA,
         orient="row",
     )
-    identifiers, links = number_identifiers(build_links(sightings), ACCOUNTS)
-    return merge_evidence(build_evidence(links, identifiers), identifiers)
 
 
 def bits(*seen: tuple[int, str, str, float]) -> float:
@@ -103,7 +107,8 @@ def profiles(*rows: tuple[str, date | None, str | None]) -> dict[str, pl.DataFra
 
 def identities(*rows: tuple[str, date | None, str | None]) -> list[int]:
     events = profiles(*rows)
-    return build_identities(events, build_accounts(events, "00ff")).to_list()
+    accounts = events["signups"].select("account_id", account=pl.int_range(pl.len(), dtype=pl.Int32))
+    return build_identities(events, accounts).to_list()
 
 
 BORN = date(1980, 2, 3)
@@ -125,3 +130,27 @@ def test_a_number_with_name_or_birth_date_is_one_person() -> None:
 
 def test_missing_elements_make_nobody_the_same() -> None:
     assert identities(("Ann Lee", None, None), ("Ann Lee", None, None), ("Ann Lee", None, "n/a")) == [0, 1, 2]
+
+
+def test_what_hundreds_submit_as_a_name_is_nobody() -> None:
+    cap = IDENTIFIERS["person"].cap
+    assert len(set(identities(*[("Not Provided", date(1900, 1, 1), None)] * cap))) == 1
+    assert len(set(identities(*[("Not Provided", date(1900, 1, 1), None)] * (cap + 1)))) == cap + 1
+
+
+@pytest.mark.parametrize("n_accounts", [64, 1_024, 65_536])
+@pytest.mark.parametrize("kinds", [("address",), ("ip",), ("address", "ip")])
+def test_a_place_alone_never_ties_however_many_accounts_there_are(n_accounts: int, kinds: tuple[str, ...]) -> None:
+    accounts = pl.DataFrame({"account": range(n_accounts)}, schema={"account": pl.Int32}).with_columns(
+        account_id=pl.lit("a") + pl.col("account").cast(pl.String), identity="account"
+    )
+    alone = clusters_of(accounts, *((account, kind, kind, 0.0) for account in (1, 2) for kind in kinds))
+    beside = clusters_of(accounts, *((account, kind, kind, 0.0) for account in (1, 2) for kind in (*kinds, "device")))
+    assert alone[1] != alone[2]
+    assert beside[1] == beside[2]
+
+
+def clusters_of(accounts: pl.DataFrame, *seen: tuple[int, str, str, float]) -> list[int]:
+    identifiers, links = number_identifiers(build_links(sightings_of(*seen)), accounts)
+    pairs = merge_evidence(build_evidence(links, identifiers), identifiers)
+    return build_clusters(pairs, accounts.height, seed=0)["cluster"].to_list()
