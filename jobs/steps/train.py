@@ -149,7 +149,7 @@ def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime],
     """Snapshots and features of the earlier cut-offs, in parallel; the cut-offs and what was written."""
     from gnn.cutoffs import plan_cutoffs
 
-    first = pl.scan_parquet(night.work / "events/signups/*.parquet").select(pl.col("event_time").min())
+    first = pl.scan_parquet(night.work / "events/signups/*.parquet").select(pl.col("known_time").min())
     cutoffs = plan_cutoffs(first.collect().item(), night.as_of, config.n_cutoffs)
     tasks = [(night.work, cutoff, night.key, night.seed) for cutoff in cutoffs]
     map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs")

@@ -204,3 +204,65 @@ def test_an_implausible_optional_value_becomes_null_and_its_row_stays(world: Pat
     )
     assert clean.n_nulled == {"birth_date": 1, "email": 1, "phone": 1}
     assert clean.rows["birth_date"].to_list() == [None, date(1803, 1, 1)]
+
+
+def test_what_lies_beside_the_tables_is_told_and_drafts_are_not_read(world: Path) -> None:
+    (world / "payments.parquet").touch()
+    (world / "logins" / "more.csv.gz").touch()
+    for draft in ("logins/.part-9.csv", "logins/_temporary/part-9.csv"):
+        (world / draft).parent.mkdir(exist_ok=True)
+        (world / draft).write_text("half a he")
+    warnings = open_events(world).warnings
+    assert len(warnings) == 2
+    assert "`logins/more.csv.gz`" in warnings[0]
+    assert "`payments.parquet`" in warnings[1]
+
+
+def test_paths_are_taken_as_they_are_and_links_are_followed(
+    world: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "day[1]*.CSV").write_text("event_id,event_time,account_id,device_id\nl7,2026-02-07T00:00:00Z,a,d7\n")
+    (elsewhere / "day1x.csv").write_text("event_id,event_time,account_id,device_id\nl8,2026-02-08T00:00:00Z,a,d8\n")
+    (world / "logins" / "linked").symlink_to(elsewhere)
+    assert scan_table(open_events(world), "logins").collect()["event_id"].sort().to_list() == ["l1", "l2", "l7", "l8"]
+
+
+def test_a_page_torn_in_the_middle_is_found_before_anything_is_read(world: Path) -> None:
+    path = world / "logins" / "part-0.parquet"
+    n_rows = 50_000
+    write(
+        world, "logins",
+        {"event_id": [f"l{n}" for n in range(n_rows)], "event_time": [at(3)] * n_rows, "account_id": ["a"] * n_rows,
+         "device_id": [f"{n * 2654435761 % 2**32:x}" for n in range(n_rows)]},
+    )  # fmt: skip
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = bytes(200)
+    path.write_bytes(bytes(content))
+    with pytest.raises(InputError, match=r"part-0\.parquet` cannot be read"):
+        open_events(world)
+
+
+def test_numbers_that_a_cast_would_lose_are_counted(world: Path) -> None:
+    write(
+        world, "payments",
+        {"event_id": ["p"], "event_time": [at(5)], "account_id": ["a"], "amount_minor": [2**63], "currency": ["USD"], "status": ["settled"]},
+        amount_minor=pl.UInt64,
+    )  # fmt: skip
+    write(
+        world, "id_checks",
+        {"event_id": ["c"], "event_time": [at(5)], "account_id": ["a"], "check": ["x"], "result": ["pass"], "vendor_score": [2**53 + 1]},
+    )  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        open_events(world)
+    assert "`amount_minor` has 1 value(s) that do not fit" in str(caught.value)
+    assert "`vendor_score` has 1 value(s) that do not fit" in str(caught.value)
+
+
+def test_a_header_that_names_a_column_twice_is_refused(world: Path) -> None:
+    (world / "logins" / "twice.csv").write_text(
+        "event_id,event_time,account_id,device_id,device_id\nl7,2026-02-07T00:00:00Z,a,d7,d8\n"
+    )
+    with pytest.raises(InputError, match="it repeats `device_id`"):
+        open_events(world)
