@@ -9,10 +9,22 @@ import polars as pl
 from graph.schema import Privacy
 from graph.snapshot import Events, Snapshot
 
-__all__ = ["DAY_US", "Feature", "Rows", "days_between", "exact_mean", "exact_sum", "on_accounts", "rows_of"]
+__all__ = [
+    "DAY_US",
+    "Feature",
+    "Rows",
+    "days_between",
+    "exact_mean",
+    "exact_sum",
+    "in_medians",
+    "on_accounts",
+    "rows_of",
+]
 
 DAY_US = 86_400_000_000
 _FIXED = float(2**20)
+_LARGEST = 1e12  # of any feature: finite as float32, and so are its squares
+_MOST = 1e6  # a value beyond counts as this: millions of them still sum below 2**63 in fixed point
 
 
 @dataclass(frozen=True)
@@ -83,8 +95,23 @@ def days_between(later: pl.Expr, earlier: pl.Expr) -> pl.Expr:
 
 
 def exact_sum(value: pl.Expr) -> pl.Expr:
-    """A sum in fixed point (2**-20), so that neither the order of rows nor the number of threads changes a bit of it."""
-    return (value * _FIXED).round().cast(pl.Int64).sum() / _FIXED
+    """A sum in fixed point (2**-20), so that neither the order of rows nor the number of threads changes a bit of it.
+
+    Values are clipped to a million either way, so that one absurd row cannot overflow it; NaN counts as null.
+    """
+    clipped = value.cast(pl.Float64).fill_nan(None).clip(-_MOST, _MOST)
+    return (clipped * _FIXED).round().cast(pl.Int64).sum() / _FIXED
+
+
+def in_medians(payments: pl.DataFrame) -> pl.DataFrame:
+    """Payments with `amount`: the absolute amount in medians of its currency, float64, at most a million."""
+    size = pl.col("amount_minor").cast(pl.Float64).abs()  # cast first: the smallest i64 has no absolute value
+    median = payments.group_by("currency").agg(median=size.median())
+    return (
+        payments.join(median, on="currency", how="left", maintain_order="left")
+        .with_columns(amount=(size / pl.col("median").clip(lower_bound=1.0)).clip(0.0, _MOST))
+        .drop("median")
+    )
 
 
 def exact_mean(value: pl.Expr) -> pl.Expr:
@@ -99,5 +126,13 @@ def on_accounts(accounts: pl.DataFrame, parts: Iterable[pl.DataFrame], features:
         frame = frame.join(part, on="account", how="left", maintain_order="left")
     return frame.select(
         "account",
-        *(pl.col(f.name).cast(pl.Float32).fill_nan(None).fill_null(f.missing) for f in features),
+        *(
+            pl.col(f.name)
+            .cast(pl.Float64)
+            .fill_nan(None)
+            .clip(-_LARGEST, _LARGEST)
+            .cast(pl.Float32)
+            .fill_null(f.missing)
+            for f in features
+        ),
     )

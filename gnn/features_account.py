@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_mean, exact_sum, on_accounts
+from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_mean, exact_sum, in_medians, on_accounts
 
 __all__ = ["FEATURES", "build"]
 
@@ -13,7 +13,6 @@ def _declare(*rows: tuple[str, str] | tuple[str, str, float]) -> tuple[Feature, 
 
 FEATURES = _declare(
     ("age_days", "days since signup"),
-    ("channel_bits", "rarity of the channel it was opened through, whole bits"),
     ("has_referrer", "opened through another account's referral"),
     ("n_referred", "accounts that it referred"),
     ("n_profiles", "identity submissions and changes"),
@@ -63,7 +62,8 @@ def build(rows: Rows) -> pl.DataFrame:
 
 
 def _since_signup(unit_days: float) -> pl.Expr:
-    return days_between(pl.col("event_time"), pl.col("signup_time")).min() / unit_days
+    """Of the earliest row; what came up to a day before the signup counts as at once, for below 0 means missing."""
+    return days_between(pl.col("event_time"), pl.col("signup_time")).min().clip(lower_bound=0.0) / unit_days
 
 
 def _longest_gap() -> pl.Expr:
@@ -72,32 +72,19 @@ def _longest_gap() -> pl.Expr:
 
 
 def _signups(rows: Rows) -> pl.DataFrame:
-    first = (
-        rows.tables["signups"]
-        .group_by("account", maintain_order=True)
-        .agg(pl.col("channel", "referrer_account_id").sort_by("event_time", "channel").first())
-    )
-    share = first.group_by("channel").agg(channel_bits=-(pl.len() / max(first.height, 1)).log(2).round())
-    numbers = rows.snapshot.accounts.select("account", referrer_account_id="account_id")
+    """An account may have signed up twice: what counts are the accounts that any of its signups names."""
+    named = rows.tables["signups"].select(joiner="account", referrer="referrer_account_id").drop_nulls().unique()
+    numbers = rows.snapshot.accounts.select("account", referrer="account_id")
     referred = (
-        first.select("referrer_account_id")
-        .drop_nulls()
-        .join(numbers, on="referrer_account_id")
+        named.join(numbers, on="referrer")
+        .filter(pl.col("account") != pl.col("joiner"))
         .group_by("account")
         .agg(n_referred=pl.len())
     )
     return (
         rows.accounts.select("account", age_days=days_between(pl.lit(rows.as_of), pl.col("signup_time")))
-        .join(first, on="account", how="left")
-        .join(share, on="channel", how="left")
         .join(referred, on="account", how="left")
-        .select(
-            "account",
-            "age_days",
-            "channel_bits",
-            "n_referred",
-            has_referrer=pl.col("referrer_account_id").is_not_null(),
-        )
+        .with_columns(has_referrer=pl.col("account").is_in(named["joiner"].unique().to_list()))
     )
 
 
@@ -146,11 +133,7 @@ def _instruments(rows: Rows) -> pl.DataFrame:
 
 
 def _payments(rows: Rows) -> pl.DataFrame:
-    payments = rows.tables["payments"]
-    median = payments.group_by("currency").agg(median=pl.col("amount_minor").abs().median())
-    payments = payments.join(median, on="currency", maintain_order="left").with_columns(
-        amount=pl.col("amount_minor").abs() / pl.col("median").clip(lower_bound=1.0)
-    )
+    payments = in_medians(rows.tables["payments"])
     ago = days_between(pl.lit(rows.as_of), pl.col("event_time"))
     age = days_between(pl.lit(rows.as_of), pl.col("signup_time").first())
     amount = pl.col("amount")

@@ -1,11 +1,21 @@
 """Crossed identity: one number with many people, one person with many numbers, and numbers one digit apart."""
 
+import numpy as np
 import polars as pl
 
 from gnn.feature_types import Feature, Rows, on_accounts
+from gnn.features_sharing import count_within
+from graph.normalise import normalise
+from graph.schema import IDENTIFIERS
 
 __all__ = ["FEATURES", "build"]
 
+_SHORTEST, _PLACES, _SERIES = (
+    7,
+    16,
+    20,
+)  # of a number: least length, places looked at; most numbers that differ in one place
+_ONE_OFF = ("national_ids_one_off", "national_ids_one_off_7d")
 _CONTACTS = ("phone", "email", "address", "device", "instrument")
 
 FEATURES = (
@@ -15,8 +25,8 @@ FEATURES = (
     Feature("own_national_ids", "national id numbers that it submitted, beyond the first", "crossed"),
     Feature("own_people", "names and birth dates that it submitted, beyond the first", "crossed"),
     Feature("identity_size", "other accounts whose submitted identity is the same person's", "crossed"),
-    Feature("national_ids_one_off", "other accounts whose national id number differs in one place", "crossed"),
-    Feature("national_ids_one_off_7d", "those of them that submitted within 7 days of it", "crossed"),
+    Feature("national_ids_one_off", "other people whose national id number differs in one place", "crossed"),
+    Feature("national_ids_one_off_7d", "those of them who first submitted it within 7 days of it", "crossed"),
     *(
         Feature(f"people_per_{label}", f"other people who used its most crossed {label}", "crossed")
         for label in _CONTACTS
@@ -61,35 +71,53 @@ def _people_per(links: pl.DataFrame, person: pl.DataFrame, label: str) -> pl.Dat
 
 
 def _one_off(rows: Rows) -> pl.DataFrame:
-    """Numbers that agree in all places but one: each place is masked in turn, and what then agrees is grouped."""
-    digits = (
+    """account, national_ids_one_off, national_ids_one_off_7d; people are counted by number first, so nothing grows squared."""
+    held = (
         rows.tables["profiles"]
-        .select("account", "event_time", digits=pl.col("national_id").str.replace_all(r"[^0-9A-Za-z]", ""))
-        .filter(pl.col("digits").str.len_chars() >= 7)
-        .group_by("account", "digits")
+        .select("account", "event_time", number=normalise("national_id", pl.col("national_id")))
+        .filter(pl.col("number").str.len_chars() >= _SHORTEST)
+        .group_by("account", "number")
         .agg(pl.col("event_time").min())
+        .filter(pl.len().over("number") <= IDENTIFIERS["national_id"].cap)
+        .join(rows.accounts.select("account", "identity"), on="account")
+        .with_columns(number=pl.col("number").rank("dense").cast(pl.Int64) - 1, text="number")
     )
-    longest = int(digits["digits"].str.len_chars().max() or 0)  # type: ignore[arg-type]
-    near = []
-    for place in range(min(longest, 16)):
-        masked = digits.filter(pl.col("digits").str.len_chars() > place).with_columns(
-            mask=pl.col("digits").str.slice(0, place) + "_" + pl.col("digits").str.slice(place + 1)
-        )
-        many = pl.col("digits").n_unique().over("mask").is_between(2, 20)
-        masked = masked.filter(many)
-        pairs = masked.join(masked, on="mask", suffix="_b").filter(pl.col("digits") != pl.col("digits_b"))
-        near.append(pairs.select("account", "account_b", "event_time", "event_time_b"))
-    if not near:
-        return pl.DataFrame(
-            schema={"account": pl.Int32, "national_ids_one_off": pl.Int64, "national_ids_one_off_7d": pl.Int64}
-        )
-    gap = (pl.col("event_time") - pl.col("event_time_b")).abs() <= pl.duration(days=7)
+    near = _one_place_apart(held.select("number", "text").unique())
+    came = (
+        near.join(held.select(other="number", identity="identity", came="event_time"), on="other")
+        .group_by("number", "identity")
+        .agg(pl.col("came").min())
+    )
+    if came.is_empty():
+        return pl.DataFrame(schema={"account": pl.Int32, **dict.fromkeys(_ONE_OFF, pl.Int64)})
+    asked = held.join(near.select("number").unique(), on="number", how="semi").join(
+        came, on=["number", "identity"], how="left", maintain_order="left"
+    )
+    start = min(came["came"].min(), asked["event_time"].min())  # type: ignore[type-var]
+    group, of = came["number"].to_numpy(), asked["number"].to_numpy()
+    time, own = (((column - start).dt.total_seconds()).to_numpy() for column in (came["came"], asked["event_time"]))
+    week = 7 * 86400
+    everyone = count_within(group, time, np.zeros_like(own), np.full_like(own, time.max()), of=of)
+    soon = count_within(group, time, own - week, own + week, of=of)
+    itself = pl.col("came").is_not_null().cast(pl.Int64)
+    itself_soon = ((pl.col("came") - pl.lit(start)).dt.total_seconds() - pl.Series(own)).abs() <= week
     return (
-        pl.concat(near)
-        .filter(pl.col("account") != pl.col("account_b"))
+        asked.with_columns(everyone=pl.Series(everyone) - itself, soon=pl.Series(soon) - itself_soon.fill_null(False))
         .group_by("account")
-        .agg(
-            national_ids_one_off=pl.col("account_b").n_unique(),
-            national_ids_one_off_7d=pl.col("account_b").filter(gap).n_unique(),
-        )
+        .agg(national_ids_one_off=pl.col("everyone").max(), national_ids_one_off_7d=pl.col("soon").max())
     )
+
+
+def _one_place_apart(numbers: pl.DataFrame) -> pl.DataFrame:
+    """number, other: each place is masked in turn, and the numbers that then agree are met; many that agree are a series."""
+    near = [pl.DataFrame(schema={"number": pl.Int64, "other": pl.Int64})]
+    longest = max(numbers["text"].str.len_chars().to_list(), default=0)
+    for place in range(min(longest, _PLACES)):
+        masked = (
+            numbers.filter(pl.col("text").str.len_chars() > place)
+            .select("number", mask=pl.col("text").str.slice(0, place) + "_" + pl.col("text").str.slice(place + 1))
+            .filter(pl.len().over("mask").is_between(2, _SERIES))
+        )
+        met = masked.join(masked.select("mask", other="number"), on="mask").filter(pl.col("number") != pl.col("other"))
+        near.append(met.select("number", "other"))
+    return pl.concat(near)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import polars as pl
+from numba import njit
 
-from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_sum, on_accounts
+from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_sum, in_medians, on_accounts
 from gnn.features_sharing import count_within
 
 __all__ = ["FEATURES", "build"]
@@ -67,13 +68,11 @@ def build(rows: Rows) -> pl.DataFrame:
 
 
 def _paid(rows: Rows) -> pl.DataFrame:
-    """Payments that name a payee: account, payee (dense, in order of first sight), amount in medians, time in seconds."""
-    payments = rows.tables["payments"].filter(pl.col("status") != "declined")
-    median = payments.group_by("currency").agg(median=pl.col("amount_minor").abs().median())
+    """Payments that name a payee: payee is a dense number that only parts them, payee_account is null for one outside."""
+    payments = in_medians(rows.tables["payments"].filter(pl.col("status") != "declined"))
     numbers = rows.snapshot.accounts.select(payee_account="account", counterparty_id="account_id")
     return (
         payments.filter(pl.col("counterparty_id").is_not_null())
-        .join(median, on="currency", maintain_order="left")
         .join(numbers, on="counterparty_id", how="left", maintain_order="left")
         .select(
             "account",
@@ -82,7 +81,7 @@ def _paid(rows: Rows) -> pl.DataFrame:
             "status",
             "payee_account",
             payee=pl.col("counterparty_id").rank("dense").cast(pl.Int64) - 1,
-            amount=pl.col("amount_minor").abs() / pl.col("median").clip(lower_bound=1.0),
+            amount=pl.col("amount"),
         )
     )
 
@@ -91,7 +90,7 @@ def _payees(edges: pl.DataFrame) -> pl.DataFrame:
     rare = pl.col("rare")
     total = pl.col("out").sum().clip(lower_bound=1e-6)
     top = pl.col("out") == pl.col("out").max()
-    gap = days_between(pl.col("first"), pl.col("signup_time"))
+    gap = days_between(pl.col("first"), pl.col("signup_time")).clip(lower_bound=0.0)
     others = (pl.col("n") - pl.col("n_own")).filter(rare).sum()
     return edges.group_by("account").agg(
         n_payees=pl.len(),
@@ -148,21 +147,7 @@ def _inflow(rows: Rows, paid: pl.DataFrame) -> pl.DataFrame:
         .group_by("account")
         .agg(max_paid_by_2d=pl.col("n").max())
     )
-    window = pl.duration(days=2)
-    fast = (
-        received.sort("event_time", "account")
-        .join_asof(
-            sent.sort("event_time", "account").rename({"event_time": "sent_time", "amount": "sent"}),
-            left_on="event_time",
-            right_on="sent_time",
-            by="account",
-            strategy="forward",
-            check_sortedness=False,
-        )
-        .filter((pl.col("sent_time") - pl.col("event_time")) <= window)
-        .group_by("account")
-        .agg(fast=exact_sum(pl.min_horizontal("amount", "sent")))
-    )
+    fast = _passed_on(received, sent)
     ways = inner.select("account", "payee_account").unique()
     mutual = (
         ways.join(ways, left_on=["account", "payee_account"], right_on=["payee_account", "account"], how="semi")
@@ -186,6 +171,48 @@ def _inflow(rows: Rows, paid: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(pass_through=pl.when(pl.col("paid_sum") > 0).then("pass_through"))
     )
+
+
+def _passed_on(received: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
+    """account, fast: what it received and paid out within 48 hours, each amount counted once on either side."""
+    both = (
+        pl.concat(
+            [
+                received.select("account", "event_time", came="amount", went=pl.lit(0.0)),
+                sent.select("account", "event_time", came=pl.lit(0.0), went="amount"),
+            ]
+        )
+        .group_by("account", "event_time")
+        .agg(came=exact_sum(pl.col("came")), went=exact_sum(pl.col("went")))
+        .sort("account", "event_time")
+    )
+    account, time = both["account"].to_numpy(), both["event_time"].dt.epoch("us").to_numpy()
+    fast = _match(account, time, both["came"].to_numpy().copy(), both["went"].to_numpy(), 2 * DAY_US)
+    return both.select("account", fast=pl.Series(fast)).group_by("account").agg(fast=exact_sum(pl.col("fast")))
+
+
+@njit(cache=True)
+def _match(account: np.ndarray, time: np.ndarray, left: np.ndarray, went: np.ndarray, window: int) -> np.ndarray:
+    """Earliest money first: float64 [n], what each outgoing amount takes of what came in the window before it; spends `left`.
+
+    All windows are of one length, so no other order of matching passes on more.
+    """
+    taken = np.zeros(len(went))
+    start = 0
+    for row in range(len(went)):
+        if row and account[row] != account[row - 1]:
+            start = row
+        while start < row and (left[start] == 0 or time[row] - time[start] > window):
+            start += 1
+        place = start
+        need = went[row]
+        while need > 0 and place <= row:
+            part = min(need, left[place])
+            left[place] -= part
+            need -= part
+            taken[row] += part
+            place += 1
+    return taken
 
 
 def _peers(edges: pl.DataFrame) -> pl.DataFrame:

@@ -60,8 +60,9 @@ def build(rows: Rows, base: pl.DataFrame) -> pl.DataFrame:
     around = shared @ values
     alone = np.asarray(shared.sum(axis=1)).ravel() == 0
     deviation = np.where(alone[:, None], 0.0, values - around)
+    # sums in another order differ in their last bits; rounded, no tree can split on that noise
     columns = {
-        way.format(name): block[:, column].astype(np.float32)
+        way.format(name): (np.round(block[:, column], 6) + 0.0).astype(np.float32)
         for column, name in enumerate(BASE)
         for (way, _), block in zip(_WAYS, (one, two, around, deviation), strict=True)
     }

@@ -153,7 +153,7 @@ def _by_cluster(rows: Rows, pairs: pl.DataFrame) -> pl.DataFrame:
     component = clusters.group_by("component").agg(component_size=pl.len())
     n = pl.col("cluster_size")
     return (
-        members.with_columns(place=pl.int_range(pl.len()).over("cluster"))
+        members.with_columns(place=pl.col("signup_time").rank("average").over("cluster") - 1)
         .join(shape, on="cluster", how="left")
         .join(weekly, on="cluster", how="left")
         .join(evidence, on="cluster", how="left")

@@ -157,7 +157,11 @@ def _overall(links: pl.DataFrame) -> pl.DataFrame:
         sum_bits_shared=exact_sum(pl.col("weight")),
         nearest_signup_days=pl.min_horizontal("before", "after").min(),
         share_joined_7d=pl.col("came_7d").sum() / (pl.col("n_accounts") - 1).sum(),
-        first_seen_days=delay.min(),
+        first_seen_days=delay.min().clip(lower_bound=0.0),
     )
-    devices = links.filter(pl.col("identifier_type") == "device").group_by("account").agg(new_device_days=delay.max())
+    devices = (
+        links.filter(pl.col("identifier_type") == "device")
+        .group_by("account")
+        .agg(new_device_days=delay.max().clip(lower_bound=0.0))
+    )
     return overall.join(devices, on="account", how="full", coalesce=True)

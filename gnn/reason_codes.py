@@ -55,7 +55,12 @@ def _crossed(v: Values) -> str:
     said = (
         (v["people_per_national_id"], "its national id number is used by {} ", "other person", "other people"),
         (v["national_ids_per_person"], "its name and birth date come with {} ", "other national id number", None),
-        (v["national_ids_one_off"], "{} of a national id number one digit from its own", "account", None),
+        (
+            v["national_ids_one_off"],
+            "{} of a national id number one digit from its own",
+            "other person",
+            "other people",
+        ),
         (v["accounts_per_person"], "{} of its name and birth date", "other account", None),
         (v["own_national_ids"], "submitted {}", "further national id number", None),
     )
@@ -66,12 +71,21 @@ def _crossed(v: Values) -> str:
     return f"{_count(v[f'people_per_{most}'], 'other person uses', 'other people use')} its {most}"
 
 
+def _in_step(v: Values) -> str:
+    """`joined_7d` counts one person once for each value; only on one value are people counted."""
+    most = max(v[f"joined_7d_{label}"] for label in IDENTIFIERS)
+    return (
+        f"up to {_count(most, 'other person', 'other people')} came to one value that it uses within 7 days of it, "
+        f"{_count(v['joined_7d'], 'time')} over all values"
+    )
+
+
 REASON_CODES: tuple[ReasonCode, ...] = (
     *(_shares(label) for label in IDENTIFIERS),
     ReasonCode(
         "IN_STEP",
         lambda v: v["joined_7d"] > 0,
-        lambda v: f"{_count(v['joined_7d'], 'other person', 'other people')} came to what it uses within 7 days of it",
+        _in_step,
         ("device", "instrument", "phone", "email", "national_id", "address", "ip"),
     ),
     ReasonCode(

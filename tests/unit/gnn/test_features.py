@@ -41,6 +41,16 @@ def _pay(account: str, day: float, payee: str, amount: int = 100, status: str = 
     }
 
 
+def _profile(account: str, name: str, number: str, day: float = 0, born: int = 1980) -> dict[str, Any]:
+    return {
+        "account_id": account,
+        "event_time": _day(day),
+        "full_name": name,
+        "birth_date": date(born, 1, 1),
+        "national_id": number,
+    }
+
+
 @pytest.fixture
 def features_of(
     build_events: BuildEvents, build_graph: BuildGraph
@@ -70,7 +80,9 @@ def test_every_identifier_type_has_its_sharing_features() -> None:
         assert {f"n_shared_{label}", f"joined_7d_{label}", f"overlap_{label}"} <= set(FEATURE_NAMES)
 
 
-@pytest.mark.parametrize("word", ["surname", "country", "gender", "sex", "language", "birth", "outcome", "label"])
+@pytest.mark.parametrize(
+    "word", ["surname", "country", "channel", "postcode", "gender", "sex", "language", "birth", "outcome", "label"]
+)
 def test_no_feature_is_about_who_somebody_is_or_was_found_to_be(word: str) -> None:
     assert not [feature.name for feature in FEATURES if word in feature.name]
 
@@ -136,22 +148,13 @@ def test_money_finds_payers_of_one_sink_and_what_passes_through(features_of: Bui
 
 
 def test_crossed_identities_are_counted(features_of: Build) -> None:
-    def profile(account: str, name: str, number: str) -> dict[str, Any]:
-        return {
-            "account_id": account,
-            "event_time": _day(0),
-            "full_name": name,
-            "birth_date": date(1980, 1, 1),
-            "national_id": number,
-        }
-
     rows: Rows = {
         "signups": [_signup(name, 0) for name in "abcd"],
         "profiles": [
-            profile("a", "Ann Ash", "412-68-1001"),
-            profile("b", "Bo Birch", "412-68-1001"),
-            profile("c", "Ann Ash", "533-21-7777"),
-            profile("d", "Dee Dogwood", "412-68-1002"),
+            _profile("a", "Ann Ash", "412-68-1001"),
+            _profile("b", "Bo Birch", "412-68-1001", born=1990),
+            _profile("c", "Ann Ash", "533-21-7777"),
+            _profile("d", "Dee Dogwood", "412-68-1002"),
         ],
     }
     found = features_of(rows, 1)
@@ -159,6 +162,98 @@ def test_crossed_identities_are_counted(features_of: Build) -> None:
     assert found["a"]["national_ids_per_person"] == 1
     assert found["d"]["people_per_national_id"] == 0
     assert [found[name]["national_ids_one_off"] for name in "abcd"] == [1, 1, 0, 2]
+
+
+def test_numbers_one_place_apart_are_other_peoples_in_time_and_of_no_hub(features_of: Build) -> None:
+    crowd = [f"x{place}" for place in range(IDENTIFIERS["national_id"].cap + 1)]
+    rows: Rows = {
+        "signups": [_signup(name, 0) for name in ["a", "b", "c", "again", *crowd]],
+        "profiles": [
+            _profile("a", "Ann Ash", "412 68 1001"),
+            _profile("again", "Ann Ash", "412-68-1009"),  # her own number, mistyped
+            _profile("b", "Bo Birch", "412.68-1002", day=3, born=1990),
+            _profile("c", "Cy Cedar", "412681003", day=20, born=1991),
+            *(_profile(name, f"Person {name}", "412681004", born=1900 + place) for place, name in enumerate(crowd)),
+        ],
+    }
+    found = features_of(rows, 30)
+    assert [found[name]["national_ids_one_off"] for name in ("a", "again", "b", "c", "x0")] == [2, 2, 2, 2, 0]
+    assert [found[name]["national_ids_one_off_7d"] for name in ("a", "again", "b", "c")] == [1, 1, 1, 0]
+
+
+def test_money_passed_on_is_counted_once_and_in_any_order(features_of: Build) -> None:
+    payments = [
+        _pay("a", 5, "s", 100),
+        _pay("b", 5, "s", 300),
+        _pay("s", 5.5, "outside", 150),
+        _pay("s", 5.5, "elsewhere", 50),
+        _pay("c", 6, "s", 400),
+        _pay("s", 7.9, "outside", 100),  # more than 48 hours after the first two
+        _pay("s", 9, "outside", 700),  # after all
+    ]
+    rows: Rows = {"signups": [_signup(name, 0) for name in "abcs"], "payments": payments}
+    found = features_of(rows, 30)["s"]["fast_out_share"]
+    assert found == pytest.approx((150 + 50 + 100) / 800)
+    assert features_of({**rows, "payments": payments[::-1]}, 30)["s"]["fast_out_share"] == found
+
+
+def test_amounts_beyond_reason_are_clipped(features_of: Build) -> None:
+    rows: Rows = {
+        "signups": [_signup(name, 0) for name in "abc"],
+        "payments": [_pay("a", 1, "b", 100) for _ in range(9)]
+        + [_pay("b", 2, "c", 2**63 - 1), _pay("b", 2, "c", -(2**63)), _pay("c", 3, "x", -(2**62))],
+    }
+    found = features_of(rows, 9)
+    assert found["b"]["max_amount"] == 1e6
+    assert found["b"]["sum_amount"] == 2e6
+    assert found["c"]["paid_sum"] == 2e6
+    assert found["a"]["mean_amount"] == 1
+
+
+def test_times_before_the_signup_are_not_taken_for_missing(features_of: Build) -> None:
+    rows: Rows = {
+        "signups": [_signup("a", 2), _signup("b", 2)],
+        "logins": [_login("a", 1.5, "d"), _login("b", 3, "d")],
+        "payments": [_pay("a", 1.2, "s"), _pay("b", 3, "s")],
+    }
+    found = features_of(rows, 9)["a"]
+    names = ("first_login_hours", "first_payment_days", "first_seen_days", "new_device_days", "sink_age_gap_days")
+    assert [found[name] for name in names] == [0.0] * 5
+
+
+def test_two_signups_of_one_account_count_all_that_they_name(features_of: Build) -> None:
+    signups = [_signup("a", 0), _signup("b", 0), _signup("c", 1), _signup("c", 1)]
+    signups[2]["referrer_account_id"], signups[3]["referrer_account_id"] = "a", "b"
+    for order in (1, -1):
+        found = features_of({"signups": signups[::order]}, 3)
+        assert [found[name]["n_referred"] for name in "abc"] == [1, 1, 0]
+        assert [found[name]["has_referrer"] for name in "abc"] == [0, 0, 1]
+
+
+def test_equal_signups_have_one_place_in_their_cluster(features_of: Build) -> None:
+    rows: Rows = {
+        "signups": [_signup("a", 0), _signup("b", 1), _signup("c", 1)] + [_signup(f"x{n}", 3) for n in range(100)],
+        "logins": [_login(name, 2, "d") for name in "abc"],
+        "instruments": [
+            {"account_id": name, "event_time": _day(2), "instrument_id": "i", "kind": "prepaid_card", "action": "link"}
+            for name in "abc"
+        ],
+    }
+    found = features_of(rows, 5)
+    assert [found[name]["cluster_position"] for name in "abc"] == [0, 0.75, 0.75]
+
+
+def test_a_neighbours_mean_of_equal_values_deviates_by_nothing(features_of: Build) -> None:
+    names = [f"n{place}" for place in range(12)]
+    rows: Rows = {
+        "signups": [_signup(name, place / 7) for place, name in enumerate(names)],
+        "logins": [_login(name, 3, f"d{turn}") for name in names for turn in range(3)],
+        "payments": [_pay(name, 4, f"p{turn}", 7) for name in names for turn in range(3)],
+    }
+    found = features_of(rows, 8.3)
+    assert {found[name]["deviation_payments_per_day"] for name in names} != {0.0}
+    assert {found[name]["deviation_mean_amount"] for name in names} == {0.0}
+    assert {found[name]["deviation_vendor_score"] for name in names} == {0.0}
 
 
 def test_pairs_and_clusters_are_described(features_of: Build) -> None:

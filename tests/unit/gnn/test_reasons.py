@@ -38,6 +38,13 @@ def test_every_text_can_be_said_of_any_values() -> None:
         assert all(text and "nan" not in text for text in texts)
 
 
+def test_people_are_counted_on_one_value_and_times_over_all() -> None:
+    (reason,) = (reason for reason in REASON_CODES if reason.code == "IN_STEP")
+    known = {**dict.fromkeys(FEATURE_NAMES, 0.0), "joined_7d_device": 1.0, "joined_7d_ip": 1.0, "joined_7d": 2.0}
+    assert "1 other person" in reason.text(known)
+    assert "2 times over all values" in reason.text(known)
+
+
 def test_flagged_accounts_have_reasons_with_real_evidence(model: TrainedModel, cutoffs: list[CutOff]) -> None:
     last = cutoffs[-1]
     scores = model.probabilities(last, 1)
