@@ -1,0 +1,72 @@
+"""`ray job submit` on a real Ray: a step alone, then the night that goes on from it."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from jobs.simulate import simulate
+
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+DAY = date(2026, 6, 30)
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def ray_environment() -> Iterator[dict[str, str]]:
+    """A Ray of its own with a job server, on loopback, behind a token; the environment of a client of it."""
+    port, dashboard = free_port(), free_port()
+    environment = os.environ | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RINGLIGHT_KEY": "5a" * 32,
+    }
+    environment.pop("RAY_ADDRESS", None)
+    with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:  # a short path: Ray's sockets lie below it
+        command = [*RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", "--num-cpus=2", f"--port={port}"]
+        command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", f"--temp-dir={folder}"]
+        head = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            end = time.monotonic() + 180
+            while not listens(dashboard):
+                assert head.poll() is None, "ray start ended"
+                assert time.monotonic() < end, "the job server never listened"
+                time.sleep(0.5)
+            yield environment | {"RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
+        finally:
+            head.terminate()
+            head.wait(60)
+
+
+def submit(environment: dict[str, str], *entrypoint: str) -> str:
+    command = [*RAY, "job", "submit", "--", sys.executable, "-m", *entrypoint]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_steps_and_nights_are_ray_jobs_as_they_are(ray_environment: dict[str, str], tmp_path: Path) -> None:
+    events = simulate(tmp_path / "world", n_accounts=200, n_days=60, seed=2, until=DAY).events
+    flags = ("--events", str(events), "--lake", str(tmp_path / "lake"), "--as-of", DAY.isoformat())
+    assert "The step `ingest` is done." in submit(ray_environment, "jobs.steps.ingest", *flags)
+    assert "ingest done already" in submit(ray_environment, "jobs", "nightly", *flags, "--no-store")
+    assert (tmp_path / "lake" / "current").read_text().strip() == DAY.isoformat()
