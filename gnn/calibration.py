@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 __all__ = ["Calibration", "fit_calibration"]
 
-_MIN_SLOPE = 0.05
+_SLOPES, _OFFSETS = (0.05, 50.0), (-50.0, 50.0)
 
 
 @dataclass(frozen=True)
@@ -22,28 +22,31 @@ class Calibration:
     slope: float
     offset: float
 
+    @property
+    def is_at_bound(self) -> bool:
+        """Whether slope or offset lies at the edge of what the fit may find: then the logits hold no fit."""
+        pairs = ((self.slope, _SLOPES), (self.offset, _OFFSETS))
+        return any(not low < value < high or min(value - low, high - value) < 1e-6 for value, (low, high) in pairs)
+
     def apply(self, logit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities, float64, in (0, 1); a higher logit never gets a lower one."""
         value = self.slope * np.asarray(logit, dtype=np.float64) + self.offset
         return np.exp(-np.logaddexp(0.0, -np.clip(value, -500, 500)))
 
 
-def fit_calibration(
-    target: NDArray[np.int8], logit: NDArray[np.float64], weight: NDArray[np.float64] | None = None
-) -> Calibration:
+def fit_calibration(target: NDArray[np.int8], logit: NDArray[np.float64]) -> Calibration:
     """Fits slope and offset by maximum likelihood; with one class only, the logits pass as they are."""
-    weight = np.ones(len(target)) if weight is None else weight
-    positive, negative = float(weight[target == 1].sum()), float(weight[target == 0].sum())
+    positive, negative = float((target == 1).sum()), float((target == 0).sum())
     if positive == 0 or negative == 0:
         return Calibration(1.0, 0.0)
     smooth = np.where(target == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
 
     def loss(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value = point[0] * logit + point[1]
-        residual = weight * (np.exp(-np.logaddexp(0.0, -value)) - smooth)
-        total = float((weight * (np.logaddexp(0.0, value) - smooth * value)).sum())
+        residual = np.exp(-np.logaddexp(0.0, -value)) - smooth
+        total = float((np.logaddexp(0.0, value) - smooth * value).sum())
         return total, np.array([float((residual * logit).sum()), float(residual.sum())])
 
     start = np.array([1.0, np.log(positive / negative) - float(np.median(logit))])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(_MIN_SLOPE, 50.0), (-50.0, 50.0)])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[_SLOPES, _OFFSETS])
     return Calibration(float(found.x[0]), float(found.x[1]))

@@ -24,6 +24,7 @@ __all__ = ["measure_controls", "shuffle_edges"]
 def measure_controls(
     parts: list[Labelled],
     fold: list[NDArray[np.int64]],
+    judged: NDArray[np.bool_],
     logits: Mapping[str, NDArray[np.float64]],
     rounds: Mapping[str, int],
     as_of: datetime,
@@ -32,11 +33,12 @@ def measure_controls(
     n_threads: int,
     progress: Progress,
 ) -> list[dict[str, Any]]:
-    """Quality of the models and of their controls on the validation accounts of the first fold, all on the same ones.
+    """Quality of the models and of their controls on the judged accounts of the first fold, all on the same ones.
 
     Args:
-        parts, fold: the examples of all cut-offs and their folds.
-        logits: model name to its logits on those accounts, from models that did not see their clusters.
+        parts, fold, judged: see `gnn.folds.Arrangement`.
+        logits: model name to its logits on the last cut-off's accounts of the first fold, from models that did not see their
+            groups.
         rounds: epochs and boosting rounds that validation chose for `sage` and `trees`.
 
     Returns:
@@ -59,7 +61,8 @@ def measure_controls(
         ("sage", "GraphSAGE", logits["sage"]),
         ("blend", "GraphSAGE and LightGBM blended", logits["blend"]),
     )
-    return [_row(name, meaning, valid.target, value, as_of, config) for name, meaning, value in rows]
+    keep = judged[fold[-1] == 0]
+    return [_row(name, meaning, valid.target[keep], value[keep], as_of, config) for name, meaning, value in rows]
 
 
 def shuffle_edges(cutoff: CutOff, seed: int) -> CutOff:

@@ -43,15 +43,17 @@ class Labelled:
         cutoff: the graph and features.
         account: int64 [k], numbers in the cut-off's snapshot, ascending.
         target: int8 [k], 1 for a synthetic identity.
+        known: bool [k], an outcome of it was known at the cut-off already: no account that a night then had to score.
     """
 
     cutoff: CutOff
     account: NDArray[np.int64]
     target: NDArray[np.int8]
+    known: NDArray[np.bool_]
 
     def of(self, keep: NDArray[np.bool_]) -> "Labelled":
         """The rows where `keep` [k] holds."""
-        return Labelled(self.cutoff, self.account[keep], self.target[keep])
+        return Labelled(self.cutoff, self.account[keep], self.target[keep], self.known[keep])
 
 
 def plan_cutoffs(first_event: datetime, as_of: datetime, n_cutoffs: int = 4) -> list[datetime]:

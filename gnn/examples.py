@@ -43,14 +43,16 @@ def build_examples(
 
     Returns:
         account i32 (the snapshot's number), target i8 (1 synthetic, 0 not), is_confirmed bool (the label is an outcome, not
-        the absence of one), sorted by account. Accounts that are too young, and those without outcome in a cluster with a
+        the absence of one), was_known bool (an outcome was known at the cut-off already), sorted by account. Accounts that are too young, and those without outcome in a cluster with a
         confirmed positive, are left out.
     """
     labels = latest_outcomes(outcomes, as_of).select("account_id", "outcome")
+    before = latest_outcomes(outcomes, snapshot.as_of).select("account_id", was_known=pl.lit(True))
     accounts = (
         snapshot.accounts.select("account", "account_id", "signup_time")
         .join(snapshot.clusters.select("account", "cluster"), on="account", maintain_order="left")
         .join(labels, on="account_id", how="left", maintain_order="left")
+        .join(before, on="account_id", how="left", maintain_order="left")
     )
     positive = pl.col("outcome") == SYNTHETIC
     old_enough = pl.col("signup_time") <= as_of - timedelta(days=label_delay_days)
@@ -62,6 +64,7 @@ def build_examples(
             "account",
             target=positive.fill_null(False).cast(pl.Int8),
             is_confirmed=pl.col("outcome").is_not_null(),
+            was_known=pl.col("was_known").fill_null(False),
         )
         .sort("account")
     )

@@ -1,24 +1,79 @@
-"""Parting examples so that validation is later in time and shares no cluster with training."""
+"""Parting examples so that validation is later in time and shares no group with training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from gnn.cutoffs import Labelled
+from gnn.cutoffs import CutOff, Labelled
+from gnn.examples import build_examples
+from gnn.train_config import TrainConfig
 
-__all__ = ["deal_folds", "split"]
+__all__ = ["Arrangement", "arrange", "deal_folds", "split"]
+
+_LARGE_COMPONENT = 0.2  # share of the accounts; above it parting by component would leave one fold with nearly all
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What is trained on and what is looked at.
+
+    Attributes:
+        parts: the examples of each cut-off, the earliest first; the last serves validation.
+        fold: of each part int64 [k], the fold of each example; the accounts of one group are in one fold.
+        judged: bool [k of the last part]: the quality is quoted on these.
+        words: how the validation accounts were set apart.
+    """
+
+    parts: list[Labelled]
+    fold: list[NDArray[np.int64]]
+    judged: NDArray[np.bool_]
+    words: str
+
+
+def arrange(
+    cutoffs: Sequence[CutOff], outcomes: pl.DataFrame, as_of: datetime, config: TrainConfig, seed: int
+) -> Arrangement | str:
+    """Labels the accounts of each cut-off and parts them into folds; or says why nothing can be trained.
+
+    Accounts are parted by component where components are small, else by cluster, both as of the last cut-off. Earlier
+    cut-offs that leave the training side of any fold without enough of either class are no history to learn from: then the
+    last cut-off alone serves, with other groups on the training side.
+    """
+    groups, kind = _groups(cutoffs[-1], config)
+    latest = build_examples(cutoffs[-1].snapshot, outcomes, as_of, config.label_delay_days).select("account")
+    groups = groups.join(latest, on="account", how="semi").drop("account")  # who is none by now was none earlier either
+    labelled = [_label(cutoff, groups, outcomes, as_of, config) for cutoff in cutoffs]
+    kept = [pair for place, pair in enumerate(labelled) if len(pair[1]) or place == len(labelled) - 1]
+    parts, numbers = [pair[0] for pair in kept], [pair[1] for pair in kept]
+    if reason := _too_few(parts[-1], numbers[-1], config):
+        return reason
+    dealt = deal_folds(numbers[-1], parts[-1].target, config.n_folds, seed)
+    of_group = dict(zip(numbers[-1].tolist(), dealt.tolist(), strict=True))
+    fold = [np.array([of_group[group] for group in own.tolist()], dtype=np.int64) for own in numbers]
+    if len(parts) > 1 and _lacks_a_class(parts, fold, config):
+        parts, fold = parts[-1:], fold[-1:]
+    if lack := _lacks_a_class(parts, fold, config):
+        return lack
+    when = "later in time, " if len(parts) > 1 else "same cut-off, for earlier ones have too few examples, "
+    judged, who = _judged(parts[-1], dealt, config)
+    return Arrangement(parts, fold, judged, f"{when}other {kind}, {who}")
 
 
 def deal_folds(group: NDArray[np.int64], target: NDArray[np.int8], n_folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold for each account: clusters stay whole, and positives are spread evenly, largest clusters first."""
+    """A fold for each account: groups stay whole, and positives are spread evenly, groups with the most of them first."""
     numbers, place = np.unique(group, return_inverse=True)
     positives = np.bincount(place, weights=target).astype(np.int64)
     fold = np.random.default_rng(seed).integers(0, n_folds, len(numbers))
     filled = np.zeros(n_folds, dtype=np.int64)
-    for cluster in np.lexsort((numbers, -positives)):
-        if positives[cluster] == 0:
+    for number in np.lexsort((numbers, -positives)):
+        if positives[number] == 0:
             break
-        fold[cluster] = int(np.argmin(filled))
-        filled[fold[cluster]] += positives[cluster]
+        fold[number] = int(np.argmin(filled))
+        filled[fold[number]] += positives[number]
     return fold[place]
 
 
@@ -27,3 +82,72 @@ def split(parts: list[Labelled], fold: list[NDArray[np.int64]], number: int) -> 
     valid = parts[-1].of(fold[-1] == number)
     earlier = list(zip(parts, fold, strict=True))[: max(1, len(parts) - 1)]
     return [part.of(own != number) for part, own in earlier], valid
+
+
+def _groups(last: CutOff, config: TrainConfig) -> tuple[pl.DataFrame, str]:
+    """account, account_id and group of the last cut-off's accounts, and what the groups are."""
+    clusters = last.snapshot.clusters
+    sizes = clusters.group_by("component").len()["len"]
+    largest = int(sizes.to_numpy().max(initial=0))
+    small = largest < _LARGE_COMPONENT * clusters.height and len(sizes) >= config.n_folds
+    kind = "component" if small else "cluster"
+    names = last.snapshot.accounts.select("account", "account_id")
+    return names.join(clusters, on="account", maintain_order="left").select(
+        "account", "account_id", group=kind
+    ), f"{kind}s"
+
+
+def _label(
+    cutoff: CutOff, groups: pl.DataFrame, outcomes: pl.DataFrame, as_of: datetime, config: TrainConfig
+) -> tuple[Labelled, NDArray[np.int64]]:
+    """A cut-off's examples and the group of each."""
+    names = cutoff.snapshot.accounts.select("account", "account_id")
+    examples = (
+        build_examples(cutoff.snapshot, outcomes, as_of, config.label_delay_days)
+        .join(names, on="account", maintain_order="left")
+        .join(groups, on="account_id", maintain_order="left")
+    )
+    labelled = Labelled(
+        cutoff,
+        examples["account"].to_numpy().astype(np.int64),
+        examples["target"].to_numpy(),
+        examples["was_known"].to_numpy(),
+    )
+    return labelled, examples["group"].to_numpy().astype(np.int64)
+
+
+def _too_few(part: Labelled, group: NDArray[np.int64], config: TrainConfig) -> str | None:
+    """Whether the last cut-off's examples, which have all the positives that there are, suffice."""
+    positive = part.target == 1
+    n_positive, n_groups = int(positive.sum()), len(np.unique(group[positive]))
+    n_negative = len(positive) - n_positive
+    when = f"at the latest cut-off, {part.cutoff.snapshot.as_of.date()}"
+    if n_positive < config.min_positives:
+        return f"{n_positive} confirmed synthetic account(s) {when}; at least {config.min_positives} are needed"
+    if n_groups < config.n_folds:
+        return f"the confirmed synthetic accounts lie in {n_groups} cluster(s) {when}; at least {config.n_folds} are needed"
+    if n_negative < config.min_positives:
+        return f"{n_negative} account(s) that count as honest {when}; at least {config.min_positives} are needed"
+    return None
+
+
+def _lacks_a_class(parts: list[Labelled], fold: list[NDArray[np.int64]], config: TrainConfig) -> str | None:
+    """Why some fold's training side, at its latest cut-off, could teach nothing; an earlier cut-off has fewer examples still."""
+    least = max(3, config.min_positives // 2)
+    for number in range(config.n_folds):
+        target = split(parts, fold, number)[0][-1].target
+        for n, what in ((int(target.sum()), "confirmed synthetic"), (int((target == 0).sum()), "honest")):
+            if n < least:
+                return (
+                    f"{n} {what} account(s) are left to train on beside fold {number + 1}; at least {least} are needed"
+                )
+    return None
+
+
+def _judged(part: Labelled, fold: NDArray[np.int64], config: TrainConfig) -> tuple[NDArray[np.bool_], str]:
+    """Which validation accounts the quality is quoted on: those that a night then had to score, if labels suffice."""
+    open_ = ~part.known
+    positive = open_ & (part.target == 1)
+    if positive.sum() >= config.min_positives and len(np.unique(fold[positive])) == config.n_folds:
+        return open_, "no outcome known then"
+    return np.ones(len(open_), dtype=bool), "some outcomes known then, for too few came since"

@@ -43,7 +43,8 @@ class TrainedModel:
         as_of: when; outcomes known before it were used.
         cutoffs: the earlier cut-offs of its examples; the last one was validated on.
         validation: how the validation accounts were set apart, in words.
-        metrics: model name to its quality on the validation accounts, each scored by a model that did not see its cluster.
+        metrics: model name to its quality on the validation accounts, each scored by a model that did not see its group.
+            Rounds, blend and calibration were chosen on the same accounts, so the numbers flatter a little.
         controls: the controls' quality, one row each, all on the same accounts.
     """
 
@@ -98,10 +99,13 @@ class TrainedModel:
     def probabilities(self, cutoff: CutOff, n_threads: int, name: str | None = None) -> NDArray[np.float64]:
         """Calibrated probabilities of all accounts of a snapshot, float64 [n], by the default model or the one named."""
         name = name or self.default
-        if name != BLEND:
-            return self.calibrations[name].apply(self.member_logits(name, cutoff, n_threads))
-        logits = {member: self.member_logits(member, cutoff, n_threads) for member in self.members}
-        return self.calibrations[BLEND].apply(blend_logits(logits, self.calibrations, self.blend_weight))
+        needed = tuple(self.members) if name == BLEND else (name,)
+        return self.combine({member: self.member_logits(member, cutoff, n_threads) for member in needed}, name)
+
+    def combine(self, logits: Mapping[str, NDArray[np.float64]], name: str) -> NDArray[np.float64]:
+        """Calibrated probabilities by the named model from its members' logits."""
+        value = blend_logits(logits, self.calibrations, self.blend_weight) if name == BLEND else logits[name]
+        return self.calibrations[name].apply(value)
 
     def member_logits(self, name: str, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Mean over the member's seeds, uncalibrated, float64 [n]."""

@@ -157,15 +157,17 @@ def _exact(n_threads: int) -> Iterator[torch.device]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(max(1, n_threads))
     torch.use_deterministic_algorithms(device.type == "cpu")
-    _fill_memory(False)  # every tensor is written before it is read
+    filled = _fill_memory(False)  # every tensor is written before it is read
     try:
         yield device
     finally:
-        _fill_memory(True)
+        _fill_memory(filled)
         torch.use_deterministic_algorithms(was)
         torch.set_num_threads(threads)
 
 
-def _fill_memory(on: bool) -> None:
-    """Whether torch's deterministic mode fills new memory first; its default is on, and costs an eighth of an epoch."""
-    setattr(torch.utils.deterministic, "fill_uninitialized_memory", on)  # noqa: B010  (untyped there)
+def _fill_memory(on: bool) -> bool:
+    """Sets whether torch's deterministic mode fills new memory first, which costs an eighth of an epoch; returns what was set."""
+    before = bool(getattr(torch.utils.deterministic, "fill_uninitialized_memory"))  # noqa: B009  (untyped there)
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", on)  # noqa: B010
+    return before

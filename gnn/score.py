@@ -7,8 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.cutoffs import CutOff
-from gnn.model import TrainedModel, blend_logits
-from gnn.registry import BLEND
+from gnn.model import TrainedModel
 from gnn.sage_model import Sage
 from graph.snapshot import Snapshot
 
@@ -39,11 +38,7 @@ def score_accounts(model: TrainedModel, features: pl.DataFrame, snapshot: Snapsh
     """
     cutoff = CutOff(snapshot, features)
     inferred = [member.infer(cutoff, n_threads) for member in model.members["sage"] if isinstance(member, Sage)]
-    logits: dict[str, NDArray[np.float64]] = {"sage": sum((logit for logit, _ in inferred[1:]), inferred[0][0])}
-    logits["sage"] = logits["sage"] / len(inferred)
-    if model.default in ("trees", BLEND):
+    logits = {"sage": np.mean([logit for logit, _ in inferred], axis=0)}  # the embedding's pass, not made twice
+    if model.default != "sage":
         logits["trees"] = model.member_logits("trees", cutoff, n_threads)
-    if model.default == BLEND:
-        logits[BLEND] = blend_logits(logits, model.calibrations, model.blend_weight)
-    score = model.calibrations[model.default].apply(logits[model.default])
-    return Scored(score, inferred[0][1])
+    return Scored(model.combine(logits, model.default), inferred[0][1])

@@ -1,37 +1,35 @@
-"""Training on earlier cut-offs, validated later in time and on clusters that training did not see.
+"""Training on earlier cut-offs, validated later in time and on groups of accounts that training did not see.
 
 The order of things:
 
-1. Label the accounts of each cut-off by what is known now (`gnn.examples`).
-2. Part the accounts by cluster. For each part, each member trains on the other parts at all cut-offs but the last, and is
-   looked at on its part at the last: later in time, no cluster in common.
-3. On what was looked at: choose rounds, calibrate, choose how to blend and which model scores.
-4. Train each member anew for that many rounds on all parts and cut-offs, with several seeds.
+1. Label the accounts of each cut-off by what is known now (`gnn.examples`), and part them by component or cluster into folds
+   (`gnn.folds`).
+2. For each fold, each member trains on the other folds at all cut-offs but the last, and is looked at on its fold at the
+   last: later in time, no group in common.
+3. On what was looked at: choose rounds, calibrate, choose how to blend, and refuse what learnt nothing (`gnn.choice`).
+4. Train each member anew for that many rounds on all folds and cut-offs, with several seeds; choose which model scores.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gnn.calibration import Calibration, fit_calibration
+from gnn.choice import Choice, choose, is_plausible, prefer
 from gnn.controls import measure_controls
 from gnn.cutoffs import CutOff, Labelled, plan_cutoffs
-from gnn.examples import build_examples
-from gnn.folds import deal_folds, split
-from gnn.metrics import Metrics, auprc, measure
-from gnn.model import NotTrained, TrainedModel, blend_logits
+from gnn.folds import Arrangement, arrange, split
+from gnn.model import NotTrained, TrainedModel
 from gnn.model_types import FittedModel, Trace
 from gnn.registry import BLEND, MEMBERS, MODELS
 from gnn.train_config import Progress, TrainConfig, silent
 from graph.errors import InputError
 
 __all__ = ["CutOff", "NotTrained", "TrainConfig", "TrainedModel", "plan_cutoffs", "train_model"]
-
-_BLENDS = (0.5, 0.65, 0.8)
-_NOISE = 0.03  # smaller differences of AUPRC say nothing with so few positives; among equals the blend wanders least
 
 
 def train_model(
@@ -55,7 +53,7 @@ def train_model(
         progress: called with one line now and then.
 
     Returns:
-        The model, or why there is none: no cut-off, or too few confirmed accounts on either side.
+        The model, or why there is none: no cut-off, too few accounts of a class, or nothing learnt.
 
     Raises:
         InputError: `config.model` is no model of the registry.
@@ -64,88 +62,70 @@ def train_model(
         raise InputError(f"`model` must be auto or one of {', '.join(MODELS)}; got `{config.model}`.")
     if not cutoffs:
         return NotTrained("no earlier cut-off: the history is shorter than two days")
-    parts, groups = _label(cutoffs, outcomes, as_of, config)
-    if reason := _too_few(parts[-1], groups[-1], config):
-        return NotTrained(reason)
-    folds = deal_folds(groups[-1], parts[-1].target, config.n_folds, seed)
-    of_group = dict(zip(groups[-1].tolist(), folds.tolist(), strict=True))
-    fold = [np.array([of_group[group] for group in numbers.tolist()], dtype=np.int64) for numbers in groups]
-
-    rounds, logits = {}, {}
-    order = np.argsort(fold[-1], kind="stable")
-    target = parts[-1].target[order]
-    for name in MEMBERS:
-        trace = _out_of_fold(name, parts, fold, config, seed, n_threads, progress)
-        rounds[name], logits[name] = _best(target, trace)
-    calibrations = {name: fit_calibration(target, value) for name, value in logits.items()}
-    blend_weight, logits[BLEND] = _blend(target, logits, calibrations)
-    calibrations[BLEND] = fit_calibration(target, logits[BLEND])
-    metrics = {name: measure(target, calibrations[name].apply(logits[name]), config.capacity) for name in MODELS}
-    default = _choose(metrics) if config.model == "auto" else config.model
-    progress("validation AUPRC: " + ", ".join(f"{name} {metrics[name].auprc:.3f}" for name in MODELS))
-
-    first = np.sort(fold[-1]) == 0
-    measured = {name: value[first] for name, value in logits.items()}
-    controls = (
-        measure_controls(parts, fold, measured, rounds, as_of, config, seed, n_threads, progress)
-        if config.with_controls
-        else ()
-    )
-    return TrainedModel(
-        members=_final(parts, rounds, config, seed, n_threads, progress),
-        calibrations=calibrations,
-        blend_weight=blend_weight,
-        default=default,
-        rounds=rounds,
+    arranged = arrange(cutoffs, outcomes, as_of, config, seed)
+    if isinstance(arranged, str):
+        return NotTrained(arranged)
+    choice = _validate(arranged, config, seed, n_threads, progress)
+    if not set(MODELS) - set(choice.faults):
+        return NotTrained("validation refused all models: " + _in_words(choice.faults))
+    first = np.sort(arranged.fold[-1]) == 0
+    controls: list[dict[str, Any]] = []
+    if config.with_controls:
+        measured = {name: value[first] for name, value in choice.logits.items()}
+        parts, fold, judged = arranged.parts, arranged.fold, arranged.judged
+        controls = measure_controls(
+            parts, fold, judged, measured, choice.rounds, as_of, config, seed, n_threads, progress
+        )
+    model = TrainedModel(
+        members=_final(arranged.parts, choice.rounds, config, seed, n_threads, progress),
+        calibrations=choice.calibrations,
+        blend_weight=choice.blend_weight,
+        default=BLEND,
+        rounds=choice.rounds,
         config=config,
         seed=seed,
         as_of=as_of,
-        cutoffs=tuple(cutoff.snapshot.as_of for cutoff in cutoffs),
-        validation="later in time, other clusters"
-        if len(parts) > 1
-        else "other clusters, same cut-off: the history is short",
-        metrics=metrics,
+        cutoffs=tuple(part.cutoff.snapshot.as_of for part in arranged.parts),
+        validation=f"{arranged.words}; rounds, blend and calibration were chosen on the same accounts",
+        metrics=choice.metrics,
         controls=tuple(controls),
     )
+    return _decide(model, arranged.parts[-1], choice, n_threads, progress)
 
 
-def _label(
-    cutoffs: Sequence[CutOff], outcomes: pl.DataFrame, as_of: datetime, config: TrainConfig
-) -> tuple[list[Labelled], list[NDArray[np.int64]]]:
-    """Each cut-off's examples, and their clusters as of the last cut-off, by which accounts are parted."""
-    last = cutoffs[-1].snapshot
-    latest = build_examples(last, outcomes, as_of, config.label_delay_days)
-    home = (
-        last.accounts.select("account", "account_id")
-        .join(last.clusters.select("account", "cluster"), on="account")
-        .join(latest.select("account"), on="account", how="semi")
-        .select("account_id", "cluster")
-    )
-    parts, groups = [], []
-    for cutoff in cutoffs:
-        names = cutoff.snapshot.accounts.select("account", "account_id")
-        examples = (
-            build_examples(cutoff.snapshot, outcomes, as_of, config.label_delay_days)
-            .join(names, on="account", maintain_order="left")
-            .join(home, on="account_id", maintain_order="left")
-        )
-        parts.append(Labelled(cutoff, examples["account"].to_numpy().astype(np.int64), examples["target"].to_numpy()))
-        groups.append(examples["cluster"].to_numpy().astype(np.int64))
-    return parts, groups
+def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress) -> Choice:
+    """Trains every member on each fold's training side, and chooses by what it says of the fold."""
+    order = np.argsort(arranged.fold[-1], kind="stable")
+    traces = {
+        name: _out_of_fold(name, arranged.parts, arranged.fold, config, seed, n_threads, progress) for name in MEMBERS
+    }
+    choice = choose(arranged.parts[-1].target[order], arranged.judged[order], traces, config.capacity)
+    progress("validation AUPRC: " + ", ".join(f"{name} {choice.metrics[name].auprc:.3f}" for name in MODELS))
+    return choice
 
 
-def _too_few(part: Labelled, group: NDArray[np.int64], config: TrainConfig) -> str | None:
-    positive = part.target == 1
-    n_positive, n_groups = int(positive.sum()), len(np.unique(group[positive]))
-    if n_positive < config.min_positives:
-        return f"{n_positive} confirmed synthetic account(s) at the earlier cut-offs; at least {config.min_positives} are needed"
-    if n_groups < config.n_folds:
-        return f"the confirmed synthetic accounts lie in {n_groups} cluster(s); at least {config.n_folds} are needed"
-    if len(positive) - n_positive < config.min_positives:
-        return (
-            f"{len(positive) - n_positive} account(s) that count as honest; at least {config.min_positives} are needed"
-        )
-    return None
+def _decide(
+    model: TrainedModel, last: Labelled, choice: Choice, n_threads: int, progress: Progress
+) -> TrainedModel | NotTrained:
+    """The model with the one that scores; none whose final scores are far from the rate of the examples it learnt from."""
+    logits = {name: model.member_logits(name, last.cutoff, n_threads)[last.account] for name in model.members}
+    faults = dict(choice.faults)
+    for name in MODELS:
+        score = model.combine(logits, name)
+        if name not in faults and not is_plausible(score, last.target):
+            faults[name] = (
+                f"its mean score, {score.mean():.3f}, is far from the observed rate, {last.target.mean():.3f}"
+            )
+    sound = [name for name in MODELS if name not in faults]
+    if not sound:
+        return NotTrained("validation refused all models: " + _in_words(faults))
+    if faults:
+        progress("left out: " + _in_words(faults))
+    return replace(model, default=prefer(choice.metrics, sound, model.config.model))
+
+
+def _in_words(faults: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {fault}" for name, fault in faults.items())
 
 
 def _out_of_fold(
@@ -166,27 +146,6 @@ def _out_of_fold(
         traces.append(fitted.trace)
     kept = [trace for trace in traces if trace is not None]
     return Trace(kept[0].rounds, np.concatenate([trace.logits for trace in kept], axis=1))
-
-
-def _best(target: NDArray[np.int8], trace: Trace) -> tuple[int, NDArray[np.float64]]:
-    """The rounds with the highest average precision, meant with that of the rounds beside, and their logits."""
-    found = np.array([auprc(target, logits) for logits in trace.logits])
-    beside = np.pad(found, 1, mode="edge")
-    place = int(np.argmax(np.round((beside[:-2] + beside[1:-1] + beside[2:]) / 3, 6)))
-    return trace.rounds[place], trace.logits[place]
-
-
-def _blend(
-    target: NDArray[np.int8], logits: Mapping[str, NDArray[np.float64]], calibrations: Mapping[str, Calibration]
-) -> tuple[float, NDArray[np.float64]]:
-    blends = [blend_logits(logits, calibrations, weight) for weight in _BLENDS]
-    place = int(np.argmax([round(auprc(target, value), 6) for value in blends]))
-    return _BLENDS[place], blends[place]
-
-
-def _choose(metrics: Mapping[str, Metrics]) -> str:
-    best = max(MODELS, key=lambda name: (round(metrics[name].auprc, 6), -MODELS.index(name)))
-    return BLEND if metrics[BLEND].auprc >= metrics[best].auprc - _NOISE else best
 
 
 def _final(

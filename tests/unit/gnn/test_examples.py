@@ -47,7 +47,7 @@ def test_targets_and_who_is_left_out(snapshot: Snapshot, build_events: Callable[
     )
     found = build_examples(snapshot, events["outcomes"], START + timedelta(days=30), label_delay_days=27)
     # b shares a cluster with a confirmed account, e is young but confirmed
-    assert found.rows() == [(0, 1, True), (2, 0, True), (3, 0, False), (4, 0, True)]
+    assert found.rows() == [(0, 1, True, False), (2, 0, True, True), (3, 0, False, False), (4, 0, True, True)]
 
 
 def test_accounts_too_young_for_a_label_are_no_negatives(

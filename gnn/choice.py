@@ -1,0 +1,103 @@
+"""What validation decides: rounds, calibration, blend and the model that scores; and whether any model may."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnn.calibration import Calibration, fit_calibration
+from gnn.metrics import Metrics, auprc, measure
+from gnn.model import blend_logits
+from gnn.model_types import Trace
+from gnn.registry import BLEND, MEMBERS, MODELS
+
+__all__ = ["Choice", "choose", "is_plausible", "prefer"]
+
+_BLENDS = (0.5, 0.65, 0.8)
+_NOISE = 0.03  # smaller differences of AUPRC say nothing with so few positives; among equals the blend wanders least
+_LEAST_SPREAD = 1e-9  # of logits; below it a model says the same of everybody
+_FACTOR = 5.0  # between the mean score of the examples and their observed rate
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What validation decided.
+
+    Attributes:
+        rounds: member to its rounds.
+        logits: model to float64 [k], of all validation accounts.
+        calibrations: model to its map.
+        blend_weight: share of `trees` in the blend.
+        metrics: model to its quality on the judged accounts.
+        faults: model to why it must not score; only models with a fault.
+    """
+
+    rounds: Mapping[str, int]
+    logits: Mapping[str, NDArray[np.float64]]
+    calibrations: Mapping[str, Calibration]
+    blend_weight: float
+    metrics: Mapping[str, Metrics]
+    faults: Mapping[str, str]
+
+
+def choose(target: NDArray[np.int8], judged: NDArray[np.bool_], traces: Mapping[str, Trace], capacity: int) -> Choice:
+    """Chooses rounds and blend by AUPRC on the judged accounts, calibrates on all validation accounts, measures on the judged.
+
+    Args:
+        target: int8 [k].
+        judged: bool [k].
+        traces: member to its out-of-fold trace over the same k accounts.
+        capacity: cases that the team can review.
+    """
+    rounds, logits = {}, {}
+    for name, trace in traces.items():
+        rounds[name], logits[name] = _best(target, judged, trace)
+    calibrations = {name: fit_calibration(target, value) for name, value in logits.items()}
+    blends = [blend_logits(logits, calibrations, weight) for weight in _BLENDS]
+    place = int(np.argmax([round(auprc(target[judged], value[judged]), 6) for value in blends]))
+    logits[BLEND] = blends[place]
+    calibrations[BLEND] = fit_calibration(target, logits[BLEND])
+    metrics = {
+        name: measure(target[judged], calibrations[name].apply(logits[name][judged]), capacity) for name in MODELS
+    }
+    faults = {}
+    for name in MODELS:
+        fault = _fault(logits[name], calibrations[name], metrics[name])
+        of_member = [member for member in MEMBERS if member in faults] if name == BLEND else []
+        if fault or of_member:
+            faults[name] = fault or f"its member {of_member[0]} must not score"
+    return Choice(rounds, logits, calibrations, _BLENDS[place], metrics, faults)
+
+
+def prefer(metrics: Mapping[str, Metrics], sound: list[str], wish: str) -> str:
+    """The model that scores, of those that are sound: the one wished for, or what validation says."""
+    if wish in sound:
+        return wish
+    best = max(sound, key=lambda name: (round(metrics[name].auprc, 6), -MODELS.index(name)))
+    return BLEND if BLEND in sound and metrics[BLEND].auprc >= metrics[best].auprc - _NOISE else best
+
+
+def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8]) -> bool:
+    """Whether the mean score of examples lies within a factor of 5 of their observed rate."""
+    mean, rate = float(score.mean()), float(target.mean())
+    return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + rate) / 2
+
+
+def _best(target: NDArray[np.int8], judged: NDArray[np.bool_], trace: Trace) -> tuple[int, NDArray[np.float64]]:
+    """The rounds with the highest average precision, meant with that of the rounds beside, and their logits."""
+    found = np.array([auprc(target[judged], logits[judged]) for logits in trace.logits])
+    beside = np.pad(found, 1, mode="edge")
+    place = int(np.argmax(np.round((beside[:-2] + beside[1:-1] + beside[2:]) / 3, 6)))
+    return trace.rounds[place], trace.logits[place]
+
+
+def _fault(logits: NDArray[np.float64], calibration: Calibration, metrics: Metrics) -> str:
+    """Why a model must not score, or nothing."""
+    if not np.isfinite(logits).all() or np.ptp(logits) < _LEAST_SPREAD:
+        return "it says the same of every validation account"
+    if calibration.is_at_bound:
+        return "its scores could not be calibrated"
+    if metrics.auprc <= metrics.prevalence:
+        return f"its validation AUPRC, {metrics.auprc:.3f}, is not above the prevalence, {metrics.prevalence:.3f}"
+    return ""
