@@ -41,8 +41,8 @@ check: install ## ruff, mypy strict, import-linter, generated pages up to date
 	$(BIN)/lint-imports
 	$(BIN)/python -m jobs.docs --check
 
-bench: install ## benchmarks, peers side by side; SIZE= sets the number of accounts
-	$(BIN)/python -m pytest tests/benchmarks -s $(if $(SIZE),--size=$(SIZE))
+bench: install ## benchmarks, peers side by side; SIZE= sets the number of accounts or nodes
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(SIZE) || exit 1; done
 
 docs: install ## writes the generated pages anew
 	$(BIN)/python -m jobs.docs

@@ -30,9 +30,10 @@ def start_store(settings: Settings) -> None:
 
     def tell(text: str, done: int, total: int) -> None:
         nonlocal last
-        if text != last or (total and done == total):
-            progress.say(f"{text} ({done} of {total})" if total else text)
-        last = text
+        what = text.partition(",")[0]  # without the seconds that go by
+        if what != last or (total and done == total):
+            progress.say(f"{what} ({done} of {total})" if total else what)
+        last = what
 
     start(store_home(settings), default_cache(os.environ), progress=tell)
     show_store(settings)
