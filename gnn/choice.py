@@ -29,6 +29,7 @@ class Choice:
         logits: model to float64 [k], of all validation accounts.
         calibrations: model to its map.
         blend_weight: share of `trees` in the blend.
+        looked: model to its AUPRC on all validation accounts, by which it was chosen.
         metrics: model to its quality on the judged accounts.
         faults: model to why it must not score; only models with a fault.
     """
@@ -37,12 +38,15 @@ class Choice:
     logits: Mapping[str, NDArray[np.float64]]
     calibrations: Mapping[str, Calibration]
     blend_weight: float
+    looked: Mapping[str, float]
     metrics: Mapping[str, Metrics]
     faults: Mapping[str, str]
 
 
 def choose(target: NDArray[np.int8], judged: NDArray[np.bool_], traces: Mapping[str, Trace], capacity: int) -> Choice:
-    """Chooses rounds and blend by AUPRC on the judged accounts, calibrates on all validation accounts, measures on the judged.
+    """Chooses and calibrates on all validation accounts, whose positives are many enough for it; measures on the judged ones.
+
+    The judged accounts alone would give scores below the true rate: of them only the few found since count as positive.
 
     Args:
         target: int8 [k].
@@ -52,30 +56,31 @@ def choose(target: NDArray[np.int8], judged: NDArray[np.bool_], traces: Mapping[
     """
     rounds, logits = {}, {}
     for name, trace in traces.items():
-        rounds[name], logits[name] = _best(target, judged, trace)
+        rounds[name], logits[name] = _best(target, trace)
     calibrations = {name: fit_calibration(target, value) for name, value in logits.items()}
     blends = [blend_logits(logits, calibrations, weight) for weight in _BLENDS]
-    place = int(np.argmax([round(auprc(target[judged], value[judged]), 6) for value in blends]))
+    place = int(np.argmax([round(auprc(target, value), 6) for value in blends]))
     logits[BLEND] = blends[place]
     calibrations[BLEND] = fit_calibration(target, logits[BLEND])
     metrics = {
         name: measure(target[judged], calibrations[name].apply(logits[name][judged]), capacity) for name in MODELS
     }
-    faults = {}
+    looked = {name: auprc(target, logits[name]) for name in MODELS}
+    faults: dict[str, str] = {}
     for name in MODELS:
-        fault = _fault(logits[name], calibrations[name], metrics[name])
+        fault = _fault(logits[name], calibrations[name], metrics[name], looked[name], float(target.mean()))
         of_member = [member for member in MEMBERS if member in faults] if name == BLEND else []
         if fault or of_member:
             faults[name] = fault or f"its member {of_member[0]} must not score"
-    return Choice(rounds, logits, calibrations, _BLENDS[place], metrics, faults)
+    return Choice(rounds, logits, calibrations, _BLENDS[place], looked, metrics, faults)
 
 
-def prefer(metrics: Mapping[str, Metrics], sound: list[str], wish: str) -> str:
+def prefer(looked: Mapping[str, float], sound: list[str], wish: str) -> str:
     """The model that scores, of those that are sound: the one wished for, or what validation says."""
     if wish in sound:
         return wish
-    best = max(sound, key=lambda name: (round(metrics[name].auprc, 6), -MODELS.index(name)))
-    return BLEND if BLEND in sound and metrics[BLEND].auprc >= metrics[best].auprc - _NOISE else best
+    best = max(sound, key=lambda name: (round(looked[name], 6), -MODELS.index(name)))
+    return BLEND if BLEND in sound and looked[BLEND] >= looked[best] - _NOISE else best
 
 
 def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8]) -> bool:
@@ -84,20 +89,21 @@ def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8]) -> bool:
     return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + rate) / 2
 
 
-def _best(target: NDArray[np.int8], judged: NDArray[np.bool_], trace: Trace) -> tuple[int, NDArray[np.float64]]:
+def _best(target: NDArray[np.int8], trace: Trace) -> tuple[int, NDArray[np.float64]]:
     """The rounds with the highest average precision, meant with that of the rounds beside, and their logits."""
-    found = np.array([auprc(target[judged], logits[judged]) for logits in trace.logits])
+    found = np.array([auprc(target, logits) for logits in trace.logits])
     beside = np.pad(found, 1, mode="edge")
     place = int(np.argmax(np.round((beside[:-2] + beside[1:-1] + beside[2:]) / 3, 6)))
     return trace.rounds[place], trace.logits[place]
 
 
-def _fault(logits: NDArray[np.float64], calibration: Calibration, metrics: Metrics) -> str:
+def _fault(logits: NDArray[np.float64], calibration: Calibration, metrics: Metrics, looked: float, rate: float) -> str:
     """Why a model must not score, or nothing."""
     if not np.isfinite(logits).all() or np.ptp(logits) < _LEAST_SPREAD:
         return "it says the same of every validation account"
     if calibration.is_at_bound:
         return "its scores could not be calibrated"
-    if metrics.auprc <= metrics.prevalence:
-        return f"its validation AUPRC, {metrics.auprc:.3f}, is not above the prevalence, {metrics.prevalence:.3f}"
+    for found, chance in ((looked, rate), (metrics.auprc, metrics.prevalence)):
+        if found <= chance:
+            return f"its validation AUPRC, {found:.4f}, is not above the prevalence, {chance:.4f}"
     return ""

@@ -86,7 +86,7 @@ def train_model(
         seed=seed,
         as_of=as_of,
         cutoffs=tuple(part.cutoff.snapshot.as_of for part in arranged.parts),
-        validation=f"{arranged.words}; rounds, blend and calibration were chosen on the same accounts",
+        validation=f"{arranged.words}; rounds, blend and calibration were chosen on the same accounts and those with an outcome",
         metrics=choice.metrics,
         controls=tuple(controls),
     )
@@ -121,7 +121,7 @@ def _decide(
         return NotTrained("validation refused all models: " + _in_words(faults))
     if faults:
         progress("left out: " + _in_words(faults))
-    return replace(model, default=prefer(choice.metrics, sound, model.config.model))
+    return replace(model, default=prefer(choice.looked, sound, model.config.model))
 
 
 def _in_words(faults: Mapping[str, str]) -> str:

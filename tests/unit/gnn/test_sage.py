@@ -80,3 +80,16 @@ def test_a_world_without_sharing_has_tensors_and_logits(
     logits, hidden = TypedSAGE(4, len(IDENTIFIER_INPUTS)).eval()(tensors)
     assert logits.shape == (1,)
     assert hidden.shape == (1, 64)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_torchs_settings_are_put_back(before: bool) -> None:
+    deterministic = torch.utils.deterministic
+    was = deterministic.fill_uninitialized_memory
+    deterministic.fill_uninitialized_memory = before
+    try:
+        with _exact(1):
+            assert deterministic.fill_uninitialized_memory is False
+        assert deterministic.fill_uninitialized_memory is before
+    finally:
+        deterministic.fill_uninitialized_memory = was

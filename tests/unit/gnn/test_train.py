@@ -1,8 +1,10 @@
 """Training on the made world: it learns, it repeats, it refuses what it cannot do, and its files read back."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,15 +12,19 @@ import pytest
 
 from gnn.cutoffs import CutOff, plan_cutoffs
 from gnn.examples import SYNTHETIC
-from gnn.features import FEATURE_NAMES
-from gnn.folds import deal_folds
+from gnn.features import FEATURE_NAMES, build_features
+from gnn.folds import Arrangement, arrange, deal_folds
 from gnn.metrics import auprc
 from gnn.model import NotTrained, TrainedModel
 from gnn.model_files import load_model, model_card, save_model
 from gnn.score import score_accounts
 from gnn.train import TrainConfig, train_model
 from graph.errors import InputError
-from graph.snapshot import Events
+from graph.snapshot import Events, Snapshot
+
+Rows = dict[str, list[dict[str, Any]]]
+BuildEvents = Callable[[Rows], Events]
+BuildGraph = Callable[[Events, datetime], Snapshot]
 
 CONFIG = TrainConfig(label_delay_days=10, n_folds=2, n_seeds=1, sage_epochs=20, tree_rounds=50, capacity=10)
 
@@ -83,6 +89,68 @@ def test_too_few_labels_give_a_reason_and_no_model(
     assert reason in found.reason
 
 
+def test_quality_is_quoted_on_accounts_without_an_outcome_at_the_cut_off(
+    model: TrainedModel, cutoffs: list[CutOff], world: Events, as_of: datetime
+) -> None:
+    last = cutoffs[-1].snapshot
+    early = (pl.col("account_id").str.slice(1).str.extract(r"^(\d+)").cast(pl.Int64) % 2) == 0
+    known = pl.when(early).then(last.as_of - timedelta(days=1)).otherwise(last.as_of)
+    outcomes = world["outcomes"].with_columns(known_time=known)
+    found = arrange(cutoffs, outcomes, as_of, CONFIG, seed=3)
+    assert isinstance(found, Arrangement)
+    then = outcomes.filter(pl.col("known_time") < last.as_of)["account_id"].to_list()
+    names = last.accounts["account_id"].gather(found.parts[-1].account)
+    assert (found.judged == ~names.is_in(then).to_numpy()).all()
+    assert 0 < found.judged.sum() < len(names)
+    assert "no outcome known then" in found.words
+    # the made world's own outcomes come early: too few are open at the last cut-off
+    assert "some outcomes known then" in model.validation
+    assert "chosen on the same accounts" in model.validation
+    assert "chosen on the very accounts" in model_card(model)
+
+
+def _days(events: Events, days: list[datetime], build_graph: BuildGraph) -> list[CutOff]:
+    snapshots = [build_graph(events, day) for day in days]
+    return [CutOff(snapshot, build_features(events, snapshot)) for snapshot in snapshots]
+
+
+def test_positives_of_the_last_days_alone_train_on_the_last_cut_off(
+    world_rows: Callable[[], Rows], build_events: BuildEvents, build_graph: BuildGraph, as_of: datetime
+) -> None:
+    """All rings sign up after the second-to-last cut-off: the earlier ones hold honest accounts alone."""
+    rows = world_rows()
+    signed_up = {row["account_id"]: row["event_time"] for row in rows["signups"]}
+    for table, own in rows.items():
+        for row in own:
+            if row["account_id"].startswith("r"):
+                signup = signed_up[row["account_id"]]
+                moved = as_of - timedelta(days=14) + (signup - min(signed_up.values())) / 15
+                row["event_time"] = (
+                    as_of - timedelta(days=1) if table == "outcomes" else row["event_time"] - signup + moved
+                )
+    events = build_events(rows)
+    days = _days(events, [as_of - timedelta(days=n) for n in (25, 15, 8)], build_graph)
+    trained = train_model(days, events["outcomes"], as_of, CONFIG, seed=3, n_threads=1)
+    assert isinstance(trained, TrainedModel)
+    assert trained.cutoffs == (as_of - timedelta(days=8),)
+    assert trained.validation.startswith("same cut-off")
+    assert trained.probabilities(days[-1], 1)[~_is_ring(days[-1])].mean() < 0.25
+
+
+def test_cut_offs_before_the_launch_are_no_history(
+    world_rows: Callable[[], Rows], build_events: BuildEvents, build_graph: BuildGraph, as_of: datetime
+) -> None:
+    """Two test accounts of the year before: a cut-off that sees nobody else teaches nothing."""
+    rows = world_rows()
+    for name in ("t1", "t2"):
+        rows["signups"].append({"account_id": name, "event_time": as_of - timedelta(days=400), "channel": "app"})
+    events = build_events(rows)
+    days = _days(events, [as_of - timedelta(days=n) for n in (200, 8)], build_graph)
+    trained = train_model(days, events["outcomes"], as_of, CONFIG, seed=3, n_threads=1)
+    assert isinstance(trained, TrainedModel)
+    assert trained.cutoffs == (as_of - timedelta(days=8),)
+
+
 def test_no_cut_off_and_labels_in_one_cluster_give_a_reason(
     cutoffs: list[CutOff], world: Events, as_of: datetime
 ) -> None:
@@ -140,6 +208,40 @@ def test_a_damaged_or_missing_folder_is_refused(model: TrainedModel, tmp_path: P
         load_model(folder)
     with pytest.raises(InputError, match=model.version):
         load_model(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("model.json", b"{"),
+        ("model.json", b"[]"),
+        ("model.json", b"{}"),
+        ("model.json", b"\xff\xfe"),
+        ("metrics.json", b"[1]"),
+        ("metrics.json", b'{"metrics": 3}'),
+        ("sage-0/sage.npz", b""),
+        ("sage-0/sage.npz", b"PK\x03\x04torn"),
+        ("sage-0/sage.npz", b"nothing"),
+        ("trees-0/trees.txt", b""),
+        ("trees-0/trees.txt", b"\xff"),
+    ],
+)
+def test_whatever_is_damaged_is_one_refusal(model: TrainedModel, tmp_path: Path, path: str, content: bytes) -> None:
+    folder = save_model(model, tmp_path)
+    (folder / path).write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        load_model(folder)
+
+
+def test_a_torn_network_and_a_file_in_place_of_a_folder_are_refused(model: TrainedModel, tmp_path: Path) -> None:
+    folder = save_model(model, tmp_path)
+    network = folder / "sage-0" / "sage.npz"
+    network.write_bytes(network.read_bytes()[:-200])
+    with pytest.raises(InputError, match="damaged"):
+        load_model(folder)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="damaged"):
+        load_model(tmp_path / "file")
 
 
 def test_folds_keep_clusters_whole_and_spread_positives() -> None:

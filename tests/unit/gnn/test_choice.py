@@ -1,0 +1,54 @@
+"""What validation decides, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from gnn.choice import choose, is_plausible, prefer
+from gnn.model_types import Trace
+from gnn.registry import MODELS
+
+N = 400
+TARGET = (np.arange(N) % 20 == 0).astype(np.int8)
+EVERYBODY = np.ones(N, dtype=bool)
+
+
+def _trace(strength: float, seed: int = 0) -> Trace:
+    noise = np.random.default_rng(seed).normal(size=N)
+    return Trace((10, 20), np.stack([noise, noise + strength * TARGET]))
+
+
+CONSTANT = Trace((10, 20), np.full((2, N), 3.0))
+
+
+def test_sound_members_are_blended_and_later_rounds_taken_where_they_are_better() -> None:
+    found = choose(TARGET, EVERYBODY, {"trees": _trace(4), "sage": _trace(4, 1)}, 20)
+    assert not found.faults
+    assert set(found.metrics) == set(MODELS)
+    assert found.rounds == {"trees": 20, "sage": 20}
+    assert prefer(found.looked, list(MODELS), "auto") == "blend"
+    assert prefer(found.looked, list(MODELS), "sage") == "sage"
+
+
+@pytest.mark.parametrize("bad", [CONSTANT, _trace(-6)])
+def test_a_member_that_learnt_nothing_leaves_the_other_one(bad: Trace) -> None:
+    found = choose(TARGET, EVERYBODY, {"trees": bad, "sage": _trace(4)}, 20)
+    assert set(found.faults) == {"trees", "blend"}
+    assert prefer(found.looked, ["sage"], "trees") == "sage"
+
+
+def test_two_such_members_leave_no_model() -> None:
+    assert set(choose(TARGET, EVERYBODY, {"trees": CONSTANT, "sage": CONSTANT}, 20).faults) == set(MODELS)
+
+
+def test_quality_is_of_the_judged_alone() -> None:
+    judged = np.arange(N) >= 200
+    found = choose(TARGET, judged, {"trees": _trace(4), "sage": _trace(4, 1)}, 20)
+    assert {metrics.n for metrics in found.metrics.values()} == {200}
+    assert {metrics.n_positive for metrics in found.metrics.values()} == {10}
+
+
+@pytest.mark.parametrize(
+    ("score", "is_right"), [(0.05, True), (0.2, True), (0.97, False), (0.3, False), (0.002, False)]
+)
+def test_scores_must_lie_about_the_observed_rate(score: float, is_right: bool) -> None:
+    assert is_plausible(np.full(N, score), TARGET) == is_right
