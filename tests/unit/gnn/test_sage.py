@@ -9,6 +9,7 @@ import torch
 
 from gnn.cutoffs import CutOff
 from gnn.sage import TypedSAGE, TypedSAGELayer, mean_aggregate
+from gnn.sage_model import _exact
 from gnn.tensors import IDENTIFIER_INPUTS, GraphTensors, Standardiser, build_tensors
 from graph.snapshot import Events, Snapshot
 
