@@ -86,7 +86,7 @@ def train_model(
         seed=seed,
         as_of=as_of,
         cutoffs=tuple(part.cutoff.snapshot.as_of for part in arranged.parts),
-        validation=f"{arranged.words}; rounds, blend and calibration were chosen on the same accounts and those with an outcome",
+        validation=_words(arranged, choice),
         metrics=choice.metrics,
         controls=tuple(controls),
     )
@@ -122,6 +122,18 @@ def _decide(
     if faults:
         progress("left out: " + _in_words(faults))
     return replace(model, default=prefer(choice.looked, sound, model.config.model))
+
+
+def _words(arranged: Arrangement, choice: Choice) -> str:
+    """How validation was set apart, what was chosen on it, and, where it differs, the quality on all that it was chosen on."""
+    if arranged.judged.all():
+        return f"{arranged.words}; rounds, blend and calibration were chosen on the same accounts"
+    n, n_positive = len(arranged.judged), int(arranged.parts[-1].target.sum())
+    quality = ", ".join(f"{name} {value:.3f}" for name, value in choice.looked.items())
+    return (
+        f"{arranged.words}; rounds, blend and calibration were chosen on the same accounts and those with an outcome then: "
+        f"{n} accounts, {n_positive} positive, AUPRC {quality}"
+    )
 
 
 def _in_words(faults: Mapping[str, str]) -> str:
