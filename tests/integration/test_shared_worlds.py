@@ -33,9 +33,9 @@ def plain_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGLIGHT_KEY", "5a" * 32)
 
 
-def night_of(world: str, day: str) -> None:
+def night_of(world: str, day: str, *more: str) -> None:
     events = str(SHARED / world / "events")
-    assert main(["nightly", "--events", events, "--lake", "lake", "--as-of", day, "--no-store", *QUICK]) == 0
+    assert main(["nightly", "--events", events, "--lake", "lake", "--as-of", day, "--no-store", *QUICK, *more]) == 0
     night = read_night(Path("lake"), date.fromisoformat(day))
     for table, schema in NIGHT_TABLES.items():
         assert night.read(table).schema == schema, table
@@ -55,7 +55,7 @@ def test_town_finds_the_rings_that_nobody_found() -> None:
 
 
 def test_shop_runs_through_without_profiles_instruments_and_id_checks() -> None:
-    night_of("shop", "2015-08-31")
+    night_of("shop", "2015-08-31", "--set", "train.n_cutoffs=2")
     scores = read_night(Path("lake"), date(2015, 8, 31)).read("scores")
     assert scores["rank"].sort().to_list() == list(range(1, scores.height + 1))
     assert scores.select(pl.col("score").is_between(0, 1).all()).item()
