@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-WORLD ?= world
-LAKE ?= lake
+# not from the environment: `make clean` deletes them
+WORLD := world
+LAKE := lake
 ACCOUNTS ?= 10000
 AS_OF ?= 2026-06-30
 export UV_LINK_MODE ?= copy

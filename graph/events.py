@@ -89,10 +89,17 @@ def _find_files(folder: Path) -> tuple[Path, ...]:
 def _walk(folder: Path) -> list[Path]:
     """Files below a folder, through links too; names that begin with a dot or an underscore are other programs' drafts."""
     found: list[Path] = []
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=_refuse_folder):
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         found += [Path(place) / name for name in names if not name.startswith((".", "_"))]
     return sorted(found)
+
+
+def _refuse_folder(error: OSError) -> None:
+    """A folder that cannot be entered is no empty table."""
+    raise InputError(
+        f"`--events` must be readable; got {error.strerror} for `{error.filename}`. Correct its owner or mode."
+    )
 
 
 def _left_aside(folder: Path) -> list[str]:

@@ -29,6 +29,7 @@ from jobs.manifest import (
     Inputs,
     Manifest,
     hash_events,
+    key_of_night,
     mark_of_night,
     previous_night,
     read_manifest,
@@ -132,6 +133,7 @@ def _run_held(
     previous = previous_night(list_nights(request.lake), request.date)
     had_key = (request.lake / "restricted" / "key").exists()
     key = lake_key(request.lake, request.key, request.random_hex, lambda text: request.progress.say(f"warning: {text}"))
+    _refuse_other_key(request, key, had_key)
     inputs = Inputs(request.date, hashes, fingerprint_key(key), request.settings.general(), mark_of_night(previous))
     final = night_folder(request.lake, request.date)
     night = NightContext(
@@ -154,18 +156,36 @@ def _run_held(
             return
     try:
         _run_partial(request, outcome, steps, night, inputs, marks)
-    except (InputError, GateError):
+    except InputError:
         if not outcome.results:  # refused at the door: nothing half-written stays
             delete(night.out)
             delete(night.work)
             if not had_key:
                 delete(request.lake / "restricted" / "key")
         raise
+    except GateError:
+        if not outcome.results:  # raw values go; what the gate speaks of, the quarantine, stays to be looked at
+            delete(night.work)
+        raise
     if request.only:
         return
     _publish(night, final)
     outcome.folder = final
     _set_current(request)
+
+
+def _refuse_other_key(request: NightRequest, key: str, had_key: bool) -> None:
+    """Under another key no identifier of tonight is one of the nights before."""
+    nights = list_nights(request.lake)
+    known = key_of_night(nights[-1]) if nights else None
+    if known is None or known == fingerprint_key(key):
+        return
+    if not had_key:
+        delete(request.lake / "restricted" / "key")
+    raise InputError(
+        f"`RINGLIGHT_KEY` must be the key of the lake's nights; got {'another one' if request.key else 'none'}. "
+        f"Set the one that the night {nights[-1].date} was made with, or begin a new lake."
+    )
 
 
 def _marks(manifest: Manifest, steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
@@ -197,8 +217,13 @@ def _run_partial(
         manifest = Manifest(inputs)
     night.out.mkdir(parents=True, exist_ok=True)
     make_private_folder(night.work.parent.parent)
+    make_private_folder(night.work.parent)
     make_private_folder(night.work)
-    held = {name for name, mark in marks.items() if manifest.held(name, mark, night.out, night.work)}
+    held = {
+        name
+        for name, mark in marks.items()
+        if manifest.held(name, mark, night.out, night.work) and _has_models(manifest.result(name), request.lake)
+    }
     held = {name for name in held if set(steps[name].READS) & set(steps) <= held}
     outcome.results.update({name: manifest.result(name) for name in steps if name in held})
     if held:
@@ -266,6 +291,11 @@ def _run_steps(
             rows = ", ".join(f"{count:,} {output}" for output, count in result.rows.items())
             request.progress.say(f"{name}: {rows or 'done'} ({outcome.seconds[name]:.1f} s)")
             request.after_step(name)
+
+
+def _has_models(result: StepResult, lake: Path) -> bool:
+    """Whether the models that a finished step wrote or chose are still there."""
+    return all((lake / "models" / version / "model.json").is_file() for version in result.models)
 
 
 def _plain(result: StepResult) -> StepResult:
@@ -355,6 +385,10 @@ def _publish(night: NightContext, final: Path) -> None:
     night.out.rename(final)
     delete(old)
     delete(night.work)
+    for work in night.work.parent.iterdir():  # raw values of earlier nights that were begun and never ended
+        if work.name < night.work.name:
+            delete(work)
+            delete(final.with_name(f".{work.name}.partial"))
 
 
 def _set_current(request: NightRequest) -> None:

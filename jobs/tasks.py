@@ -73,7 +73,7 @@ def connected(address: str | None, n_cpus: int, memory_bytes: int = 4 * 1024**3)
             "num_gpus": None,
             "object_store_memory": min(OBJECT_STORE_BYTES, memory_bytes // 8),
             "include_dashboard": False,
-            "_temp_dir": folder,
+            "_temp_dir": f"{folder}/r",  # Ray opens its folder to all; the one around it stays its owner's
         }
     try:
         _init(options, tries=1 if address else 2)

@@ -3,7 +3,7 @@
 out/scores.parquet, out/rings.parquet, out/reasons.parquet; all empty, with their schema, where there is no model
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class _Place:
     out: Path
     model: Path
     as_of: datetime
-    key: str
+    key: str = field(repr=False)
 
 
 def run(night: NightContext, config: Config) -> StepResult:

@@ -3,6 +3,7 @@
 work/train/<cut-off>/{snapshot/,features.parquet}; LAKE/models/<version>/
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -64,20 +65,30 @@ def run(night: NightContext, config: Config) -> StepResult:
         night.progress.say(f"  uses model {known.version}, trained as of {known.as_of.date()}")
         return StepResult(models=[known.version], facts={"model": model_facts(models, known.version), "trained": False})
     if reason := _too_few(night, config):
-        night.progress.say(f"  no model: {reason}")
-        return StepResult(facts={"no_model": reason, "trained": False})
+        return _without_training(night, config, models, reason)
     night.progress.say(f"  trains: {why}")
     cutoffs, intermediates = _build_cutoffs(night, config)
     version, reason = _train(night, config, cutoffs)
     if version is None:
-        night.progress.say(f"  no model: {reason}")
-        return StepResult(intermediates=intermediates, facts={"no_model": reason, "trained": False})
+        return replace(_without_training(night, config, models, reason), intermediates=intermediates)
     return StepResult(
         rows={"cut-offs": len(cutoffs)},
         intermediates=intermediates,
         models=[version],
         facts={"model": model_facts(models, version), "trained": True, "why": why},
     )
+
+
+def _without_training(night: NightContext, config: Config, models: Path, reason: str) -> StepResult:
+    """The newest earlier model goes on, with an alarm; where there is none, the night has no scores, and says why."""
+    earlier = newest_model(models, night.as_of, or_equal=False)
+    if config.mode != "auto" or earlier is None or not earlier.fits:
+        night.progress.say(f"  no model: {reason}")
+        return StepResult(facts={"no_model": reason, "trained": False})
+    alarm = f"no new model could be trained ({reason}); the model {earlier.version} of {earlier.as_of.date()} goes on"
+    night.progress.say(f"  alarm: {alarm}")
+    facts = {"model": model_facts(models, earlier.version), "trained": False, "alarms": [alarm]}
+    return StepResult(models=[earlier.version], facts=facts)
 
 
 def _too_few(night: NightContext, config: Config) -> str:

@@ -231,10 +231,13 @@ def test_too_many_rejected_rows_refuse_the_night(events, tmp_path, capsys):
     replace(rows.head(rows.height // 2))
     assert nightly(events, tmp_path / "lake") == 4
     assert "quarantine_share" in capsys.readouterr().err
-    assert not (tmp_path / "lake").exists()
+    rejected = pl.read_parquet(tmp_path / "lake/nights/.2026-06-30.partial/quarantine/*.parquet")
+    assert set(rejected["reason"]) == {"no_signup"}
+    assert not (tmp_path / "lake/current").exists()
+    assert list((tmp_path / "lake/restricted/work").iterdir()) == []
 
 
-@pytest.mark.parametrize(("uri", "code"), [("bolt://127.0.0.1:1", 3), ("gopher://127.0.0.1:1", 3)])
+@pytest.mark.parametrize(("uri", "code"), [("bolt://127.0.0.1:1", 3), ("gopher://127.0.0.1:1", 2)])
 def test_a_store_that_does_not_answer_is_told_before_anything_is_written(
     world, tmp_path, capsys, monkeypatch, uri, code
 ):

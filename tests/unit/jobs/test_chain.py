@@ -4,8 +4,10 @@ The steps here are small but do what steps do: the first reads events and leaves
 """
 
 import contextlib
+import dataclasses
 import json
 import secrets
+import shutil
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
@@ -365,3 +367,45 @@ def test_a_step_alone_is_recorded_and_the_night_goes_on_from_it(request_of, ran)
     run_night(request_of(), NightOutcome())
     assert ran == ["gather", "table", "feed"]
     assert (request_of().lake / "current").read_text().strip() == "2026-06-30"
+
+
+def test_another_key_than_the_nights_is_refused_before_anything_is_written(request_of):
+    run_night(request_of(), NightOutcome())
+    for key in ("5b" * 32, None):
+        with pytest.raises(InputError, match="must be the key of the lake's nights"):
+            run_night(request_of(date=date(2026, 7, 1), key=key), NightOutcome())
+    lake = request_of().lake
+    assert not (lake / "restricted" / "key").exists()
+    assert [path.name for path in (lake / "nights").iterdir()] == ["2026-06-30"]
+
+
+def test_raw_values_of_an_abandoned_night_go_with_the_next_complete_one(request_of, steps):
+    def kill(name):
+        raise Killed
+
+    with pytest.raises(Killed):
+        run_night(request_of(date=date(2026, 6, 29), after_step=kill), NightOutcome())
+    work = request_of().lake / "restricted" / "work"
+    assert [path.name for path in work.iterdir()] == ["2026-06-29"]
+    run_night(request_of(), NightOutcome())
+    assert list(work.iterdir()) == []
+
+
+def test_a_step_whose_model_is_gone_is_done_again(request_of, steps, ran):
+    inner = steps["table"].run
+
+    def train(night, config):
+        (night.lake / "models" / "m1").mkdir(parents=True, exist_ok=True)
+        (night.lake / "models" / "m1" / "model.json").write_text("{}")
+        return dataclasses.replace(inner(night, config), models=["m1"])
+
+    def kill(name):
+        if name == "table":
+            raise Killed
+
+    steps["table"].run = train
+    with pytest.raises(Killed):
+        run_night(request_of(after_step=kill), NightOutcome())
+    shutil.rmtree(request_of().lake / "models")
+    run_night(request_of(), NightOutcome())
+    assert ran == ["gather", "table", "table", "feed"]
