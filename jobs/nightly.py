@@ -44,8 +44,8 @@ def run_nightly(
     """
     progress = ConsoleProgress()
     request = NightRequest(
-        events=events,
-        lake=lake,
+        events=events.absolute(),  # a task need not run in the folder that this process runs in
+        lake=lake.absolute(),
         date=day,
         settings=settings,
         progress=progress,
