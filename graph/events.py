@@ -37,10 +37,14 @@ class EventSource:
     warnings: tuple[str, ...]
 
 
-def open_events(folder: Path) -> EventSource:
+def open_events(folder: Path, *, was_read: bool = False) -> EventSource:
     """Finds the tables under `folder` and checks every file against the contract.
 
-    Parquet files are checked by their footers; CSV files are read through once, since a value may fail to parse.
+    Every page is read through once, since one may be torn, and a value may fail to parse or to fit.
+
+    Args:
+        folder: EVENTS.
+        was_read: the pages were read through already; only schemas and headers are looked at again.
 
     Raises:
         InputError: anything does not keep the contract; every fault is listed.
@@ -56,7 +60,7 @@ def open_events(folder: Path) -> EventSource:
     for name, paths in files.items():
         extra: set[str] = set()
         for path in paths:
-            found, unknown = _check_file(TABLES[name], path, path.relative_to(folder).as_posix())
+            found, unknown = _check_file(TABLES[name], path, path.relative_to(folder).as_posix(), was_read)
             faults += found
             extra |= unknown
         warnings += [
@@ -137,7 +141,7 @@ def _missing_tables(folder: Path, files: dict[str, tuple[Path, ...]]) -> list[st
     return faults
 
 
-def _check_file(table: Table, path: Path, shown: str) -> tuple[list[str], set[str]]:
+def _check_file(table: Table, path: Path, shown: str, was_read: bool) -> tuple[list[str], set[str]]:
     """Every fault of one file, and the columns it has beyond the contract."""
     try:
         schema = _file_schema(path)
@@ -152,9 +156,11 @@ def _check_file(table: Table, path: Path, shown: str) -> tuple[list[str], set[st
             _, fault = cast_expr(column, schema[column.name])
             if fault:
                 faults.append(f"column `{table.name}.{column.name}` must be {fault} in `{shown}`")
-    if path.suffix.lower() == ".csv" and not faults:
+    if was_read or faults:
+        return faults, set(schema) - {column.name for column in table.columns}
+    if path.suffix.lower() == ".csv":
         faults += [f"column `{table.name}.{fault} in `{shown}`" for fault in _unparsed(table, path, schema)]
-    if path.suffix.lower() == ".parquet" and not faults:
+    else:
         faults += [f"file `{shown}` cannot be read: {fault}" for fault in _unread(table, path, schema)]
     return faults, set(schema) - {column.name for column in table.columns}
 

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from gnn.examples import latest_outcomes
 from graph.cleaning import clean_table, signup_times
 from graph.errors import GateError, InputError
 from graph.events import EventSource, open_events, scan_table
@@ -39,7 +40,7 @@ def check(plan: NightPlan, config: Config) -> None:
     Raises:
         InputError: `signups` is empty, or the as-of lies before the first of them.
     """
-    scan = scan_table(open_events(plan.events), "signups")
+    scan = scan_table(open_events(plan.events, was_read=True), "signups")  # the chain read it
     known = scan.select((pl.col("known_time") < as_of_of(plan.date)).any()).collect().item()
     if not known:
         raise InputError(_no_signup(scan, as_of_of(plan.date), 0))
@@ -47,7 +48,7 @@ def check(plan: NightPlan, config: Config) -> None:
 
 def run(night: NightContext, config: Config) -> StepResult:
     """Reads the tables; refuses the night where too much is rejected."""
-    source = open_events(night.events)
+    source = open_events(night.events, was_read=True)
     (night.out / "quarantine").mkdir(parents=True, exist_ok=True)
     rest = [name for name in TABLES if name != "signups"]
     tables = ["signups", *rest]
@@ -121,15 +122,11 @@ def _refuse_bad_share(counts: dict[str, dict[str, Any]], limit: float) -> None:
 
 
 def _write_labels(night: NightContext) -> int:
-    """The outcome known last of each account; among those known at once, the one that happened last, then by content."""
+    """The outcome that stands for each account as of the night."""
     outcomes = pl.read_parquet(night.work / EVENTS / "outcomes" / "*.parquet")
-    latest = (
-        outcomes.sort("account_id", "known_time", "event_time", "outcome", "source")
-        .unique("account_id", keep="last", maintain_order=True)
-        .sort("account_id")
-    )
-    write_table(latest, night.out, "labels")
-    return latest.height
+    labels = latest_outcomes(outcomes, night.as_of)
+    write_table(labels, night.out, "labels")
+    return labels.height
 
 
 if __name__ == "__main__":
