@@ -1,10 +1,12 @@
 """Fetches the jars of the local Neo4j: exactly those of `local_store_jars.lock`, each checked by its sha256.
 
 A download that was cut short leaves a short file under the right name; so each jar is checked on every start, and one that
-does not match is fetched once more before it counts as a fault.
+does not match is fetched once more before it counts as a fault. 225 downloads meet a passing fault of the network sooner or
+later, so each is tried again after a while.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ NEO4J_VERSION = "2026.08.1"
 LOCK_FILE = Path(__file__).with_name("local_store_jars.lock")
 _THREADS = 8
 _TIMEOUT_SECONDS = 60
+_WAITS_SECONDS = (1.0, 3.0, 9.0, 27.0)  # before each further try
 
 Progress = Callable[[str, int, int], None]
 
@@ -55,6 +58,7 @@ def fetch_jars(
     jars: Sequence[LockedJar],
     progress: Progress | None = None,
     context: MavenContext | None = None,
+    waits_seconds: Sequence[float] = _WAITS_SECONDS,
 ) -> list[Path]:
     """Brings every jar into `cache` (a Maven repository's layout) and checks it.
 
@@ -63,26 +67,29 @@ def fetch_jars(
         jars: what to fetch.
         progress: called with a text, the jars done and the jars in all.
         context: Maven repositories to ask; Maven Central by default.
+        waits_seconds: how long to wait before each further try when the network fails.
 
     Returns:
         Path of each jar, in the order of `jars`.
 
     Raises:
-        StoreError: no network, a jar that the repository lacks, or one whose sha256 differs twice.
+        StoreError: no network through all tries, a jar that the repository lacks, or one whose sha256 differs twice.
     """
     cache.mkdir(parents=True, exist_ok=True)
     maven = context or MavenContext(repo_cache=cache, timeout=_TIMEOUT_SECONDS)
     with FileLock(cache / ".lock"), ThreadPoolExecutor(_THREADS) as pool:
         paths: list[Path] = []
-        for path in _in_order(pool, maven, jars):
+        for path in _in_order(pool, maven, jars, waits_seconds):
             paths.append(path)
             if progress:
                 progress("fetching Neo4j", len(paths), len(jars))
     return paths
 
 
-def _in_order(pool: ThreadPoolExecutor, maven: MavenContext, jars: Sequence[LockedJar]) -> Iterator[Path]:
-    tasks = [pool.submit(_fetch, maven, jar) for jar in jars]
+def _in_order(
+    pool: ThreadPoolExecutor, maven: MavenContext, jars: Sequence[LockedJar], waits_seconds: Sequence[float]
+) -> Iterator[Path]:
+    tasks = [pool.submit(_fetch, maven, jar, waits_seconds) for jar in jars]
     try:
         for task in tasks:
             yield task.result()
@@ -91,17 +98,9 @@ def _in_order(pool: ThreadPoolExecutor, maven: MavenContext, jars: Sequence[Lock
             task.cancel()
 
 
-def _fetch(maven: MavenContext, jar: LockedJar) -> Path:
-    group, name, version, *classifier = jar.coordinate.split(":")
-    artifact = maven.project(group, name).at_version(version).artifact(*classifier)
+def _fetch(maven: MavenContext, jar: LockedJar, waits_seconds: Sequence[float]) -> Path:
     for _ in range(2):
-        try:
-            path = Path(artifact.resolve())
-        except (requests.RequestException, OSError, RuntimeError) as error:
-            raise StoreError(
-                f"`{jar.coordinate}` must be to be had from the Maven repository; got {type(error).__name__}. "
-                "Check the network and run `ringlight store start` again: what has arrived is kept."
-            ) from error
+        path = _resolve(maven, jar, waits_seconds)
         if _sha256(path) == jar.sha256:
             return path
         path.unlink()
@@ -109,6 +108,24 @@ def _fetch(maven: MavenContext, jar: LockedJar) -> Path:
         f"`{jar.coordinate}` must have the sha256 {jar.sha256[:16]}... that jobs/local_store_jars.lock names; got another "
         "twice. Something between here and the Maven repository changes files: fetch from elsewhere."
     )
+
+
+def _resolve(maven: MavenContext, jar: LockedJar, waits_seconds: Sequence[float]) -> Path:
+    """The jar's file, downloaded if need be; a fault of the network is waited out, an answer that refuses is not."""
+    group, name, version, *classifier = jar.coordinate.split(":")
+    artifact = maven.project(group, name).at_version(version).artifact(*classifier)
+    waits = list(waits_seconds)
+    while True:
+        try:
+            return Path(artifact.resolve())
+        except (requests.RequestException, OSError, RuntimeError) as error:
+            if waits and isinstance(error, requests.ConnectionError | requests.Timeout):
+                time.sleep(waits.pop(0))
+                continue
+            raise StoreError(
+                f"`{jar.coordinate}` must be to be had from the Maven repository; got {type(error).__name__}. "
+                "Check the network and run `ringlight store start` again: what has arrived is kept."
+            ) from error
 
 
 def _sha256(path: Path) -> str:

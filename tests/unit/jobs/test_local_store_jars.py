@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import socket
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -100,7 +101,28 @@ def test_without_a_network_the_remedy_is_told(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     nobody = MavenContext(repo_cache=cache, remote_repos={"test": "http://127.0.0.1:1"}, timeout=2)
     with pytest.raises(StoreError, match="Check the network"):
-        fetch_jars(cache, [jar], context=nobody)
+        fetch_jars(cache, [jar], context=nobody, waits_seconds=(0,))
+
+
+def test_a_network_that_fails_for_a_moment_is_tried_again(repository: tuple[Path, str], tmp_path: Path) -> None:
+    folder, address = repository
+    jar = published(folder, "a", b"patient")
+    cache = tmp_path / "cache"
+    maven = MavenContext(repo_cache=cache, remote_repos={"test": address}, timeout=2)
+    with pytest.MonkeyPatch.context() as patch:
+        connect = socket.socket.connect
+        refusals = iter(range(2))
+
+        def refuse_twice(self: socket.socket, place: tuple[str, int]) -> None:
+            if next(refusals, None) is not None:
+                raise ConnectionRefusedError(111, "refused")
+            connect(self, place)
+
+        patch.setattr(socket.socket, "connect", refuse_twice)
+        with pytest.raises(StoreError, match="Check the network"):
+            fetch_jars(cache, [jar], context=maven, waits_seconds=())
+        (path,) = fetch_jars(cache, [jar], context=maven, waits_seconds=(0, 0))
+    assert path.read_bytes() == b"patient"
 
 
 def test_the_lock_names_each_jar_once_with_its_hash() -> None:
