@@ -3,6 +3,8 @@
 Training calls it for earlier cut-offs; tests hold the partitioned night against it.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -10,11 +12,14 @@ import polars as pl
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories, build_identities
 from graph.cleaning import EARLIEST_BEFORE_SIGNUP, signup_times
 from graph.clusters import build_clusters
-from graph.links import build_links, number_identifiers
-from graph.pairs import build_evidence, merge_evidence
-from graph.snapshot import Events, Snapshot
+from graph.links import build_links, name_identifiers, number_links
+from graph.marks import MARK_SCHEMA, build_marks, changed_accounts, stale_accounts
+from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
+from graph.sightings import build_sightings
+from graph.snapshot import SNAPSHOT_SCHEMAS, Events, Snapshot
+from graph.update import carry_evidence, carry_pairs, merge_links, update_clusters, update_links
 
-__all__ = ["build_snapshot", "events_before"]
+__all__ = ["Linkage", "build_linkage", "build_snapshot", "events_before"]
 
 
 def events_before(events: Events, as_of: datetime) -> dict[str, pl.DataFrame]:
@@ -43,11 +48,72 @@ def build_snapshot(events: Events, sightings: pl.DataFrame, as_of: datetime, key
     known = events_before(events, as_of)
     signups = signup_times(known["signups"])
     seen = _of_known_accounts(sightings.filter(pl.col("known_time") < as_of), signups)
-    links_by_name = build_links(seen)
-    histories = build_histories({name: known[name] for name in HISTORY_TABLES})
-    accounts = build_accounts(known, histories, links_by_name, key)
+    names, held = name_identifiers(build_links(seen))
+    accounts = build_accounts(signups, known["profiles"].lazy(), _histories_of(known), held.lazy(), key)
     accounts = accounts.with_columns(build_identities(known, accounts))
-    identifiers, links = number_identifiers(links_by_name, accounts)
-    pairs = merge_evidence(build_evidence(links, identifiers), identifiers)
+    numbered = number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
+    pairs = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     clusters = build_clusters(pairs, accounts.height, seed)
-    return Snapshot(as_of, accounts, identifiers, links, pairs, clusters)
+    return Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, clusters)
+
+
+def _histories_of(events: Events) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """`build_histories` of the accounts that a frame names."""
+
+    def histories(accounts: pl.DataFrame) -> pl.DataFrame:
+        return build_histories(
+            {name: events[name].join(accounts, on="account_id", how="semi") for name in HISTORY_TABLES}
+        )
+
+    return histories
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """A snapshot with what the next one can take over.
+
+    Attributes:
+        snapshot: the graph as of its cut-off.
+        evidence: as `graph.pairs.build_evidence` gives it.
+        marks: as `graph.marks.build_marks` gives them.
+    """
+
+    snapshot: Snapshot
+    evidence: pl.DataFrame
+    marks: pl.DataFrame
+
+
+def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: Linkage | None = None) -> Linkage:
+    """The graph as of a cut-off, brought up to date from an earlier one: the same as `build_snapshot`, at the cost of what changed.
+
+    Args:
+        events: clean events known before `as_of`.
+        before: what this gave for an earlier cut-off, whatever came, went or changed since; None builds all anew.
+    """
+    marks = build_marks(events)
+    if before is None:
+        before = _nothing(as_of)
+    old = before.snapshot
+    changed = changed_accounts(before.marks, marks)
+    own = {name: frame.filter(pl.col("account_id").is_in(changed.implode())) for name, frame in events.items()}
+    fresh = build_links(build_sightings(own, key))
+    merged = merge_links(old.accounts, old.identifiers, old.links, stale_accounts(before.marks, marks), fresh)
+    signups = signup_times(events["signups"])
+    accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links(), key)
+    accounts = accounts.with_columns(build_identities(events, accounts))
+    numbered, change = update_links(merged, old.identifiers, accounts)
+    kept, lost = carry_evidence(before.evidence, change)
+    touched = numbered.identifiers.filter(change.identifiers["is_touched"])
+    found = build_evidence(numbered.links, touched)
+    evidence = pl.concat([kept, found]).sort("account_a", "account_b", "identifier")
+    again = pl.concat([lost, found.select("account_a", "account_b")]).unique()
+    merged_pairs = merge_evidence(evidence.join(again, on=["account_a", "account_b"], how="semi"), numbered.identifiers)
+    pairs, dirty = carry_pairs(old.pairs, again, merged_pairs, change)
+    clusters = update_clusters(pairs, old.clusters, dirty, change, seed)
+    return Linkage(Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, clusters), evidence, marks)
+
+
+def _nothing(as_of: datetime) -> Linkage:
+    """The linkage of no events."""
+    empty = Snapshot(as_of, **{name: pl.DataFrame(schema=schema) for name, schema in SNAPSHOT_SCHEMAS.items()})
+    return Linkage(empty, pl.DataFrame(schema=EVIDENCE_SCHEMA), pl.DataFrame(schema=MARK_SCHEMA))

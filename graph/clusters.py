@@ -25,7 +25,13 @@ RESOLUTION = 0.02
 ITERATIONS = 4
 
 
-def build_clusters(pairs: pl.DataFrame, n_accounts: int, seed: int) -> pl.DataFrame:
+def build_clusters(
+    pairs: pl.DataFrame,
+    n_accounts: int,
+    seed: int,
+    was: pl.Series | None = None,
+    is_dirty: NDArray[np.bool_] | None = None,
+) -> pl.DataFrame:
     """Groups the accounts that evidence ties together.
 
     Each component is refined by itself, with its own numbering, so that what happens elsewhere cannot change it.
@@ -34,6 +40,8 @@ def build_clusters(pairs: pl.DataFrame, n_accounts: int, seed: int) -> pl.DataFr
         pairs: account_a, account_b, weight_bits, ties.
         n_accounts: accounts are 0..n_accounts-1.
         seed: of Leiden's order of visits.
+        was: i32, each account's cluster of an earlier night, if those are to be taken over (see `graph.update`).
+        is_dirty: bool[n_accounts], accounts whose components are refined anew; needed with `was`.
 
     Returns:
         account, component, cluster, each i32, one row an account, sorted; both dense, numbered by smallest account.
@@ -43,7 +51,9 @@ def build_clusters(pairs: pl.DataFrame, n_accounts: int, seed: int) -> pl.DataFr
     source, target = ties["account_a"].to_numpy(), ties["account_b"].to_numpy()
     component = connected_components(n_accounts, source, target)
     weight = np.minimum(ties["weight_bits"].to_numpy() / (FULL_TIE_SHARE * ceiling), 1.0)
-    cluster = _refine(component, source, target, weight, seed)
+    leader = _lead(component) if was is None or is_dirty is None else _lead_as_before(component, was, is_dirty)
+    anew = np.ones(n_accounts, dtype=np.bool_) if is_dirty is None else is_dirty
+    cluster = _refine(component, source, target, weight, leader, anew, seed)
     return pl.DataFrame(
         {"account": np.arange(n_accounts, dtype=np.int32), "component": component, "cluster": cluster},
         schema={"account": pl.Int32, "component": pl.Int32, "cluster": pl.Int32},
@@ -55,9 +65,15 @@ def _refine(
     source: NDArray[np.int32],
     target: NDArray[np.int32],
     weight: NDArray[np.float64],
+    leader: NDArray[np.int64],
+    is_dirty: NDArray[np.bool_],
     seed: int,
 ) -> NDArray[np.int32]:
-    """Parts every large component; returns dense cluster numbers by smallest account."""
+    """Parts every large component that has a dirty account; returns dense cluster numbers by smallest account.
+
+    Args:
+        leader: int64[n], the smallest account of each account's cluster where its component is not parted.
+    """
     n_accounts = component.shape[0]
     members = np.argsort(component, kind="stable")
     starts = np.searchsorted(component[members], np.arange(component.max(initial=-1) + 2))
@@ -65,8 +81,8 @@ def _refine(
     edge_starts = np.searchsorted(component[source][edges], np.arange(starts.shape[0]))
     place = np.empty(n_accounts, dtype=np.int32)
     place[members] = np.arange(n_accounts) - starts[component[members]]
-    leader = members[starts[component]] if n_accounts else members  # the smallest account of the component
-    for number in np.flatnonzero(np.diff(starts) > REFINE_ABOVE):
+    n_dirty = np.bincount(component, weights=is_dirty, minlength=starts.shape[0] - 1)
+    for number in np.flatnonzero((np.diff(starts) > REFINE_ABOVE) & (n_dirty > 0)):
         own = members[starts[number] : starts[number + 1]]
         mine = edges[edge_starts[number] : edge_starts[number + 1]]
         parts = _part(own.shape[0], place[source[mine]], place[target[mine]], weight[mine], seed)
@@ -74,6 +90,23 @@ def _refine(
         np.minimum.at(first, parts, np.arange(own.shape[0]))
         leader[own] = own[first[parts]]
     return np.unique(leader, return_inverse=True)[1].astype(np.int32)
+
+
+def _lead(groups: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The first account of each account's group, int64[n]."""
+    _, first, place = np.unique(groups, return_index=True, return_inverse=True)
+    leader: NDArray[np.int64] = first[place]
+    return leader
+
+
+def _lead_as_before(component: NDArray[np.int32], was: pl.Series, is_dirty: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Leaders of components, and of the clusters as they were where no account of the component is dirty."""
+    leader = _lead(component)
+    dirty = np.zeros(component.max(initial=-1) + 1, dtype=np.bool_)
+    dirty[component[is_dirty]] = True
+    clean = np.flatnonzero(~dirty[component])
+    leader[clean] = clean[_lead(was.fill_null(-1).to_numpy()[clean])]
+    return leader
 
 
 def _part(

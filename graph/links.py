@@ -1,14 +1,41 @@
 """Links: which account was seen with which identifier, from when to when, how often; and how rare each identifier is."""
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from graph.numbering import dense_numbers, first_rows, group_rows, order_identifiers, order_rows, total_holders
 from graph.schema import IDENTIFIERS
 
-__all__ = ["LINK_COLUMNS", "build_links", "number_identifiers", "rarity_ceiling"]
+__all__ = [
+    "LINK_COLUMNS",
+    "Numbered",
+    "build_links",
+    "name_identifiers",
+    "number_identifiers",
+    "number_links",
+    "rarity_ceiling",
+]
 
 LINK_COLUMNS = ("first_seen", "last_seen", "n_events")
+_TYPES = pl.Enum(sorted(IDENTIFIERS))
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Links with their final numbers.
+
+    Attributes:
+        identifiers, links: as `graph.snapshot.Snapshot` describes them.
+        order: int64[m], the provisional number of each identifier.
+    """
+
+    identifiers: pl.DataFrame
+    links: pl.DataFrame
+    order: NDArray[np.int64]
 
 
 def build_links(sightings: pl.DataFrame) -> pl.DataFrame:
@@ -36,56 +63,83 @@ def rarity_ceiling(n_accounts: int) -> float:
     return float(math.ceil(math.log2(max(n_accounts, 2))))
 
 
-def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def name_identifiers(links: pl.DataFrame, known: pl.DataFrame | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Gives identifiers provisional numbers, so that their hashes are left behind.
+
+    Args:
+        links: as `build_links` gives them.
+        known: identifier_type, hash of identifiers that keep the numbers 0..m-1; None for none.
+
+    Returns:
+        names (identifier_type, hash; the row is the provisional number, the known ones first), and the links with their
+        `identifier` as a provisional number, i32, and without the hash.
+    """
+    columns = ["identifier_type", "hash"]
+    named = links.select("identifier_type", hash="identifier")
+    known = named.clear() if known is None else known.select(columns)
+    both = pl.concat([known, named])
+    numbers = dense_numbers(*both.get_columns())
+    own = pl.Series("identifier", numbers[known.height :], dtype=pl.Int32)
+    return both[first_rows(numbers)], links.with_columns(own)
+
+
+def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
+    """Both at once, for links of all accounts as `build_links` gives them; see `name_identifiers` and `number_links`.
+
+    Args:
+        accounts: account, account_id, identity (see `graph.snapshot.Snapshot`).
+    """
+    names, held = name_identifiers(links)
+    return number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
+
+
+def number_links(names: pl.DataFrame, links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
     """Numbers identifiers by their history, and says how many hold each.
 
     The order is that of the first account that holds it, then type and times; the keyed hash parts only what is equal in all
     of it, so that another key or other names change no number that matters.
 
     Args:
-        links: as `build_links` gives them, of all accounts.
-        accounts: account, account_id, identity (see `graph.snapshot.Snapshot`).
-
-    Returns:
-        identifiers and links, each as `graph.snapshot.Snapshot` describes them.
+        names: as `name_identifiers` gives them; those that no link has are left out.
+        links: account i32 (see `graph.snapshot.Snapshot`), identifier i32 (a row of `names`), first_seen, last_seen, n_events.
+        accounts: account, identity.
     """
-    caps = pl.DataFrame({"identifier_type": list(IDENTIFIERS), "cap": [kind.cap for kind in IDENTIFIERS.values()]})
-    held = links.join(accounts.select("account", "account_id", "identity"), on="account_id")
-    ceiling = rarity_ceiling(accounts.height)
-    identifiers = (
-        held.group_by("identifier_type", "identifier")
-        .agg(
-            n_accounts=pl.len().cast(pl.Int64),
-            n_identities=pl.col("identity").n_unique().cast(pl.Int64),
-            first_account=pl.col("account").min(),
-            account_sum=pl.col("account").cast(pl.Int64).sum(),
-            first=pl.col("first_seen").min(),
-            last=pl.col("last_seen").max(),
-            n_events=pl.col("n_events").sum(),
-        )
-        .join(caps, on="identifier_type")
-        .sort(
-            "first_account", "identifier_type", "first", "last", "n_accounts", "account_sum", "n_events", "identifier"
-        )
-        .with_columns(is_hub=pl.col("n_accounts") > pl.col("cap"))
-        .select(
-            pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier_number"),
-            "identifier_type",
-            pl.col("identifier").alias("hash"),
-            "n_accounts",
-            "n_identities",
-            "is_hub",
-            weight=pl.when(pl.col("is_hub"))
-            .then(0.0)
-            .otherwise(ceiling - pl.col("n_accounts").cast(pl.Float64).log(2)),
-        )
+    account = links["account"].to_numpy()
+    by_account = group_rows(account, accounts.height)[1]
+    links = links[by_account]
+    account, identifier = account[by_account], links["identifier"].to_numpy()
+    first, last = (links[name].dt.epoch("us").to_numpy() for name in LINK_COLUMNS[:2])
+    starts, rows = group_rows(identifier, names.height)
+    n_accounts, n_identities, earliest, latest, n_events = total_holders(
+        starts, rows, account, accounts["identity"].to_numpy(), first, last, links["n_events"].to_numpy()
     )
-    numbered = (
-        held.join(
-            identifiers.select("identifier_number", "identifier_type", identifier="hash"),
-            on=["identifier_type", "identifier"],
-        )
-        .select("account", pl.col("identifier_number").alias("identifier"), *LINK_COLUMNS)
-        .sort("account", "identifier")
+    kind = names["identifier_type"].cast(_TYPES).to_physical().cast(pl.Int64).to_numpy()
+    keys = np.column_stack((kind, earliest, latest, n_accounts, n_events))
+    order = order_identifiers(starts, rows, account, keys, accounts.height, names["hash"])
+    identifiers = _describe(names[order], n_accounts[order], n_identities[order], rarity_ceiling(accounts.height))
+    final = np.full(names.height, -1, dtype=np.int32)
+    final[order] = np.arange(order.shape[0], dtype=np.int32)
+    numbered = links.select("account", *LINK_COLUMNS).insert_column(1, pl.Series("identifier", final[identifier]))
+    return Numbered(
+        identifiers, numbered[order_rows(account, final[identifier], accounts.height, order.shape[0])], order
     )
-    return identifiers.rename({"identifier_number": "identifier"}), numbered
+
+
+def _describe(
+    names: pl.DataFrame, n_accounts: NDArray[np.int64], n_identities: NDArray[np.int64], ceiling: float
+) -> pl.DataFrame:
+    """The snapshot's identifiers, in their final order."""
+    caps = {label: kind.cap for label, kind in IDENTIFIERS.items()}
+    counted = names.with_columns(n_accounts=pl.Series(n_accounts), n_identities=pl.Series(n_identities)).with_columns(
+        is_hub=pl.col("n_accounts") > pl.col("identifier_type").replace_strict(caps, return_dtype=pl.Int64)
+    )
+    rarity = ceiling - pl.col("n_accounts").cast(pl.Float64).log(2)
+    return counted.select(
+        pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
+        "identifier_type",
+        "hash",
+        "n_accounts",
+        "n_identities",
+        "is_hub",
+        weight=pl.when("is_hub").then(0.0).otherwise(rarity),
+    )

@@ -1,13 +1,16 @@
 """The graph as of a cut-off: what `links`, `pairs` and `clusters` make of the events known by then."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
-__all__ = ["Events", "Snapshot", "read_snapshot", "write_snapshot"]
+from graph.lake import EVIDENCE
+from graph.schema import UTC_TIME
+
+__all__ = ["SNAPSHOT_SCHEMAS", "Events", "Snapshot", "read_snapshot", "write_snapshot"]
 
 Events = Mapping[str, pl.DataFrame]
 
@@ -42,7 +45,34 @@ class Snapshot:
     clusters: pl.DataFrame
 
 
-_FRAMES = tuple(field.name for field in fields(Snapshot) if field.name != "as_of")
+SNAPSHOT_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
+    "accounts": {"account": pl.Int32(), "account_id": pl.String(), "signup_time": UTC_TIME, "identity": pl.Int32()},
+    "identifiers": {
+        "identifier": pl.Int32(),
+        "identifier_type": pl.String(),
+        "hash": pl.String(),
+        "n_accounts": pl.Int64(),
+        "n_identities": pl.Int64(),
+        "is_hub": pl.Boolean(),
+        "weight": pl.Float64(),
+    },
+    "links": {
+        "account": pl.Int32(),
+        "identifier": pl.Int32(),
+        "first_seen": UTC_TIME,
+        "last_seen": UTC_TIME,
+        "n_events": pl.Int64(),
+    },
+    "pairs": {
+        "account_a": pl.Int32(),
+        "account_b": pl.Int32(),
+        "weight_bits": pl.Float64(),
+        "ties": pl.Boolean(),
+        "evidence": EVIDENCE,
+    },
+    "clusters": {"account": pl.Int32(), "component": pl.Int32(), "cluster": pl.Int32()},
+}
+_FRAMES = tuple(SNAPSHOT_SCHEMAS)
 
 
 def write_snapshot(snapshot: Snapshot, folder: Path) -> None:

@@ -12,7 +12,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -21,7 +21,7 @@ from typing import Any
 
 from graph.errors import GateError, InputError
 from graph.events import open_events
-from graph.lake import list_nights, night_folder
+from graph.lake import Night, list_nights, night_folder
 from jobs.files import delete, write_json, write_whole
 from jobs.key import fingerprint_key, lake_key, make_private_folder
 from jobs.lock import hold_lake
@@ -37,6 +37,7 @@ from jobs.manifest import (
 from jobs.memory import PeakMemory
 from jobs.night import NightContext, NightPlan, Progress, Step, StepResult
 from jobs.settings import Settings
+from jobs.state import find_state, keep_state
 from jobs.steps import STEPS, load_step, order_steps
 
 __all__ = ["NightOutcome", "NightRequest", "run_night"]
@@ -54,6 +55,7 @@ class NightRequest:
         session: opens Ray for the time of the steps.
         without: steps to leave out (`store` for --no-store).
         force: run again even though the night is complete.
+        is_full: make the linkage anew, without what the night before left; the result is the same.
         set_current: let `current` move back to this night.
         only: the one step to run, on what earlier ones left; the night is not published.
         steps: the steps by name; the registry's unless told otherwise.
@@ -70,6 +72,7 @@ class NightRequest:
     key: str | None = None
     without: frozenset[str] = frozenset()
     force: bool = False
+    is_full: bool = False
     set_current: bool = False
     only: str | None = None
     steps: Mapping[str, Step] | None = None
@@ -145,6 +148,9 @@ def _run_held(
         key=key,
         settings=request.settings,
         previous=previous,
+        state=None
+        if request.is_full
+        else find_state(request.lake, previous, inputs.key, request.settings.n_partitions),
         progress=request.progress,
     )
     marks = _marks(Manifest(inputs), steps, request.settings)
@@ -169,7 +175,7 @@ def _run_held(
         raise
     if request.only:
         return
-    _publish(night, final)
+    _publish(night, final, [name for result in outcome.results.values() for name in result.state])
     outcome.folder = final
     _set_current(request)
 
@@ -305,6 +311,7 @@ def _plain(result: StepResult) -> StepResult:
         rows=dict(sorted(result.rows.items())),
         outputs=sorted(result.outputs),
         intermediates=sorted(result.intermediates),
+        state=sorted(result.state),
         models=sorted(result.models),
         facts=json.loads(json.dumps(_finite(result.facts), sort_keys=True, allow_nan=False)),
     )
@@ -377,13 +384,14 @@ def _recover(lake: Path) -> None:
             delete(work)
 
 
-def _publish(night: NightContext, final: Path) -> None:
-    """Makes the partial folder the night; an older edition of it stands until then."""
+def _publish(night: NightContext, final: Path, state: Iterable[str]) -> None:
+    """Makes the partial folder the night, and its state the next one's start; an older edition stands until then."""
     old = final.with_name(f".{final.name}.old")
     if final.exists():
         final.rename(old)
     night.out.rename(final)
     delete(old)
+    keep_state(night.lake, Night(final, night.date), night.work, state, fingerprint_key(night.key), night.n_partitions)
     delete(night.work)
     for work in night.work.parent.iterdir():  # raw values of earlier nights that were begun and never ended
         if work.name < night.work.name:

@@ -102,6 +102,12 @@ def nightly(
     capacity: Annotated[int | None, typer.Option(help="Cases that investigators review in a day.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all that is drawn.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Run again even though the night is complete.")] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Make links, pairs and clusters anew, not from the night before; the result is the same."
+        ),
+    ] = False,
     set_current: Annotated[
         bool, typer.Option("--set-current", help="Let LAKE/current move back to this night.")
     ] = False,
@@ -140,6 +146,7 @@ def nightly(
         address=address,
         without=frozenset({"store"} if no_store else ()),
         force=force,
+        is_full=full,
         set_current=set_current,
     )
 

@@ -122,6 +122,7 @@ class Manifest:
             "outputs": hash_tree(out, list(result.outputs)),
             "output_names": list(result.outputs),
             "intermediate_names": list(result.intermediates),
+            "state_names": list(result.state),
             "models": list(result.models),
             "facts": dict(result.facts),
         }
@@ -150,6 +151,7 @@ class Manifest:
             rows=step["rows"],
             outputs=step["output_names"],
             intermediates=step["intermediate_names"],
+            state=step["state_names"],
             models=step["models"],
             facts=step["facts"],
         )

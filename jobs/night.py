@@ -84,6 +84,8 @@ class StepResult:
         rows: row counts by the output's name, for manifest and report.
         outputs: files or folders that it wrote, relative to `NightContext.out`; they stay with the night.
         intermediates: the same relative to `NightContext.work`; they may hold raw values and go when the night is complete.
+        state: of `intermediates`, those that the next night updates from; they hold no raw values, and move to LAKE/state/ when the
+            night is complete.
         models: folders of LAKE/models/ that it wrote or uses, by version.
         facts: what else the manifest and the report should tell: JSON values, the same in equal runs (no times, no paths).
     """
@@ -91,6 +93,7 @@ class StepResult:
     rows: Mapping[str, int] = field(default_factory=dict)
     outputs: Sequence[str] = ()
     intermediates: Sequence[str] = ()
+    state: Sequence[str] = ()
     models: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -123,6 +126,8 @@ class NightContext:
         key: key of the identifiers' hashes, hex.
         settings: all settings; a step's own are handed to `run`.
         previous: the latest complete night with an earlier as-of.
+        state: LAKE/state/<date>, what the previous night left to update from; None where it is not at hand, or was left by
+            other code: then all is made anew, with the same result.
         results: what the steps before left, by name.
         progress: for the person who waits.
     """
@@ -135,6 +140,7 @@ class NightContext:
     key: str = field(repr=False)
     settings: "Settings"
     previous: Night | None = None
+    state: Path | None = None
     results: Mapping[str, StepResult] = field(default_factory=dict)
     progress: Progress = field(default_factory=SilentProgress, compare=False)
 

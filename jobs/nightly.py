@@ -29,6 +29,7 @@ def run_nightly(
     address: str | None = None,
     without: frozenset[str] = frozenset(),
     force: bool = False,
+    is_full: bool = False,
     set_current: bool = False,
     only: str | None = None,
 ) -> NightOutcome:
@@ -54,6 +55,7 @@ def run_nightly(
         key=os.environ.get(KEY_VARIABLE),
         without=without,
         force=force,
+        is_full=is_full,
         set_current=set_current,
         only=only,
     )

@@ -11,10 +11,12 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
-from graph.clusters import build_clusters
 from graph.lake import Night, write_table
 from graph.lineage import build_lineage, name_clusters
+from graph.snapshot import SNAPSHOT_SCHEMAS
+from graph.update import update_clusters
 from jobs.night import NightContext, StepConfig, StepResult
+from jobs.steps.links import read_change
 from jobs.tasks import run_task
 
 __all__ = ["Config", "run"]
@@ -33,7 +35,7 @@ class Config(StepConfig):
 
 def run(night: NightContext, config: Config) -> StepResult:
     """The clusters of all accounts; an alarm, but no refusal, where one is too large."""
-    facts = run_task(_cluster, night.work, night.out, night.previous, night.as_of, night.key, night.seed)
+    facts = run_task(_cluster, night.work, night.out, night.previous, night.state, night.as_of, night.key, night.seed)
     alarms = []
     if facts["n_accounts"] >= SMALLEST_WORLD and facts["largest_share"] > config.largest_share:
         alarms.append(
@@ -45,14 +47,21 @@ def run(night: NightContext, config: Config) -> StepResult:
         rows={"clusters": facts["n_clusters"], "lineage": facts["n_lineage"]},
         outputs=["clusters.parquet", "lineage.parquet"],
         intermediates=["snapshot/clusters.parquet", "cluster_names.parquet"],
+        state=["snapshot/clusters.parquet"],
         facts=facts | {"alarms": alarms},
     )
 
 
-def _cluster(work: Path, out: Path, previous: Night | None, as_of: datetime, key: str, seed: int) -> dict[str, Any]:
+def _cluster(
+    work: Path, out: Path, previous: Night | None, state: Path | None, as_of: datetime, key: str, seed: int
+) -> dict[str, Any]:
     accounts = pl.read_parquet(work / "snapshot/accounts.parquet")
     pairs = pl.read_parquet(work / "snapshot/pairs.parquet", columns=["account_a", "account_b", "weight_bits", "ties"])
-    clusters = build_clusters(pairs, accounts.height, seed)
+    old = pl.DataFrame(schema=SNAPSHOT_SCHEMAS["clusters"])
+    if state is not None:
+        old = pl.read_parquet(state / "snapshot/clusters.parquet")
+    dirty = pl.read_parquet(work / "dirty.parquet")["account"]
+    clusters = update_clusters(pairs, old, dirty, read_change(work), seed)
     clusters.write_parquet(work / "snapshot/clusters.parquet", compression="lz4")
     before = previous.read("clusters") if previous else None
     named = name_clusters(clusters, accounts, before, as_of, key)

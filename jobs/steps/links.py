@@ -1,26 +1,39 @@
 """Links: sightings by partition of accounts, then accounts and identifiers numbered once.
 
-work/sightings/<partition>.parquet, work/links/<partition>.parquet
+After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
+
+work/marks/<partition>.parquet, work/links/<partition>.parquet (of changed accounts)
+work/sightings/<partition>.parquet (where all are made anew)
 work/snapshot/{accounts,identifiers,links}.parquet
+work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
+work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
 out/links.parquet, out/identities.parquet
 """
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories, build_identities
+from graph.cleaning import signup_times
 from graph.lake import write_table
 from graph.lineage import name_groups
-from graph.links import build_links, number_identifiers
+from graph.links import build_links
+from graph.marks import MARK_SCHEMA, build_marks, changed_accounts, stale_accounts
+from graph.numbering import order_rows
 from graph.partitions import read_partitioned_events
 from graph.sightings import build_sightings
+from graph.snapshot import SNAPSHOT_SCHEMAS
+from graph.update import Change, merge_links, update_links
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import map_tasks, run_task
 
-__all__ = ["Config", "run"]
+__all__ = ["Config", "read_change", "run"]
 
 READS = ("ingest",)
+SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
+FOLDERS = ("marks", "sightings", "links", "snapshot", "change", "holders")
 
 
 class Config(StepConfig):
@@ -29,49 +42,75 @@ class Config(StepConfig):
 
 def run(night: NightContext, config: Config) -> StepResult:
     """Links of all accounts, and the snapshot's numbering."""
-    for folder in ("sightings", "histories", "links", "snapshot"):
+    for folder in FOLDERS:
         (night.work / folder).mkdir(parents=True, exist_ok=True)
-    partitions = [(partition, night.work, night.key) for partition in range(night.n_partitions)]
-    map_tasks(_link_partition, partitions, progress=night.progress, label="links")
-    rows = run_task(_number, night.work, night.out, night.key, n_cpus=1, progress=night.progress, label="numbering")
+    partitions = [(partition, night.work, night.state, night.key) for partition in range(night.n_partitions)]
+    counts = map_tasks(_link_partition, partitions, progress=night.progress, label="links")
+    if night.state is not None:
+        changed, known = (sum(column) for column in zip(*counts, strict=True))
+        night.progress.say(f"  {changed:,} of {known:,} accounts changed since {night.state.name}")
+    rows = run_task(_number, night.work, night.out, night.state, night.key, night.n_partitions, label="numbering")
     return StepResult(
         rows=rows,
         outputs=["links.parquet", "identities.parquet"],
-        intermediates=[
-            "sightings",
-            "histories",
-            "links",
-            "snapshot/accounts.parquet",
-            "snapshot/identifiers.parquet",
-            "snapshot/links.parquet",
-        ],
+        intermediates=["marks", "sightings", "links", "change", "holders", "joining.parquet", *SNAPSHOT],
+        state=["marks", *SNAPSHOT],
     )
 
 
-def _link_partition(partition: int, work: Path, key: str) -> None:
+def _link_partition(partition: int, work: Path, state: Path | None, key: str) -> tuple[int, int]:
+    """How many accounts of the partition changed, and how many there are."""
     events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
-    build_histories(events).write_parquet(work / "histories" / f"{partition}.parquet", compression="lz4")
+    marks = build_marks(events)
+    marks.write_parquet(work / "marks" / f"{partition}.parquet", compression="lz4")
+    changed = marks["account_id"]
+    if state is not None:
+        changed = changed_accounts(pl.read_parquet(state / "marks" / f"{partition}.parquet"), marks)
+        events = {name: rows.filter(pl.col("account_id").is_in(changed.implode())) for name, rows in events.items()}
     sightings = build_sightings(events, key)
-    sightings.write_parquet(work / "sightings" / f"{partition}.parquet", compression="lz4")
-    build_links(sightings).write_parquet(work / "links" / f"{partition}.parquet", compression="lz4")
+    if state is None:
+        sightings.write_parquet(work / "sightings" / f"{partition}.parquet", compression="lz4")
+    links = build_links(sightings)
+    links.write_parquet(work / "links" / f"{partition}.parquet", compression="lz4")
+    return changed.len(), marks.height
 
 
-def _number(work: Path, out: Path, key: str) -> dict[str, int]:
-    events = read_partitioned_events(work / "events", ("signups", "profiles"))
-    links_by_name = pl.read_parquet(work / "links" / "*.parquet")
-    accounts = build_accounts(events, pl.read_parquet(work / "histories" / "*.parquet"), links_by_name, key)
-    accounts = accounts.with_columns(build_identities(events, accounts))
-    identifiers, links = number_identifiers(links_by_name, accounts)
+def read_change(work: Path) -> Change:
+    """What the links step found to have changed since the night before."""
+    return Change(*(pl.read_parquet(work / "change" / f"{name}.parquet") for name in ("accounts", "identifiers")))
+
+
+def _before(state: Path | None, table: str) -> pl.DataFrame:
+    """A table of the snapshot of the night before, empty without one."""
+    if state is None:
+        return pl.DataFrame(schema=SNAPSHOT_SCHEMAS[table])
+    return pl.read_parquet(state / "snapshot" / f"{table}.parquet")
+
+
+def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: int) -> dict[str, int]:
+    events = {name: pl.scan_parquet(work / "events" / name / "*.parquet") for name in HISTORY_TABLES}
+    marks = pl.read_parquet(work / "marks/*.parquet")
+    marks_before = pl.read_parquet(state / "marks/*.parquet") if state else pl.DataFrame(schema=MARK_SCHEMA)
+    fresh = pl.read_parquet(work / "links/*.parquet")
+    before = {table: _before(state, table) for table in ("accounts", "identifiers", "links")}
+    merged = merge_links(**before, stale=stale_accounts(marks_before, marks), fresh=fresh)
+
+    def histories(accounts: pl.DataFrame) -> pl.DataFrame:
+        rows = {name: scan.join(accounts.lazy(), on="account_id", how="semi") for name, scan in events.items()}
+        return build_histories({name: scan.collect() for name, scan in rows.items()})
+
+    signups = signup_times(events["signups"].select("account_id", "event_time").collect())
+    accounts = build_accounts(signups, events["profiles"], histories, merged.links(), key)
+    profiles = read_partitioned_events(work / "events", ("profiles",))
+    accounts = accounts.with_columns(build_identities(profiles, accounts))
+    numbered, change = update_links(merged, before["identifiers"], accounts)
+    identifiers, links = numbered.identifiers, numbered.links
     for name, frame in (("accounts", accounts), ("identifiers", identifiers), ("links", links)):
         frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
-    lake_links = (
-        links.join(accounts.select("account", "account_id"), on="account")
-        .join(identifiers.select("identifier", "identifier_type", "hash", "weight"), on="identifier")
-        .drop("identifier")
-        .rename({"hash": "identifier"})
-        .sort("account_id", "identifier_type", "identifier")
-    )
-    write_table(lake_links, out, "links")
+    for name, frame in (("accounts", change.accounts), ("identifiers", change.identifiers)):
+        frame.write_parquet(work / "change" / f"{name}.parquet", compression="lz4")
+    _write_joining(identifiers, links, change, work, n_partitions)
+    write_table(_lake_links(accounts, identifiers, links), out, "links")
     identities = accounts.select("account_id", identity_id=name_groups(accounts["identity"], accounts, "person", key))
     write_table(identities.sort("account_id"), out, "identities")
     return {
@@ -81,6 +120,33 @@ def _number(work: Path, out: Path, key: str) -> dict[str, int]:
         "links": links.height,
         "identities": identities["identity_id"].n_unique(),
     }
+
+
+def _write_joining(
+    identifiers: pl.DataFrame, links: pl.DataFrame, change: Change, work: Path, n_partitions: int
+) -> None:
+    """The identifiers that join accounts, and by partition of them the links of those that are to be looked at again."""
+    joins = identifiers["n_accounts"].gt(1) & ~identifiers["is_hub"]
+    identifiers.filter(joins).write_parquet(work / "joining.parquet", compression="lz4")
+    looked_at = (joins & change.identifiers["is_touched"]).to_numpy()
+    holders = links.filter(looked_at[links["identifier"].to_numpy()])
+    for part in range(n_partitions):
+        rows = holders.filter(pl.col("identifier") % n_partitions == part)
+        rows.write_parquet(work / "holders" / f"{part}.parquet", compression="lz4")
+
+
+def _lake_links(accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """The lake's links, by account_id, an account's own in the order of the identifiers' numbers."""
+    place = np.empty(accounts.height, dtype=np.int32)
+    place[accounts["account_id"].arg_sort().to_numpy()] = np.arange(accounts.height, dtype=np.int32)
+    account, identifier = links["account"].to_numpy(), links["identifier"].to_numpy()
+    rows = order_rows(place[account], identifier, accounts.height, identifiers.height)
+    named = identifiers[identifier[rows]].select("identifier_type", "weight", identifier="hash")
+    return (
+        links[rows]
+        .drop("account", "identifier")
+        .with_columns(accounts["account_id"][account[rows]], *named.get_columns())
+    )
 
 
 if __name__ == "__main__":

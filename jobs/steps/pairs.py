@@ -1,8 +1,10 @@
 """Pairs: evidence by partition of identifiers, then summed by partition of accounts.
 
-work/evidence/<identifier partition>/<account partition>.parquet
-work/pairs/<account partition>.parquet
-work/snapshot/pairs.parquet, out/pairs.parquet
+What the night before found stands where neither identifier nor pair was touched since (`graph.update`).
+
+work/evidence/<identifier partition>/<account partition>.parquet, and beside it in again/ the pairs to look at again
+work/pairs/<account partition>.parquet (those pairs, as they are now)
+work/snapshot/pairs.parquet, work/dirty.parquet (accounts whose pairs changed), out/pairs.parquet
 """
 
 from pathlib import Path
@@ -10,13 +12,17 @@ from pathlib import Path
 import polars as pl
 
 from graph.lake import write_table
-from graph.pairs import build_evidence, merge_evidence
+from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
+from graph.snapshot import SNAPSHOT_SCHEMAS
+from graph.update import carry_evidence, carry_pairs
 from jobs.night import NightContext, StepConfig, StepResult
+from jobs.steps.links import read_change
 from jobs.tasks import map_tasks, run_task
 
 __all__ = ["Config", "run"]
 
 READS = ("links",)
+PAIR = ["account_a", "account_b"]
 
 
 class Config(StepConfig):
@@ -27,45 +33,59 @@ def run(night: NightContext, config: Config) -> StepResult:
     """The pairs that evidence joins."""
     parts = range(night.n_partitions)
     (night.work / "pairs").mkdir(parents=True, exist_ok=True)
-    tasks = [(part, night.work, night.n_partitions) for part in parts]
+    tasks = [(part, night.work, night.state, night.n_partitions) for part in parts]
     map_tasks(_evidence_partition, tasks, progress=night.progress, label="evidence")
     map_tasks(_merge_partition, [(part, night.work) for part in parts], progress=night.progress, label="pairs")
-    n_pairs = run_task(_gather, night.work, night.out)
+    n_pairs = run_task(_gather, night.work, night.out, night.state)
     return StepResult(
         rows={"pairs": n_pairs},
         outputs=["pairs.parquet"],
-        intermediates=["evidence", "pairs", "snapshot/pairs.parquet"],
+        intermediates=["evidence", "again", "pairs", "dirty.parquet", "snapshot/pairs.parquet"],
+        state=["evidence", "snapshot/pairs.parquet"],
     )
 
 
-def _evidence_partition(part: int, work: Path, n_partitions: int) -> None:
+def _evidence_partition(part: int, work: Path, state: Path | None, n_partitions: int) -> None:
     mine = pl.col("identifier") % n_partitions == part
-    identifiers = pl.scan_parquet(work / "snapshot/identifiers.parquet").filter(mine).collect()
-    links = pl.scan_parquet(work / "snapshot/links.parquet").filter(mine).collect()
-    evidence = build_evidence(links, identifiers)
-    folder = work / "evidence" / str(part)
-    folder.mkdir(parents=True, exist_ok=True)
-    for receiver in range(n_partitions):
-        rows = evidence.filter(pl.col("account_a") % n_partitions == receiver)
-        rows.write_parquet(folder / f"{receiver}.parquet", compression="lz4")
+    identifiers = pl.scan_parquet(work / "joining.parquet").filter(mine).collect()
+    found = build_evidence(pl.read_parquet(work / "holders" / f"{part}.parquet"), identifiers)
+    before = pl.DataFrame(schema=EVIDENCE_SCHEMA)
+    if state is not None:
+        before = pl.read_parquet(state / "evidence" / str(part) / "*.parquet")
+    kept, lost = carry_evidence(before, read_change(work))
+    evidence = pl.concat([kept, found])
+    again = pl.concat([lost, found.select(PAIR)]).unique()
+    for name, rows in (("evidence", evidence), ("again", again)):
+        folder = work / name / str(part)
+        folder.mkdir(parents=True, exist_ok=True)
+        for receiver in range(n_partitions):
+            own = rows.filter(pl.col("account_a") % n_partitions == receiver)
+            own.write_parquet(folder / f"{receiver}.parquet", compression="lz4")
 
 
 def _merge_partition(part: int, work: Path) -> None:
-    evidence = pl.read_parquet(work / "evidence" / "*" / f"{part}.parquet")
-    identifiers = pl.read_parquet(work / "snapshot/identifiers.parquet")
-    merge_evidence(evidence, identifiers).write_parquet(work / "pairs" / f"{part}.parquet", compression="lz4")
+    again = pl.read_parquet(work / "again" / "*" / f"{part}.parquet").unique()
+    evidence = pl.read_parquet(work / "evidence" / "*" / f"{part}.parquet").join(again, on=PAIR, how="semi")
+    pairs = merge_evidence(evidence, pl.read_parquet(work / "joining.parquet"))
+    pairs.write_parquet(work / "pairs" / f"{part}.parquet", compression="lz4")
 
 
-def _gather(work: Path, out: Path) -> int:
-    pairs = pl.read_parquet(work / "pairs" / "*.parquet").sort("account_a", "account_b")
+def _gather(work: Path, out: Path, state: Path | None) -> int:
+    before = pl.DataFrame(schema=SNAPSHOT_SCHEMAS["pairs"])
+    if state is not None:
+        before = pl.read_parquet(state / "snapshot/pairs.parquet")
+    again = pl.read_parquet(work / "again/*/*.parquet").unique()
+    pairs, dirty = carry_pairs(before, again, pl.read_parquet(work / "pairs/*.parquet"), read_change(work))
     pairs.write_parquet(work / "snapshot/pairs.parquet", compression="lz4")
-    names = pl.read_parquet(work / "snapshot/accounts.parquet", columns=["account", "account_id"])
-    named = (
-        pairs.join(names, left_on="account_a", right_on="account", maintain_order="left")
-        .join(names, left_on="account_b", right_on="account", suffix="_b", maintain_order="left")
-        .select("weight_bits", "evidence", account_a="account_id", account_b="account_id_b")
+    dirty.to_frame("account").write_parquet(work / "dirty.parquet", compression="lz4")
+    names = pl.read_parquet(work / "snapshot/accounts.parquet", columns=["account_id"])["account_id"]
+    named = pairs.select(
+        account_a=names[pairs["account_a"]],
+        account_b=names[pairs["account_b"]],
+        weight_bits="weight_bits",
+        evidence="evidence",
     )
-    write_table(named.sort("account_a", "account_b"), out, "pairs")
+    write_table(named.sort(PAIR), out, "pairs")
     return pairs.height
 
 

@@ -11,10 +11,12 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from graph.accounts import HISTORY_TABLES
 from graph.build import build_snapshot
 from graph.errors import InputError
 from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
+from graph.sightings import build_sightings
 from graph.snapshot import read_snapshot, write_snapshot
 from jobs.models import KnownModel, model_facts, named_model, newest_model, read_reference
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
@@ -162,7 +164,13 @@ def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime],
 
     first = pl.scan_parquet(night.work / "events/signups/*.parquet").select(pl.col("known_time").min())
     cutoffs = plan_cutoffs(first.collect().item(), night.as_of, config.n_cutoffs)
-    tasks = [(night.work, cutoff, night.key, night.seed) for cutoff in cutoffs]
+    sightings = night.work / "sightings"
+    if not any(sightings.iterdir()):  # the links step looked at changed accounts alone
+        sightings = night.work / "train/sightings"
+        sightings.mkdir(parents=True, exist_ok=True)
+        parts = [(partition, night.work, sightings, night.key) for partition in range(night.n_partitions)]
+        map_tasks(_write_sightings, parts, progress=night.progress, label="sightings")
+    tasks = [(night.work, sightings, cutoff, night.key, night.seed) for cutoff in cutoffs]
     map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs")
     return cutoffs, [_folder(Path("train"), cutoff).as_posix() for cutoff in cutoffs]
 
@@ -171,11 +179,16 @@ def _folder(base: Path, cutoff: datetime) -> Path:
     return base / cutoff.date().isoformat()
 
 
-def _build_cutoff(work: Path, cutoff: datetime, key: str, seed: int) -> None:
+def _write_sightings(partition: int, work: Path, folder: Path, key: str) -> None:
+    events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
+    build_sightings(events, key).write_parquet(folder / f"{partition}.parquet", compression="lz4")
+
+
+def _build_cutoff(work: Path, sightings: Path, cutoff: datetime, key: str, seed: int) -> None:
     from gnn.features import build_features
 
     events = read_partitioned_events(work / "events", TABLES)
-    snapshot = build_snapshot(events, pl.read_parquet(work / "sightings" / "*.parquet"), cutoff, key, seed)
+    snapshot = build_snapshot(events, pl.read_parquet(sightings / "*.parquet"), cutoff, key, seed)
     folder = _folder(work / "train", cutoff)
     write_snapshot(snapshot, folder / "snapshot")
     build_features(events, snapshot).write_parquet(folder / "features.parquet", compression="lz4")

@@ -23,8 +23,8 @@ ACCOUNTS = pl.DataFrame(
 
 def pairs_of(*seen: tuple[int, str, str, float]) -> pl.DataFrame:
     """Pairs from (account, identifier type, identifier, day)."""
-    identifiers, links = number_identifiers(build_links(sightings_of(*seen)), ACCOUNTS)
-    return merge_evidence(build_evidence(links, identifiers), identifiers)
+    numbered = number_identifiers(build_links(sightings_of(*seen)), ACCOUNTS)
+    return merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
 
 
 def sightings_of(*seen: tuple[int, str, str, float]) -> pl.DataFrame:
@@ -151,6 +151,6 @@ def test_a_place_alone_never_ties_however_many_accounts_there_are(n_accounts: in
 
 
 def clusters_of(accounts: pl.DataFrame, *seen: tuple[int, str, str, float]) -> list[int]:
-    identifiers, links = number_identifiers(build_links(sightings_of(*seen)), accounts)
-    pairs = merge_evidence(build_evidence(links, identifiers), identifiers)
+    numbered = number_identifiers(build_links(sightings_of(*seen)), accounts)
+    pairs = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     return build_clusters(pairs, accounts.height, seed=0)["cluster"].to_list()

@@ -1,0 +1,213 @@
+"""Dense numbers for identifiers, in an order that follows from who holds them and since when.
+
+Strings are left behind early: identifiers get provisional numbers from a hash table (`dense_numbers`), all else is arrays of
+numbers. The final order is that of the first account that holds an identifier, then type, times, counts and holders, compared
+from first to last; two accounts that keep their order keep that of their identifiers, whatever else comes between them. That is
+what lets a night take over what the night before found (see `graph.update`).
+"""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["dense_numbers", "first_rows", "group_rows", "order_identifiers", "order_rows", "total_holders"]
+
+Ints = NDArray[Any]
+
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: spreads what a hash leaves close together
+_MAX_SEEDS = 8
+
+
+def dense_numbers(*columns: pl.Series) -> NDArray[np.int32]:
+    """Numbers rows so that equal rows, and no others, have equal numbers, in the order of first sight.
+
+    Args:
+        columns: text or whole numbers, of one length.
+
+    Returns:
+        int32[n], dense.
+    """
+    frame = pl.DataFrame({f"{place}": column for place, column in enumerate(columns)})
+    for seed in range(_MAX_SEEDS):
+        numbers = _number(frame.hash_rows(seed).to_numpy())
+        representative = frame[first_rows(numbers)[numbers]]
+        if all((frame[name].eq_missing(representative[name])).all() for name in frame.columns):
+            return numbers
+    raise AssertionError("rows must have distinct hashes under one of the seeds")
+
+
+@njit(cache=True, nogil=True)
+def _number(keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Numbers of 64-bit keys in order of first sight; open addressing, at most half full."""
+    bits = 4
+    while (1 << bits) < 2 * keys.shape[0]:
+        bits += 1
+    mask = np.uint64((1 << bits) - 1)
+    slots = np.full(1 << bits, -1, dtype=np.int32)
+    firsts = np.empty(keys.shape[0], dtype=np.int32)
+    numbers = np.empty(keys.shape[0], dtype=np.int32)
+    n_numbers = 0
+    for row in range(keys.shape[0]):
+        place = ((keys[row] * _SPREAD) >> np.uint64(64 - bits)) & mask
+        while slots[place] >= 0 and keys[firsts[slots[place]]] != keys[row]:
+            place = (place + np.uint64(1)) & mask
+        if slots[place] < 0:
+            slots[place] = n_numbers
+            firsts[n_numbers] = row
+            n_numbers += 1
+        numbers[row] = slots[place]
+    return numbers
+
+
+@njit(cache=True, nogil=True)
+def first_rows(numbers: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The first row of each number, int64[numbers.max() + 1]; numbers are dense and in order of first sight."""
+    rows = np.empty(numbers.max() + 1 if numbers.shape[0] else 0, dtype=np.int64)
+    n_seen = 0
+    for row in range(numbers.shape[0]):
+        if numbers[row] == n_seen:
+            rows[n_seen] = row
+            n_seen += 1
+    return rows
+
+
+@njit(cache=True, nogil=True)
+def group_rows(numbers: NDArray[np.int32], n_numbers: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows by number: (starts int64[n_numbers + 1], rows int64[n]); a number's rows keep their order. O(n), counting sort."""
+    starts = np.zeros(n_numbers + 1, dtype=np.int64)
+    for number in numbers:
+        starts[number + 1] += 1
+    for number in range(n_numbers):
+        starts[number + 1] += starts[number]
+    next_place = starts[:-1].copy()
+    rows = np.empty(numbers.shape[0], dtype=np.int64)
+    for row in range(numbers.shape[0]):
+        rows[next_place[numbers[row]]] = row
+        next_place[numbers[row]] += 1
+    return starts, rows
+
+
+@njit(cache=True, nogil=True)
+def total_holders(
+    starts: Ints, rows: Ints, account: Ints, identity: Ints, first: Ints, last: Ints, n_events: Ints
+) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Sums over the holders of each identifier.
+
+    Args:
+        starts, rows: links by identifier, as `group_rows` gives them.
+        account: int32 of each link.
+        identity: int32 of each account.
+        first, last: microseconds of each link.
+        n_events: of each link.
+
+    Returns:
+        n_accounts, n_identities, first, last, n_events; int64[m].
+    """
+    n = starts.shape[0] - 1
+    n_accounts, n_identities = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    earliest, latest, total = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    for number in range(n):
+        own = rows[starts[number] : starts[number + 1]]
+        persons = np.sort(identity[account[own]])
+        n_accounts[number] = own.shape[0]
+        n_identities[number] = 1 + np.count_nonzero(persons[1:] != persons[:-1]) if own.shape[0] else 0
+        earliest[number] = first[own].min() if own.shape[0] else 0
+        latest[number] = last[own].max() if own.shape[0] else 0
+        total[number] = n_events[own].sum()
+    return n_accounts, n_identities, earliest, latest, total
+
+
+def order_identifiers(
+    starts: Ints, rows: Ints, account: Ints, keys: Ints, n_accounts: int, names: pl.Series
+) -> NDArray[np.int64]:
+    """The final order of identifiers.
+
+    Args:
+        starts, rows: links by identifier; links sorted by account.
+        account: int32 of each link.
+        keys: int64[m, k], compared from the left where the first account is the same.
+        n_accounts: accounts are 0..n_accounts-1.
+        names: str[m], decides what is equal in all else.
+
+    Returns:
+        int64[h]: provisional numbers of the identifiers that anybody holds, in their final order.
+    """
+    held = np.flatnonzero(np.diff(starts))
+    first_account = account[rows[starts[held]]]
+    buckets, order = group_rows(first_account, n_accounts)
+    order = held[order]
+    _sort_buckets(order, buckets, starts, rows, account, keys)
+    tied = np.flatnonzero(_are_tied(order, starts, rows, account, keys))
+    for run in np.split(tied, np.flatnonzero(np.diff(tied) > 1) + 1) if tied.shape[0] else ():
+        places = np.append(run, run[-1] + 1)
+        order[places] = np.array(sorted(order[places].tolist(), key=lambda number: str(names[number])))
+    return order
+
+
+@njit(cache=True, nogil=True)
+def _compare(one: int, other: int, starts: Ints, rows: Ints, account: Ints, keys: Ints) -> int:
+    """-1, 0 or 1: by keys, then by holders from the first to the last."""
+    for column in range(keys.shape[1]):
+        if keys[one, column] != keys[other, column]:
+            return -1 if keys[one, column] < keys[other, column] else 1
+    n_shared = min(starts[one + 1] - starts[one], starts[other + 1] - starts[other])
+    for place in range(n_shared):
+        mine, theirs = account[rows[starts[one] + place]], account[rows[starts[other] + place]]
+        if mine != theirs:
+            return -1 if mine < theirs else 1
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def _sort_buckets(order: Ints, buckets: Ints, starts: Ints, rows: Ints, account: Ints, keys: Ints) -> None:
+    """Sorts each bucket of `order` in place: insertion while short, merging runs beyond. Stable."""
+    spare = np.empty_like(order)
+    short = 16
+    for bucket in range(buckets.shape[0] - 1):
+        begin, end = buckets[bucket], buckets[bucket + 1]
+        for low in range(begin, end, short):
+            for place in range(low + 1, min(low + short, end)):
+                moving, gap = order[place], place
+                while gap > low and _compare(order[gap - 1], moving, starts, rows, account, keys) > 0:
+                    order[gap] = order[gap - 1]
+                    gap -= 1
+                order[gap] = moving
+        width = short
+        while width < end - begin:
+            for low in range(begin, end, 2 * width):
+                middle, high = min(low + width, end), min(low + 2 * width, end)
+                left, right = low, middle
+                for place in range(low, high):
+                    takes_left = right >= high or (
+                        left < middle and _compare(order[left], order[right], starts, rows, account, keys) <= 0
+                    )
+                    if takes_left:
+                        spare[place] = order[left]
+                        left += 1
+                    else:
+                        spare[place] = order[right]
+                        right += 1
+                order[low:high] = spare[low:high]
+            width *= 2
+
+
+@njit(cache=True, nogil=True)
+def _are_tied(order: Ints, starts: Ints, rows: Ints, account: Ints, keys: Ints) -> NDArray[np.bool_]:
+    """Whether each identifier equals the next one in keys and holders."""
+    tied = np.zeros(order.shape[0], dtype=np.bool_)
+    for place in range(order.shape[0] - 1):
+        one, other = order[place], order[place + 1]
+        if account[rows[starts[one]]] == account[rows[starts[other]]]:
+            tied[place] = _compare(one, other, starts, rows, account, keys) == 0
+    return tied
+
+
+def order_rows(account: NDArray[np.int32], identifier: NDArray[np.int32], n_accounts: int, n_identifiers: int) -> Ints:
+    """The order of links by account and identifier: int64[n]. Two counting sorts."""
+    _, by_identifier = group_rows(identifier, n_identifiers)
+    _, by_account = group_rows(account[by_identifier], n_accounts)
+    order: Ints = by_identifier[by_account]
+    return order

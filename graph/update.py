@@ -1,0 +1,300 @@
+"""What a night takes over from the night before: a snapshot brought up to date costs what changed, and equals one made anew.
+
+Account ids and hashes stay from night to night, numbers do not: a late signup shifts all that come after it. So a `Change` maps
+old numbers to new ones and marks what must be looked at again. Everything else is the old row with new numbers, because what
+evidence, pairs and clusters are made of does not depend on the numbers, only on their order:
+
+    an account is changed     its events are not those of the night before
+    an identifier is touched  a link of it came, went or moved; a holder changed places; or it weighs another number of bits
+    a pair is touched         evidence of it was, or is, of a touched identifier
+    an account is dirty       it is new, changed places, or one of its pairs came, went or weighs otherwise
+    a component is dirty      one of its accounts is
+
+`graph.build.build_snapshot` is the same made anew, and the tests' oracle.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numba import njit
+from numpy.typing import NDArray
+
+from graph.clusters import build_clusters
+from graph.links import LINK_COLUMNS, Numbered, name_identifiers, number_links, rarity_ceiling
+
+__all__ = [
+    "Change",
+    "Merged",
+    "carry_evidence",
+    "carry_pairs",
+    "merge_links",
+    "update_links",
+    "whole_change",
+]
+
+_PAIR = ["account_a", "account_b"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a snapshot differs from the one of the night before.
+
+    Attributes:
+        accounts: one row an account, in order. before i32 (its number then; null for a new one), is_moved bool (it is new, or
+            its place among the others changed).
+        identifiers: one row an identifier, in order. before i32 (null for a new one), is_touched bool.
+    """
+
+    accounts: pl.DataFrame
+    identifiers: pl.DataFrame
+
+
+def whole_change(n_accounts: int, n_identifiers: int) -> Change:
+    """Everything is new: there is no night before."""
+    return Change(
+        pl.DataFrame({"before": pl.repeat(None, n_accounts, dtype=pl.Int32, eager=True)}).with_columns(is_moved=pl.lit(True)),
+        pl.DataFrame({"before": pl.repeat(None, n_identifiers, dtype=pl.Int32, eager=True)}).with_columns(is_touched=pl.lit(True)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Links of the night before that stay, and those that take the place of the others, under provisional numbers.
+
+    Attributes:
+        accounts: account, account_id of the night before.
+        names: identifier_type, hash; the row is the provisional number; those of the night before come first, as they were.
+        kept: account i32 (then), identifier i32, first_seen, last_seen, n_events: links of accounts that are as they were.
+        gone: the same, of accounts that changed or are no more.
+        fresh: account_id, identifier_type, identifier i32, first_seen, last_seen, n_events: of accounts that changed or came.
+    """
+
+    accounts: pl.DataFrame
+    names: pl.DataFrame
+    kept: pl.DataFrame
+    gone: pl.DataFrame
+    fresh: pl.DataFrame
+
+    def links(self) -> pl.LazyFrame:
+        """All links with their account's id, as `graph.accounts.build_accounts` reads them."""
+        names = self.accounts.lazy().select("account", "account_id")
+        types = self.names.lazy().select(pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"), "identifier_type")
+        columns = ["account_id", "identifier", "identifier_type", *LINK_COLUMNS]
+        kept = self.kept.lazy().join(names, on="account").join(types, on="identifier")
+        return pl.concat([kept.select(columns), self.fresh.lazy().select(columns)])
+
+
+def merge_links(
+    accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, stale: pl.Series, fresh: pl.DataFrame
+) -> Merged:
+    """Puts fresh links in the place of stale ones.
+
+    Args:
+        accounts, identifiers, links: the snapshot of the night before.
+        stale: account ids of that snapshot whose links no longer stand: changed ones, and those that are no more.
+        fresh: links of changed and new accounts, as `graph.links.build_links` gives them.
+    """
+    names, named = name_identifiers(fresh, identifiers)
+    is_stale = accounts["account_id"].is_in(stale.implode()).to_numpy()
+    goes = is_stale[links["account"].to_numpy()]
+    return Merged(accounts, names, links.filter(~goes), links.filter(goes), named)
+
+
+def update_links(merged: Merged, identifiers: pl.DataFrame, accounts: pl.DataFrame) -> tuple[Numbered, Change]:
+    """Numbers the links anew, and says what changed.
+
+    Args:
+        merged: as `merge_links` gives it.
+        identifiers: of the snapshot of the night before.
+        accounts: account, account_id, identity, as they are now.
+    """
+    columns = ["account", "identifier", *LINK_COLUMNS]
+    known = accounts.select("account_id", "account")
+    now = merged.accounts.select("account_id").join(known, on="account_id", how="left", maintain_order="left")[
+        "account"
+    ]
+    new_number = now.fill_null(-1).to_numpy()
+    kept = _renumber(merged.kept, {"account": new_number}).select(columns)
+    fresh = merged.fresh.join(known, on="account_id").select(columns)
+    numbered = number_links(merged.names, pl.concat([kept, fresh]), accounts)
+    before = pl.Series("before", numbered.order.astype(np.int32))
+    before = before.set(before >= identifiers.height, None)
+    changed = np.zeros(merged.accounts.height, dtype=np.bool_)
+    changed[merged.gone["account"].unique().to_numpy()] = True
+    account_change = _moved(new_number, changed, accounts.height)
+    was = identifiers.select(pl.all().name.suffix("_then"))
+    then = numbered.identifiers.with_columns(before).join(
+        was, left_on="before", right_on="identifier_then", how="left", maintain_order="left"
+    )
+    weighs_otherwise = then.select(
+        is_touched=pl.col("before").is_null()
+        | (pl.col("weight") != pl.col("weight_then"))
+        | (pl.col("n_accounts") != pl.col("n_accounts_then"))
+        | (pl.col("is_hub") != pl.col("is_hub_then"))
+    )["is_touched"]  # fmt: skip
+    touched = np.zeros(merged.names.height, dtype=np.bool_)
+    gone = _renumber(merged.gone, {"account": new_number}).select(columns)
+    touched[_differing(gone, fresh)] = True
+    is_moved = account_change["is_moved"].to_numpy()
+    links = numbered.links
+    held_by_moved = links["identifier"].to_numpy()[is_moved[links["account"].to_numpy()]]
+    is_touched = weighs_otherwise.to_numpy() | touched[numbered.order]
+    is_touched[held_by_moved] = True
+    return numbered, Change(account_change, pl.DataFrame({"before": before, "is_touched": is_touched}))
+
+
+def _differing(gone: pl.DataFrame, fresh: pl.DataFrame) -> NDArray[np.int32]:
+    """Provisional numbers of the identifiers of links that are not in both."""
+    columns = gone.columns
+    left = gone.join(fresh, on=columns, how="anti")["identifier"]
+    came = fresh.join(gone, on=columns, how="anti")["identifier"]
+    return pl.concat([left, came]).unique().to_numpy()
+
+
+def _moved(now: NDArray[np.int32], changed: NDArray[np.bool_], n_accounts: int) -> pl.DataFrame:
+    """`Change.accounts`: an account that stayed is moved unless all that stayed before it are before it still.
+
+    Args:
+        now: int32, the number that each account of the night before has now; -1 for none.
+        changed: whether its events changed: where two cross, the changed one is taken to have moved.
+    """
+    before = np.full(n_accounts, -1, dtype=np.int32)
+    stayed = np.flatnonzero(now >= 0)
+    before[now[stayed]] = stayed
+    survivors = np.flatnonzero(before >= 0)
+    order = before[survivors]
+    is_changed = changed[order]
+    calm = _in_order(order, ~is_changed)
+    fits = _in_order(order, calm | (is_changed & _between(order, calm)))
+    is_moved = np.ones(n_accounts, dtype=np.bool_)
+    is_moved[survivors[fits]] = False
+    series = pl.Series("before", before)
+    return pl.DataFrame({"before": series.set(series < 0, None), "is_moved": is_moved})
+
+
+@njit(cache=True, nogil=True)
+def _in_order(order: NDArray[np.int32], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the chosen are above all chosen before them and below all chosen after them."""
+    fits = chosen.copy()
+    highest = -1
+    for place in range(order.shape[0]):
+        if chosen[place]:
+            if order[place] < highest:
+                fits[place] = False
+            highest = max(highest, order[place])
+    lowest = np.iinfo(np.int32).max
+    for place in range(order.shape[0] - 1, -1, -1):
+        if chosen[place]:
+            if order[place] > lowest:
+                fits[place] = False
+            lowest = min(lowest, order[place])
+    return fits
+
+
+@njit(cache=True, nogil=True)
+def _between(order: NDArray[np.int32], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which places lie above all chosen before them and below all chosen after them; the chosen are in order."""
+    fits = np.ones(order.shape[0], dtype=np.bool_)
+    highest = -1
+    for place in range(order.shape[0]):
+        fits[place] = order[place] >= highest
+        if chosen[place]:
+            highest = order[place]
+    lowest = np.iinfo(np.int32).max
+    for place in range(order.shape[0] - 1, -1, -1):
+        fits[place] &= order[place] <= lowest
+        if chosen[place]:
+            lowest = order[place]
+    return fits
+
+
+def carry_evidence(evidence: pl.DataFrame, change: Change) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Parts the evidence of the night before.
+
+    Args:
+        evidence: any part of it, as `graph.pairs.build_evidence` gives it, in the numbers of then.
+
+    Returns:
+        the rows that stand, in the numbers of now; and the pairs (account_a, account_b, of now) whose other rows do not.
+    """
+    accounts = _new_numbers(change.accounts)
+    identifiers = _new_numbers(change.identifiers)
+    now = _renumber(evidence, {"account_a": accounts, "account_b": accounts, "identifier": identifiers})
+    untouched = np.append(~change.identifiers["is_touched"].to_numpy(), False)  # the last is that of -1
+    stands = untouched[now["identifier"].to_numpy()]
+    return now.filter(stands), _ordered_pairs(now.filter(~stands).filter(pl.min_horizontal(_PAIR) >= 0))
+
+
+def carry_pairs(
+    pairs: pl.DataFrame, touched: pl.DataFrame, fresh: pl.DataFrame, change: Change
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The pairs of now.
+
+    Args:
+        pairs: of the night before, in the numbers of then.
+        touched: account_a, account_b of now: pairs that were looked at again.
+        fresh: the touched pairs as `graph.pairs.merge_evidence` gives them now.
+
+    Returns:
+        the pairs, sorted by their accounts; and the accounts, i32, of pairs that came, went or weigh otherwise.
+    """
+    accounts = _new_numbers(change.accounts)
+    moved = _renumber(pairs, {"account_a": accounts, "account_b": accounts})
+    both = (pl.col("account_a") >= 0) & (pl.col("account_b") >= 0)
+    lone = moved.filter(~both)
+    then = moved.filter(both)
+    then = then.with_columns(_ordered_pairs(then.select(_PAIR)).get_columns())
+    kept = then.join(touched, on=_PAIR, how="anti")
+    looked_at = then.join(touched, on=_PAIR, how="semi")
+    columns = [*_PAIR, "weight_bits", "ties"]
+    differ = [
+        one.select(columns).join(other.select(columns), on=columns, how="anti").select(_PAIR)
+        for one, other in ((looked_at, fresh), (fresh, looked_at))
+    ]
+    differ.append(lone.select(_PAIR))
+    dirty = pl.concat([frame[name] for frame in differ for name in _PAIR]).unique().sort()
+    return pl.concat([kept, fresh]).sort(_PAIR), dirty.filter(dirty >= 0)
+
+
+def update_clusters(
+    pairs: pl.DataFrame, before: pl.DataFrame, dirty: pl.Series, change: Change, seed: int
+) -> pl.DataFrame:
+    """The clusters of now, as `graph.clusters.build_clusters` gives them; only components that changed are refined again.
+
+    Args:
+        pairs: of now.
+        before: account, cluster of the night before.
+        dirty: as `carry_pairs` gives it.
+    """
+    n_accounts = change.accounts.height
+    is_dirty = change.accounts["is_moved"].to_numpy().copy()
+    is_dirty[dirty.to_numpy()] = True
+    if rarity_ceiling(before.height) != rarity_ceiling(n_accounts):  # what counts as a tie changed for all
+        is_dirty[:] = True
+    was = change.accounts.join(
+        before.select(before="account", was="cluster"), on="before", how="left", maintain_order="left"
+    )["was"]
+    return build_clusters(pairs, n_accounts, seed, was, is_dirty)
+
+
+def _new_numbers(rows: pl.DataFrame) -> NDArray[np.int32]:
+    """Old number -> new number, -1 for what is no more; as long as the highest old number that is left."""
+    before = rows["before"].fill_null(-1).to_numpy()
+    numbers = np.full(before.max(initial=-1) + 1, -1, dtype=np.int32)
+    numbers[before[before >= 0]] = np.flatnonzero(before >= 0)
+    return numbers
+
+
+def _renumber(rows: pl.DataFrame, numbers: dict[str, NDArray[np.int32]]) -> pl.DataFrame:
+    """The rows with new numbers in the named columns; -1 for what is no more."""
+    columns = []
+    for name, new in numbers.items():
+        padded = np.append(new, np.int32(-1))
+        columns.append(pl.Series(name, padded[np.minimum(rows[name].to_numpy(), new.shape[0])], dtype=pl.Int32))
+    return rows.with_columns(columns)
+
+
+def _ordered_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Each pair with its smaller account first."""
+    return pairs.select(account_a=pl.min_horizontal(_PAIR), account_b=pl.max_horizontal(_PAIR))
