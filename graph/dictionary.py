@@ -2,6 +2,7 @@
 
 from graph.cleaning import REASONS
 from graph.lake import LAKE_VERSION, NIGHT_TABLES
+from graph.normalise import NORMALISERS
 from graph.schema import IDENTIFIERS, TABLES, Column
 
 __all__ = ["render_dictionary"]
@@ -41,7 +42,7 @@ def render_dictionary() -> str:
             label for label, other in IDENTIFIERS.items() if other.group == kind.group and label != kind.label
         )
         lines.append(
-            f"| {kind.label} | {source} | {kind.normaliser} | {kind.cap} accounts | {peers} | {kind.privacy} | {kind.meaning} |"
+            f"| {kind.label} | {source} | {NORMALISERS[kind.normaliser].form} | {kind.cap} accounts | {peers} | {kind.privacy} | {kind.meaning} |"
         )
     lines += ["", "## Why a row is in quarantine", "", "| reason | meaning |", "|---|---|"]
     lines += [f"| {reason} | {meaning} |" for reason, meaning in REASONS.items()]

@@ -203,13 +203,13 @@ TABLES: dict[str, Table] = {
 IDENTIFIERS: dict[str, IdentifierType] = {
     kind.label: kind
     for kind in (
-        IdentifierType("device", "logins", ("device_id",), "opaque", 500, "personal", "device", "device id"),
+        IdentifierType("device", "logins", ("device_id",), "token", 500, "personal", "device", "device id"),
         IdentifierType("ip", "logins", ("ip",), "ip", 200, "personal", "place", "IPv4 address or IPv6 /64"),
         IdentifierType(
             "instrument",
             "instruments",
             ("instrument_id",),
-            "opaque",
+            "token",
             200,
             "restricted",
             "instrument",
@@ -240,6 +240,6 @@ IDENTIFIERS: dict[str, IdentifierType] = {
         IdentifierType(
             "address", "profiles", ("address", "postcode"), "address", 300, "personal", "place", "address with postcode"
         ),
-        IdentifierType("payee", "payments", ("counterparty_id",), "opaque", 200, "pseudonym", "payee", "who was paid"),
+        IdentifierType("payee", "payments", ("counterparty_id",), "token", 200, "pseudonym", "payee", "who was paid"),
     )
 }
