@@ -4,6 +4,7 @@ import math
 
 import polars as pl
 
+from graph.junk import find_junk
 from graph.schema import IDENTIFIERS
 
 __all__ = ["LINK_COLUMNS", "build_links", "number_identifiers", "rarity_ceiling"]
@@ -67,7 +68,13 @@ def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> tuple[pl.
         .sort(
             "first_account", "identifier_type", "first", "last", "n_accounts", "account_sum", "n_events", "identifier"
         )
-        .with_columns(is_hub=pl.col("n_accounts") > pl.col("cap"))
+        .join(
+            find_junk(held).select("identifier_type", "identifier", is_junk=True),
+            on=["identifier_type", "identifier"],
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(is_hub=(pl.col("n_accounts") > pl.col("cap")) | pl.col("is_junk").fill_null(False))
         .select(
             pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier_number"),
             "identifier_type",

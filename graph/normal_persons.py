@@ -7,7 +7,25 @@ from graph.normal_text import JUNK, SEPARATOR, folded, plain
 __all__ = ["national_id", "person"]
 
 # beside a name, part of none; `md` is not among them: it is also how Mohammed is shortened
-TITLES = ("mr", "mrs", "ms", "miss", "mx", "dr", "prof", "professor", "rev", "sir", "esq", "phd", "jr", "sr", "ii", "iii", "iv")
+TITLES = (
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "dr",
+    "prof",
+    "professor",
+    "rev",
+    "sir",
+    "esq",
+    "phd",
+    "jr",
+    "sr",
+    "ii",
+    "iii",
+    "iv",
+)
 # as they stand when their words are in order
 JUNK_NAMES = JUNK | {
     "test test", "test user", "account test", "customer test", "first last", "firstname lastname", "name surname", "name test", "asdf asdf",

@@ -37,9 +37,7 @@ NOT_PUBLIC_V4 = tuple(
     )
 )  # fmt: skip
 PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
-NOT_PUBLIC_V6 = tuple(
-    ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20")
-)
+NOT_PUBLIC_V6 = tuple(ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 V4 = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
 

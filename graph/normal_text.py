@@ -11,13 +11,16 @@ __all__ = ["JUNK", "SEPARATOR", "by_value", "folded", "lowered", "plain"]
 SEPARATOR = "\x1f"  # between the parts of a form that is made of two columns
 
 JUNK = frozenset(
-    """
-    test testing tester test1 test123 n/a n.a. n.a na none null nil nan unknown unkown unknwon anonymous anon nobody noname
-    noemail no - -- --- . .. ... ? ?? ??? x xx xxx xxxx xxxxx asd asdf asdfasdf asdfgh qwe qwerty qwertyuiop abc abcd foo bar
-    foobar 0 00 000 0000 undefined unavailable tbd tba dummy fake sample example invalid empty blank default nothing missing
-    ninguno ninguna nessuno keine keiner aucun aucune onbekend unbekannt inconnu desconocido desconocida sconosciuto
-    """.split()
-) | {"not available", "not applicable", "not provided", "not known", "not given", "no name", "no address", "no email", "same as above"}  # fmt: skip
+    [
+        "test", "testing", "tester", "test1", "test123", "n/a", "n.a.", "n.a", "na", "none", "null", "nil", "nan", "unknown", "unkown",
+        "unknwon", "anonymous", "anon", "nobody", "noname", "noemail", "no", "-", "--", "---", ".", "..", "...", "?", "??", "???", "x",
+        "xx", "xxx", "xxxx", "xxxxx", "asd", "asdf", "asdfasdf", "asdfgh", "qwe", "qwerty", "qwertyuiop", "abc", "abcd", "foo", "bar",
+        "foobar", "0", "00", "000", "0000", "undefined", "unavailable", "tbd", "tba", "dummy", "fake", "sample", "example", "invalid",
+        "empty", "blank", "default", "nothing", "missing", "ninguno", "ninguna", "nessuno", "keine", "keiner", "aucun", "aucune",
+        "onbekend", "unbekannt", "inconnu", "desconocido", "desconocida", "sconosciuto", "not available", "not applicable",
+        "not provided", "not known", "not given", "no name", "no address", "no email", "same as above",
+    ]
+)  # fmt: skip
 """Typed in place of a value, in any field; compared after `plain`."""
 
 # letters that no decomposition splits, as most people type them without the letter's own key

@@ -138,7 +138,9 @@ def test_public_addresses_are_those_of_the_registry() -> None:
     found = pl.DataFrame({"ip": texts}).select(normalise("ip", pl.col("ip")))["ip"].to_list()
     for text, public in zip(texts, found, strict=True):
         address = ipaddress.IPv4Address(text)
-        is_service = address in ipaddress.IPv4Network("192.88.99.0/24") or address in ipaddress.IPv4Network("192.0.0.0/24")
+        is_service = address in ipaddress.IPv4Network("192.88.99.0/24") or address in ipaddress.IPv4Network(
+            "192.0.0.0/24"
+        )
         assert public == (text if address.is_global and not address.is_multicast and not is_service else None)
 
 
