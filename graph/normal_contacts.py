@@ -14,8 +14,8 @@ from graph.normal_text import JUNK, by_value, lowered
 __all__ = ["email", "is_disposable_email", "is_voip_phone", "phone"]
 
 JUNK_MAILBOXES = frozenset(text for text in JUNK if " " not in text) | {
-    "noreply", "no-reply", "donotreply", "do-not-reply", "no-email", "no.email", "nomail", "email", "mail", "user", "username", "name", "me",
-    "a", "aa", "aaa", "aaaa", "abc123", "123", "1234", "12345", "123456", "fakeemail", "notavailable", "notprovided",
+    "noreply", "no-reply", "donotreply", "do-not-reply", "no-email", "no.email", "nomail", "user", "username", "name",
+    "aa", "aaa", "aaaa", "abc123", "123", "1234", "12345", "123456", "fakeemail", "notavailable", "notprovided",
 }  # fmt: skip
 NO_MAILBOX = r"""^@|@$|[\s:;,<>"]"""
 
@@ -52,6 +52,8 @@ MAIL_PROVIDERS = (
 )  # fmt: skip
 
 FEWEST_PHONE_DIGITS = 6
+WORD_NUMBER = r"^\+?[\d\s().-]*\d{3}[\s().-]*[a-z][a-z\s.-]{2,}$"  # 1-800-FLOWERS: the letters of a keypad
+FEWEST_WORD_KEYS = 10
 KEYPAD = {letter: key for key, letters in zip("23456789", ("abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz"), strict=True) for letter in letters}  # fmt: skip
 # a calling code, by its length: no code begins another
 CALLING_CODE = r"(?:[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[7-9]|8[035-9]|9[679]|0\d)\d)"
@@ -101,12 +103,15 @@ def _emails(values: pl.Series) -> pl.Series:
 
 
 def _are_disposable(values: pl.Series) -> pl.Series:
-    domains = _emails(values).str.extract(r"@([^@]+)$")
-    return by_value(domains, lambda domain: "yes" if _is_throw_away(domain) else None).is_not_null()
+    """Asks once for each domain as it was written: there are few."""
+    written = values.str.extract(r"@([^@]+)$")
+    domains = written.drop_nulls().unique()
+    throw_away = domains.filter(pl.Series(map(_is_throw_away, _emails("box@" + domains)), dtype=pl.Boolean))
+    return written.is_in(throw_away.implode()).fill_null(False)
 
 
-def _is_throw_away(domain: str) -> bool:
-    labels = domain.split(".")
+def _is_throw_away(mail: str | None) -> bool:
+    labels = (mail or "").partition("@")[2].split(".")
     return any(".".join(labels[start:]) in blocklist for start in range(len(labels) - 1))
 
 
@@ -117,7 +122,8 @@ def _phones(values: pl.Series) -> pl.Series:
         .str.replace(r"^(\(?\s*00|\+)[\s(]*", "+")
         .str.replace(r"[;,\s]*(ext|extension|x)[.:=]?\s*\d+$", "")
     )
-    is_word = text.str.contains(r"^\+?[\d\s().-]*\d{3}[\s().-]*[a-z][a-z\s.-]{2,}$").fill_null(False)
+    n_keys = text.str.count_matches("[0-9a-z]")
+    is_word = (text.str.contains(WORD_NUMBER) & (n_keys >= FEWEST_WORD_KEYS)).fill_null(False)
     if is_word.any():
         text = text.zip_with(~is_word, text.str.replace_many(KEYPAD))
     digits = text.str.replace_all(r"[^0-9]", "")

@@ -30,7 +30,7 @@ TITLES = (
 JUNK_NAMES = JUNK | {
     "test test", "test user", "account test", "customer test", "first last", "firstname lastname", "name surname", "name test", "asdf asdf",
     "applicable not", "available not", "not provided", "known not", "given not", "name no", "full name", "name your", "doe john", "doe jane",
-    "user", "customer", "guest", "admin", "name", "first", "last", "fname lname", "null null", "none none", "n n", "na na", "unknown unknown",
+    "user", "customer", "guest", "admin", "name", "first", "last", "fname lname", "null null", "none none", "n n", "unknown unknown",
 }  # fmt: skip
 ONE_LETTER = "|".join(f"{letter}{{3,}}" for letter in "abcdefghijklmnopqrstuvwxyz")
 
