@@ -3,6 +3,7 @@
 import polars as pl
 
 from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_mean, exact_sum, in_medians, on_accounts
+from graph.normalise import is_disposable_email, is_voip_phone
 
 __all__ = ["FEATURES", "build"]
 
@@ -16,6 +17,8 @@ FEATURES = _declare(
     ("has_referrer", "opened through another account's referral"),
     ("n_referred", "accounts that it referred"),
     ("n_profiles", "identity submissions and changes"),
+    ("has_disposable_email", "submitted a mailbox at a provider of throw-away mail"),
+    ("has_voip_phone", "submitted a phone number of a range for telephony over the internet"),
     ("n_logins", "logins"),
     ("logins_per_day", "logins a day since signup"),
     ("n_login_days", "days with a login"),
@@ -89,7 +92,12 @@ def _signups(rows: Rows) -> pl.DataFrame:
 
 
 def _profiles(rows: Rows) -> pl.DataFrame:
-    return rows.tables["profiles"].group_by("account").agg(n_profiles=pl.len())
+    return (
+        rows.tables["profiles"]
+        .select("account", mail=is_disposable_email(pl.col("email")), phone=is_voip_phone(pl.col("phone")))
+        .group_by("account")
+        .agg(n_profiles=pl.len(), has_disposable_email=pl.col("mail").any(), has_voip_phone=pl.col("phone").any())
+    )
 
 
 def _logins(rows: Rows) -> pl.DataFrame:

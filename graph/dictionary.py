@@ -2,7 +2,8 @@
 
 from graph.cleaning import REASONS
 from graph.lake import LAKE_VERSION, NIGHT_TABLES
-from graph.schema import IDENTIFIERS, TABLES, Column
+from graph.normalise import NORMALISERS
+from graph.schema import IDENTIFIERS, PRIVACY_CLASSES, TABLES, Column
 
 __all__ = ["render_dictionary"]
 
@@ -12,7 +13,7 @@ def render_dictionary() -> str:
     lines = [
         "# Data dictionary",
         "",
-        "Generated from `graph/schema.py`, `graph/cleaning.py` and `graph/lake.py` by `make docs`; `make check` holds it up to date.",
+        "Generated from `graph/schema.py`, `graph/normalise.py`, `graph/cleaning.py` and `graph/lake.py` by `make docs`; `make check` holds it up to date.",
         "",
         "## Event tables",
         "",
@@ -28,9 +29,13 @@ def render_dictionary() -> str:
         ]
         lines += ["| column | type | | meaning | values | privacy |", "|---|---|---|---|---|---|"]
         lines += [_column_row(column) for column in table.columns]
+    lines += ["", "## Privacy classes", "", "| class | meaning |", "|---|---|"]
+    lines += [f"| {name} | {meaning} |" for name, meaning in PRIVACY_CLASSES.items()]
     lines += [
         "",
         "## Identifier types",
+        "",
+        "A value links as the keyed hash of its normal form. A hub links nobody, nor does a placeholder that the data shows (`graph/junk.py`).",
         "",
         "| type | from | normal form | hub above | not independent of | privacy | meaning |",
         "|---|---|---|---|---|---|---|",
@@ -41,7 +46,7 @@ def render_dictionary() -> str:
             label for label, other in IDENTIFIERS.items() if other.group == kind.group and label != kind.label
         )
         lines.append(
-            f"| {kind.label} | {source} | {kind.normaliser} | {kind.cap} accounts | {peers} | {kind.privacy} | {kind.meaning} |"
+            f"| {kind.label} | {source} | {NORMALISERS[kind.normaliser].form} | {kind.cap} accounts | {peers} | {kind.privacy} | {kind.meaning} |"
         )
     lines += ["", "## Why a row is in quarantine", "", "| reason | meaning |", "|---|---|"]
     lines += [f"| {reason} | {meaning} |" for reason, meaning in REASONS.items()]

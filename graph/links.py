@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from graph.junk import find_junk
 from graph.numbering import dense_numbers, first_rows, group_rows, order_identifiers, order_rows, total_holders
 from graph.schema import IDENTIFIERS
 
@@ -102,7 +103,7 @@ def number_links(names: pl.DataFrame, links: pl.DataFrame, accounts: pl.DataFram
     Args:
         names: as `name_identifiers` gives them; those that no link has are left out.
         links: account i32 (see `graph.snapshot.Snapshot`), identifier i32 (a row of `names`), first_seen, last_seen, n_events.
-        accounts: account, identity.
+        accounts: account, identity; see `graph.junk` for what is held against them.
     """
     account = links["account"].to_numpy()
     by_account = group_rows(account, accounts.height)[1]
@@ -116,26 +117,28 @@ def number_links(names: pl.DataFrame, links: pl.DataFrame, accounts: pl.DataFram
     kind = names["identifier_type"].cast(_TYPES).to_physical().cast(pl.Int64).to_numpy()
     keys = np.column_stack((kind, earliest, latest, n_accounts, n_events))
     order = order_identifiers(starts, rows, account, keys, accounts.height, names["hash"])
-    identifiers = _describe(names[order], n_accounts[order], n_identities[order], rarity_ceiling(accounts.height))
     final = np.full(names.height, -1, dtype=np.int32)
     final[order] = np.arange(order.shape[0], dtype=np.int32)
     numbered = links.select("account", *LINK_COLUMNS).insert_column(1, pl.Series("identifier", final[identifier]))
-    return Numbered(
-        identifiers, numbered[order_rows(account, final[identifier], accounts.height, order.shape[0])], order
-    )
-
-
-def _describe(
-    names: pl.DataFrame, n_accounts: NDArray[np.int64], n_identities: NDArray[np.int64], ceiling: float
-) -> pl.DataFrame:
-    """The snapshot's identifiers, in their final order."""
-    caps = {label: kind.cap for label, kind in IDENTIFIERS.items()}
-    counted = names.with_columns(n_accounts=pl.Series(n_accounts), n_identities=pl.Series(n_identities)).with_columns(
-        is_hub=pl.col("n_accounts") > pl.col("identifier_type").replace_strict(caps, return_dtype=pl.Int64)
-    )
-    rarity = ceiling - pl.col("n_accounts").cast(pl.Float64).log(2)
-    return counted.select(
+    numbered = numbered[order_rows(account, final[identifier], accounts.height, order.shape[0])]
+    counted = names[order].with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
+        n_accounts=pl.Series(n_accounts[order]),
+        n_identities=pl.Series(n_identities[order]),
+    )
+    junk = find_junk(numbered, counted, accounts)
+    return Numbered(_weigh(counted, junk, rarity_ceiling(accounts.height)), numbered, order)
+
+
+def _weigh(counted: pl.DataFrame, junk: pl.Series, ceiling: float) -> pl.DataFrame:
+    """The snapshot's identifiers: what more accounts hold than the type's cap, or is a placeholder, is a hub and joins nobody."""
+    caps = {label: kind.cap for label, kind in IDENTIFIERS.items()}
+    cap = pl.col("identifier_type").replace_strict(caps, return_dtype=pl.Int64)
+    rarity = ceiling - pl.col("n_accounts").cast(pl.Float64).log(2)
+    return counted.with_columns(
+        is_hub=(pl.col("n_accounts") > cap) | pl.col("identifier").is_in(junk.implode())
+    ).select(
+        "identifier",
         "identifier_type",
         "hash",
         "n_accounts",

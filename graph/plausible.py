@@ -27,11 +27,12 @@ def _email(value: pl.Expr) -> pl.Expr:
 
 def _phone(value: pl.Expr) -> pl.Expr:
     n_digits = value.str.count_matches(r"\d")
-    return (n_digits >= 5) & (n_digits <= 20) & _text(value)
+    is_word = value.str.contains(r"\d{3}") & (value.str.count_matches(r"[\dA-Za-z]") >= 10)  # 1-800-FLOWERS
+    return ((n_digits >= 5) | is_word) & (n_digits <= 20) & _text(value)
 
 
 def _ip(value: pl.Expr) -> pl.Expr:
-    octet = r"(25[0-5]|2[0-4]\d|1?\d{1,2})"
+    octet = r"(25[0-5]|2[0-4]\d|[01]?\d{1,2})"
     return value.str.contains(rf"^\s*({octet}(\.{octet}){{3}}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\s*$") & (
         value.str.len_bytes() <= 64
     )

@@ -12,6 +12,7 @@ import polars as pl
 __all__ = [
     "EVENT_COLUMNS",
     "IDENTIFIERS",
+    "PRIVACY_CLASSES",
     "TABLES",
     "UTC_TIME",
     "Column",
@@ -21,6 +22,13 @@ __all__ = [
 ]
 
 Privacy = Literal["public", "pseudonym", "personal", "restricted"]
+
+PRIVACY_CLASSES: dict[Privacy, str] = {
+    "public": "says nothing of a person",
+    "pseudonym": "an opaque id, or a number about one; shown to who works with the case",
+    "personal": "says who or where somebody is: raw in EVENTS and `restricted/` alone, elsewhere its keyed hash or a mask",
+    "restricted": "could be used to harm: as personal, and a reveal is for named roles with a reason, and is audited",
+}
 
 UTC_TIME = pl.Datetime("us", "UTC")
 
@@ -70,7 +78,7 @@ class IdentifierType:
         table: event table that carries it.
         columns: source columns; an identifier is null where the first of them is null.
         normaliser: name in `graph.normalise.NORMALISERS`.
-        cap: identifiers with more accounts than this are hubs: they link nobody.
+        cap: identifiers with more accounts than this are hubs: they link nobody. Nor do placeholders (`graph.junk`).
         privacy: class of the raw value.
         group: types of one group are not independent evidence (a device and its IP).
         meaning: one line for the data dictionary.
@@ -203,19 +211,19 @@ TABLES: dict[str, Table] = {
 IDENTIFIERS: dict[str, IdentifierType] = {
     kind.label: kind
     for kind in (
-        IdentifierType("device", "logins", ("device_id",), "opaque", 500, "personal", "device", "device id"),
+        IdentifierType("device", "logins", ("device_id",), "token", 500, "personal", "device", "device id"),
         IdentifierType("ip", "logins", ("ip",), "ip", 200, "personal", "place", "IPv4 address or IPv6 /64"),
         IdentifierType(
             "instrument",
             "instruments",
             ("instrument_id",),
-            "opaque",
+            "token",
             200,
             "restricted",
             "instrument",
             "card or bank account",
         ),
-        IdentifierType("phone", "profiles", ("phone",), "phone", 200, "personal", "phone", "phone number, E.164"),
+        IdentifierType("phone", "profiles", ("phone",), "phone", 200, "personal", "phone", "phone number"),
         IdentifierType("email", "profiles", ("email",), "email", 200, "personal", "email", "mailbox"),
         IdentifierType(
             "national_id",
@@ -240,6 +248,6 @@ IDENTIFIERS: dict[str, IdentifierType] = {
         IdentifierType(
             "address", "profiles", ("address", "postcode"), "address", 300, "personal", "place", "address with postcode"
         ),
-        IdentifierType("payee", "payments", ("counterparty_id",), "opaque", 200, "pseudonym", "payee", "who was paid"),
+        IdentifierType("payee", "payments", ("counterparty_id",), "token", 200, "pseudonym", "payee", "who was paid"),
     )
 }

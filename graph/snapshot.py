@@ -27,8 +27,8 @@ class Snapshot:
         accounts: one row an account, sorted by account. account i32 (0..n-1), account_id str, signup_time datetime,
             identity i32 (accounts whose submitted identity is one person's have one number).
         identifiers: one row an identifier, sorted by identifier. identifier i32 (0..m-1), identifier_type str,
-            hash str (hex of the keyed hash), n_accounts i64, n_identities i64, is_hub bool, weight f64 (rarity in bits:
-            log2 of accounts by holders; 0 for a hub).
+            hash str (hex of the keyed hash), n_accounts i64, n_identities i64, is_hub bool (over its cap, or a placeholder by
+            `graph.junk`), weight f64 (rarity in bits: log2 of accounts by holders; 0 for a hub).
         links: one row an (account, identifier), sorted so. account i32, identifier i32, first_seen datetime,
             last_seen datetime, n_events i64.
         pairs: one row a pair that evidence joins, sorted. account_a i32 < account_b i32, weight_bits f64,

@@ -103,6 +103,20 @@ def test_tables_may_be_empty(features_of: Build) -> None:
     assert found["a"]["cluster_size"] == 1
 
 
+def test_throw_away_mailboxes_and_internet_numbers_are_told_once_known(features_of: Build) -> None:
+    plain = {"account_id": "a", "event_time": _day(0), "email": "ann@gmail.com", "phone": "+12125554000"}
+    later = {"account_id": "a", "event_time": _day(5), "email": "Ann@Mailinator.com", "phone": "+44 56 0000 0000"}
+    rows: Rows = {
+        "signups": [_signup("a", 0), _signup("b", 0)],
+        "profiles": [plain, later],
+        "logins": [_login("a", 0, "d"), _login("b", 0, "e")],
+    }
+    for day, flag in ((3, 0.0), (6, 1.0)):
+        found = features_of(rows, day)
+        assert [found["a"][name] for name in ("has_disposable_email", "has_voip_phone")] == [flag, flag]
+        assert [found["b"][name] for name in ("has_disposable_email", "has_voip_phone")] == [0.0, 0.0]
+
+
 def test_sharing_counts_others_in_time_and_in_turn(features_of: Build) -> None:
     rows: Rows = {
         "signups": [_signup(name, day) for name, day in (("a", 0), ("b", 1), ("c", 30))],
