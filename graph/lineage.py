@@ -4,6 +4,7 @@ A new cluster takes the id of the old one with which it shares most accounts; am
 with the earliest account) goes first. Each old id goes to one new cluster at most.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -11,9 +12,11 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from graph.errors import InputError
+from graph.lake import Night
 from graph.sightings import keyed_hash
 
-__all__ = ["LINEAGE_EVENTS", "build_lineage", "name_clusters", "name_groups"]
+__all__ = ["LINEAGE_EVENTS", "build_lineage", "name_clusters", "name_groups", "trace_lineage"]
 
 LINEAGE_EVENTS: dict[str, str] = {
     "born": "none of its accounts was in a cluster before",
@@ -139,3 +142,40 @@ def _take(old: NDArray[np.int64], new: NDArray[np.int64], n_old: int, n_new: int
         if not old_gone[old[row]] and not new_gone[new[row]]:
             old_gone[old[row]] = new_gone[new[row]] = taken[row] = True
     return taken
+
+
+def trace_lineage(nights: Sequence[Night], cluster_id: str) -> pl.DataFrame:
+    """Which clusters became this one: its lineage, and that of its parents, from the last night back to the first.
+
+    Args:
+        nights: complete nights in order of date, the one asked about last; see `graph.lake.list_nights`.
+        cluster_id: an id of the last one.
+
+    Returns:
+        date, cluster_id, event, parents, n_accounts (of the cluster in that night; 0 where it ended); newest first, within a night by
+        cluster and event.
+
+    Raises:
+        InputError: the last night knows no such cluster.
+    """
+    if not nights or not (
+        nights[-1].scan("clusters").filter(pl.col("cluster_id") == cluster_id).head(1).collect().height
+    ):
+        raise InputError(
+            f"`CLUSTER` must be a cluster of the night {nights[-1].date if nights else '(none)'}; got `{cluster_id}`. "
+            "`clusters.parquet` and `rings.parquet` of the night have the ids."
+        )
+    wanted, found = [cluster_id], []
+    for night in reversed(nights):
+        is_wanted = pl.col("cluster_id").is_in(wanted)
+        rows = night.scan("lineage").filter(is_wanted).collect()
+        sizes = night.scan("clusters").filter(is_wanted).group_by("cluster_id").len("n_accounts").collect()
+        found.append(
+            rows.join(sizes, on="cluster_id", how="left", maintain_order="left").select(
+                pl.lit(night.date).alias("date"), *rows.columns, pl.col("n_accounts").fill_null(0).cast(pl.Int64)
+            )
+        )
+        moved = rows["cluster_id"].unique()
+        parents = rows["parents"].explode().drop_nulls()
+        wanted = sorted({*parents, *(name for name in wanted if name not in set(moved))})
+    return pl.concat(found)

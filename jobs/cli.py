@@ -200,6 +200,24 @@ def show(lake: Lake, as_of: MaybeDay = None, debug: Debug = False) -> None:
 
 
 @app.command()
+def lineage(
+    cluster: Annotated[str, typer.Argument(help="Id of a cluster or ring.")],
+    lake: Lake,
+    as_of: MaybeDay = None,
+    debug: Debug = False,
+) -> None:
+    """Which clusters became this one, from the night back to the first.
+
+    Example:
+
+      ringlight lineage c1a87ef24e30552ae --lake lake --as-of 2026-06-30
+    """
+    from jobs.lineage import run
+
+    run(lake, cluster, as_of)
+
+
+@app.command()
 def evaluate(
     lake: Lake,
     truth: Annotated[
