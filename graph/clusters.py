@@ -9,8 +9,8 @@ more than `RESOLUTION` of a full tie, on average, whatever the size of the whole
 import graspologic_native
 import numpy as np
 import polars as pl
+from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 
 from graph.components import connected_components
 from graph.links import rarity_ceiling
@@ -37,7 +37,7 @@ def build_clusters(
     Each component is refined by itself, with its own numbering, so that what happens elsewhere cannot change it.
 
     Args:
-        pairs: account_a, account_b, weight_bits, ties.
+        pairs: account_a < account_b, weight_bits, ties; distinct, sorted by the accounts.
         n_accounts: accounts are 0..n_accounts-1.
         seed: of Leiden's order of visits.
         was: i32, each account's cluster of an earlier night, if those are to be taken over (see `graph.update`).
@@ -113,13 +113,11 @@ def _part(
     n_nodes: int, source: NDArray[np.int32], target: NDArray[np.int32], weight: NDArray[np.float64], seed: int
 ) -> NDArray[np.int64]:
     """Communities of one connected graph by the constant Potts model; int64[n_nodes]."""
-    half = coo_array((weight, (source, target)), shape=(n_nodes, n_nodes))
-    matrix = (half + half.T).tocsr()
-    matrix.sort_indices()
+    indptr, indices, data = _mirror(n_nodes, source, target, weight)
     _, communities = graspologic_native.leiden_csr(
-        matrix.indptr.astype(np.int64),
-        matrix.indices.astype(np.int32),
-        matrix.data.astype(np.float64),
+        indptr,
+        indices,
+        data,
         n_nodes,
         resolution=RESOLUTION,
         iterations=ITERATIONS,
@@ -127,3 +125,28 @@ def _part(
         seed=seed,
     )
     return np.fromiter((communities[node] for node in range(n_nodes)), dtype=np.int64, count=n_nodes)
+
+
+@njit(cache=True, nogil=True)
+def _mirror(
+    n_nodes: int, source: NDArray[np.int32], target: NDArray[np.int32], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
+    """Both directions of each edge as compressed rows, neighbours in order; edges are distinct and sorted by source, then target."""
+    indptr = np.zeros(n_nodes + 1, dtype=np.int64)
+    for edge in range(source.shape[0]):
+        indptr[source[edge] + 1] += 1
+        indptr[target[edge] + 1] += 1
+    for node in range(n_nodes):
+        indptr[node + 1] += indptr[node]
+    place = indptr[:-1].copy()
+    indices = np.empty(2 * source.shape[0], dtype=np.int32)
+    data = np.empty(2 * source.shape[0], dtype=np.float64)
+    for edge in range(source.shape[0]):  # smaller neighbours first: an edge's source is its smaller end
+        node = target[edge]
+        indices[place[node]], data[place[node]] = source[edge], weight[edge]
+        place[node] += 1
+    for edge in range(source.shape[0]):
+        node = source[edge]
+        indices[place[node]], data[place[node]] = target[edge], weight[edge]
+        place[node] += 1
+    return indptr, indices, data

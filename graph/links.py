@@ -81,7 +81,8 @@ def name_identifiers(links: pl.DataFrame, known: pl.DataFrame | None = None) -> 
     both = pl.concat([known, named])
     numbers = dense_numbers(*both.get_columns())
     own = pl.Series("identifier", numbers[known.height :], dtype=pl.Int32)
-    return both[first_rows(numbers)], links.with_columns(own)
+    new = first_rows(numbers)[known.height :]  # the known ones are distinct, and come first
+    return pl.concat([known, both[new]]), links.with_columns(own)
 
 
 def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:

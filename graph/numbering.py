@@ -33,8 +33,10 @@ def dense_numbers(*columns: pl.Series) -> NDArray[np.int32]:
     frame = pl.DataFrame({f"{place}": column for place, column in enumerate(columns)})
     for seed in range(_MAX_SEEDS):
         numbers = _number(frame.hash_rows(seed).to_numpy())
-        representative = frame[first_rows(numbers)[numbers]]
-        if all((frame[name].eq_missing(representative[name])).all() for name in frame.columns):
+        first = first_rows(numbers)[numbers]
+        repeated = np.flatnonzero(first != np.arange(first.shape[0]))
+        one, other = frame[repeated], frame[first[repeated]]
+        if all(one[name].eq_missing(other[name]).all() for name in frame.columns):
             return numbers
     raise AssertionError("rows must have distinct hashes under one of the seeds")
 
@@ -111,6 +113,11 @@ def total_holders(
     earliest, latest, total = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     for number in range(n):
         own = rows[starts[number] : starts[number + 1]]
+        if own.shape[0] == 1:  # most of them
+            row = own[0]
+            n_accounts[number] = n_identities[number] = 1
+            earliest[number], latest[number], total[number] = first[row], last[row], n_events[row]
+            continue
         persons = np.sort(identity[account[own]])
         n_accounts[number] = own.shape[0]
         n_identities[number] = 1 + np.count_nonzero(persons[1:] != persons[:-1]) if own.shape[0] else 0

@@ -118,30 +118,36 @@ def update_links(merged: Merged, identifiers: pl.DataFrame, accounts: pl.DataFra
     kept = _renumber(merged.kept, {"account": new_number}).select(columns)
     fresh = merged.fresh.join(known, on="account_id").select(columns)
     numbered = number_links(merged.names, pl.concat([kept, fresh]), accounts)
-    before = pl.Series("before", numbered.order.astype(np.int32))
-    before = before.set(before >= identifiers.height, None)
+    before = np.where(numbered.order < identifiers.height, numbered.order, -1).astype(np.int32)
     changed = np.zeros(merged.accounts.height, dtype=np.bool_)
     changed[merged.gone["account"].unique().to_numpy()] = True
     account_change = _moved(new_number, changed, accounts.height)
-    was = identifiers.select(pl.all().name.suffix("_then"))
-    then = numbered.identifiers.with_columns(before).join(
-        was, left_on="before", right_on="identifier_then", how="left", maintain_order="left"
-    )
-    weighs_otherwise = then.select(
-        is_touched=pl.col("before").is_null()
-        | (pl.col("weight") != pl.col("weight_then"))
-        | (pl.col("n_accounts") != pl.col("n_accounts_then"))
-        | (pl.col("is_hub") != pl.col("is_hub_then"))
-    )["is_touched"]  # fmt: skip
+    weighs_otherwise = _differ(numbered.identifiers, identifiers, before)
     touched = np.zeros(merged.names.height, dtype=np.bool_)
     gone = _renumber(merged.gone, {"account": new_number}).select(columns)
     touched[_differing(gone, fresh)] = True
     is_moved = account_change["is_moved"].to_numpy()
     links = numbered.links
     held_by_moved = links["identifier"].to_numpy()[is_moved[links["account"].to_numpy()]]
-    is_touched = weighs_otherwise.to_numpy() | touched[numbered.order]
+    is_touched = weighs_otherwise | touched[numbered.order]
     is_touched[held_by_moved] = True
-    return numbered, Change(account_change, pl.DataFrame({"before": before, "is_touched": is_touched}))
+    identifier_change = pl.DataFrame({"before": _known(before), "is_touched": is_touched})
+    return numbered, Change(account_change, identifier_change)
+
+
+def _known(before: NDArray[np.int32]) -> pl.Series:
+    """Old numbers, with null in place of -1."""
+    series = pl.Series("before", before)
+    return series.set(series < 0, None)
+
+
+def _differ(now: pl.DataFrame, then: pl.DataFrame, before: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which identifiers are new, or say something else of those who share them."""
+    differ = before < 0
+    stayed = np.flatnonzero(~differ)
+    for name in ("n_accounts", "is_hub", "weight"):
+        differ[stayed] |= now[name].to_numpy()[stayed] != then[name].to_numpy()[before[stayed]]
+    return differ
 
 
 def _differing(gone: pl.DataFrame, fresh: pl.DataFrame) -> NDArray[np.int32]:
@@ -169,8 +175,7 @@ def _moved(now: NDArray[np.int32], changed: NDArray[np.bool_], n_accounts: int) 
     fits = _in_order(order, calm | (is_changed & _between(order, calm)))
     is_moved = np.ones(n_accounts, dtype=np.bool_)
     is_moved[survivors[fits]] = False
-    series = pl.Series("before", before)
-    return pl.DataFrame({"before": series.set(series < 0, None), "is_moved": is_moved})
+    return pl.DataFrame({"before": _known(before), "is_moved": is_moved})
 
 
 @njit(cache=True, nogil=True)
@@ -240,21 +245,20 @@ def carry_pairs(
         the pairs, sorted by their accounts; and the accounts, i32, of pairs that came, went or weigh otherwise.
     """
     accounts = _new_numbers(change.accounts)
-    moved = _renumber(pairs, {"account_a": accounts, "account_b": accounts})
-    both = (pl.col("account_a") >= 0) & (pl.col("account_b") >= 0)
-    lone = moved.filter(~both)
-    then = moved.filter(both)
-    then = then.with_columns(_ordered_pairs(then.select(_PAIR)).get_columns())
-    kept = then.join(touched, on=_PAIR, how="anti")
-    looked_at = then.join(touched, on=_PAIR, how="semi")
+    then = _renumber(pairs.with_row_index("row"), {"account_a": accounts, "account_b": accounts})
     columns = [*_PAIR, "weight_bits", "ties"]
+    then = then.select("row", *columns).with_columns(_ordered_pairs(then.select(_PAIR)).get_columns())
+    kept = then.join(touched, on=_PAIR, how="anti").filter(pl.col("account_a") >= 0)
+    looked_at = then.join(kept.select("row"), on="row", how="anti").select(columns)
     differ = [
-        one.select(columns).join(other.select(columns), on=columns, how="anti").select(_PAIR)
-        for one, other in ((looked_at, fresh), (fresh, looked_at))
+        one.join(other, on=columns, how="anti").select(_PAIR)
+        for one, other in ((looked_at, fresh.select(columns)), (fresh.select(columns), looked_at))
     ]
-    differ.append(lone.select(_PAIR))
     dirty = pl.concat([frame[name] for frame in differ for name in _PAIR]).unique().sort()
-    return pl.concat([kept, fresh]).sort(_PAIR), dirty.filter(dirty >= 0)
+    evidence = pl.concat([pairs["evidence"], fresh["evidence"]])
+    rows = pl.concat([kept["row"], pl.int_range(pairs.height, evidence.len(), dtype=pl.UInt32, eager=True)])
+    both = pl.concat([kept.select(columns), fresh.select(columns)]).with_columns(rows.alias("row")).sort(_PAIR)
+    return both.drop("row").with_columns(evidence=evidence[both["row"]]), dirty.filter(dirty >= 0)
 
 
 def update_clusters(

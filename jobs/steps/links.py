@@ -29,10 +29,11 @@ from graph.update import Change, merge_links, update_links
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import map_tasks, run_task
 
-__all__ = ["Config", "read_change", "run"]
+__all__ = ["NUMBERING_CPUS", "Config", "read_change", "run"]
 
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
+NUMBERING_CPUS = 4  # at most; what is done once, for all accounts, has the machine for itself
 FOLDERS = ("marks", "sightings", "links", "snapshot", "change", "holders")
 
 
@@ -49,7 +50,18 @@ def run(night: NightContext, config: Config) -> StepResult:
     if night.state is not None:
         changed, known = (sum(column) for column in zip(*counts, strict=True))
         night.progress.say(f"  {changed:,} of {known:,} accounts changed since {night.state.name}")
-    rows = run_task(_number, night.work, night.out, night.state, night.key, night.n_partitions, label="numbering")
+    rows = run_task(
+        _number,
+        night.work,
+        night.out,
+        night.state,
+        night.key,
+        night.n_partitions,
+        n_cpus=NUMBERING_CPUS,
+        is_columnar=True,
+        progress=night.progress,
+        label="numbering",
+    )
     return StepResult(
         rows=rows,
         outputs=["links.parquet", "identities.parquet"],

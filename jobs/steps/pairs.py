@@ -16,7 +16,7 @@ from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
 from graph.snapshot import SNAPSHOT_SCHEMAS
 from graph.update import carry_evidence, carry_pairs
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.steps.links import read_change
+from jobs.steps.links import NUMBERING_CPUS, read_change
 from jobs.tasks import map_tasks, run_task
 
 __all__ = ["Config", "run"]
@@ -36,7 +36,7 @@ def run(night: NightContext, config: Config) -> StepResult:
     tasks = [(part, night.work, night.state, night.n_partitions) for part in parts]
     map_tasks(_evidence_partition, tasks, progress=night.progress, label="evidence")
     map_tasks(_merge_partition, [(part, night.work) for part in parts], progress=night.progress, label="pairs")
-    n_pairs = run_task(_gather, night.work, night.out, night.state)
+    n_pairs = run_task(_gather, night.work, night.out, night.state, n_cpus=NUMBERING_CPUS, is_columnar=True)
     return StepResult(
         rows={"pairs": n_pairs},
         outputs=["pairs.parquet"],
@@ -79,13 +79,12 @@ def _gather(work: Path, out: Path, state: Path | None) -> int:
     pairs.write_parquet(work / "snapshot/pairs.parquet", compression="lz4")
     dirty.to_frame("account").write_parquet(work / "dirty.parquet", compression="lz4")
     names = pl.read_parquet(work / "snapshot/accounts.parquet", columns=["account_id"])["account_id"]
-    named = pairs.select(
-        account_a=names[pairs["account_a"]],
-        account_b=names[pairs["account_b"]],
-        weight_bits="weight_bits",
-        evidence="evidence",
+    place = names.arg_sort().arg_sort()
+    order = pairs.select(pl.arg_sort_by(place[pairs["account_a"]], place[pairs["account_b"]])).to_series()
+    named = pairs[order].with_columns(
+        account_a=names[pairs["account_a"][order]], account_b=names[pairs["account_b"][order]]
     )
-    write_table(named.sort(PAIR), out, "pairs")
+    write_table(named, out, "pairs")
     return pairs.height
 
 
