@@ -16,7 +16,7 @@ from graph.errors import InputError
 from graph.lake import Night
 from graph.sightings import keyed_hash
 
-__all__ = ["LINEAGE_EVENTS", "build_lineage", "name_clusters", "name_groups", "trace_lineage"]
+__all__ = ["LINEAGE_EVENTS", "build_lineage", "measure_stability", "name_clusters", "name_groups", "trace_lineage"]
 
 LINEAGE_EVENTS: dict[str, str] = {
     "born": "none of its accounts was in a cluster before",
@@ -179,3 +179,32 @@ def trace_lineage(nights: Sequence[Night], cluster_id: str) -> pl.DataFrame:
         parents = rows["parents"].explode().drop_nulls()
         wanted = sorted({*parents, *(name for name in wanted if name not in set(moved))})
     return pl.concat(found)
+
+
+def measure_stability(before: pl.DataFrame, now: pl.DataFrame) -> dict[str, int]:
+    """How many accounts kept their cluster id over a night, where their cluster did not change or hardly did.
+
+    Args:
+        before, now: account_id, cluster_id of two nights; accounts of one night alone count as a change of their cluster.
+
+    Returns:
+        n_unchanged and n_unchanged_kept: accounts in clusters with the same members in both nights, and how many of them kept
+        the id; n_slight and n_slight_kept: the same of clusters of which under a fifth of all members of either night changed.
+    """
+    both = before.join(now, on="account_id", suffix="_now")
+    size = before.group_by("cluster_id").len("n_before")
+    size_now = now.group_by(cluster_id_now="cluster_id").len("n_now")
+    overlap = both.group_by("cluster_id", "cluster_id_now").len("n_shared").join(size, on="cluster_id")
+    overlap = overlap.join(size_now, on="cluster_id_now").with_columns(
+        n_either=pl.col("n_before") + pl.col("n_now") - pl.col("n_shared"),
+        kept=pl.col("cluster_id") == pl.col("cluster_id_now"),
+    )
+    changed = 1 - pl.col("n_shared") / pl.col("n_either")
+    slight = overlap.filter((changed > 0) & (changed < 0.2))
+    unchanged = overlap.filter(changed == 0)
+    return {
+        "n_unchanged": int(unchanged["n_shared"].sum()),
+        "n_unchanged_kept": int(unchanged.filter("kept")["n_shared"].sum()),
+        "n_slight": int(slight["n_shared"].sum()),
+        "n_slight_kept": int(slight.filter("kept")["n_shared"].sum()),
+    }
