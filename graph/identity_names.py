@@ -1,0 +1,55 @@
+"""What is known of given names beforehand: titles that are no name, and short forms.
+
+The table says only that two forms may be one name ("bill" and "william"); it says nothing of a person.
+"""
+
+__all__ = ["SHORT_FORMS", "TITLES", "name_groups"]
+
+TITLES = frozenset(
+    "mr mrs ms miss mx dr prof sir dame lord lady rev revd hon rt capt captain major col colonel general gen lt jr sr ii iii iv "
+    "esq phd md bart baron earl viscount 1st 2nd 3rd 4th 5th 6th 7th 8th 9th of the".split()
+)
+
+SHORT_FORMS = """
+abigail abby gail|abraham abe bram|adelaide addie ada|albert al bert bertie|alexander alex al alec sandy sasha xander|
+alexandra alex sandra sasha lexi|alfred alf alfie fred|alice ally elsie|amanda mandy|amelia amy millie|andrew andy drew|
+angela angie|ann anne anna annie nan nancy hannah|anthony tony anton antonio|arthur art artie|augustus gus august|
+barbara barb babs barbie|bartholomew bart|beatrice bea trixie|benjamin ben benny benji|bernard bernie|bridget biddy|
+caroline carrie carol lina|catherine cathy kate katie kitty katherine kathryn kathleen kathy kay kit cate cat|cecilia cis celia|
+charles charlie chuck chas carl carlo carlos karl|charlotte lottie charley charlie|christian chris|christina tina chris chrissy christine|
+christopher chris kit topher|clarence clare|cornelius con neil|cynthia cindy|daniel dan danny dani|david dave davy davie|
+deborah deb debbie|dennis denny|dolores lola|dominic dom nick|donald don donnie|dorothy dot dolly dora dorothea|douglas doug|
+edgar ed|edmund ed ned ted eddie|edward ed eddie ned ted teddy edouard eduardo|edwin ed ned eddie|eleanor ellie nell nora ellen elinor|
+elijah eli|elizabeth liz lizzie beth betty bess bessie eliza elsie libby lisa betsy lily elisabeth|emily em emmy millie|emma em|
+ernest ernie|esther essie hettie|eugene gene|evelyn eve evie|ezekiel zeke|florence flo flossie|frances fanny fran francie frankie|
+francis frank fran francois francisco|franklin frank|frederick fred freddie freddy rick fritz frederic|gabriel gabe|
+george georgie jorge georges|gerald gerry jerry|gertrude trudy gertie|gilbert gil bert|gregory greg|harold harry hal|
+harriet hattie harriett|helen nell nellie ellen lena|henry harry hal hank heinrich henri|herbert bert herb bertie|horace horry|hubert bert hugh|
+hugh hugo hughie|ignatius iggy|isaac ike zac|isabella bella izzy isabel isobel belle|jacob jake jack|james jim jimmy jamie jem jacob jacques|
+jane janie jenny jean|janet jan jenny|jacqueline jackie|jeffrey jeff geoff geoffrey|jennifer jen jenny|jeremiah jerry jem|jeremy jerry jem|
+jessica jess jessie|joan joanie|johanna jo joanna joanne|john jack johnny jon johann jean juan jock|jonathan jon jonny nathan|
+joseph joe joey jo jose josef|josephine jo josie|joshua josh|judith judy|julia julie jill|katherine kate kathy katie kay kitty|
+kenneth ken kenny|laura laurie lori|lawrence larry lars laurie laurence|leonard len lenny leo|leopold leo|lewis lew louis louie|
+lillian lily lil|louisa lou louise lulu|lucy lu lucia|lucinda lucy cindy|margaret maggie meg peggy madge marge margie daisy greta rita margery|
+maria mary marie mia|martha marty mattie patty|martin marty|mary molly polly mae may mamie minnie marie maria|mathilda tilly matilda maud|
+matthew matt matty|maurice mo morris|maximilian max|melissa mel lissa|michael mike mick mickey mikey micky michel miguel|
+mildred millie|nathaniel nat nate nathan|nicholas nick nicky nico klaus nicolas|nora honora|oliver ollie noll|
+pamela pam|patricia pat patty tricia trish|patrick pat paddy rick|paul paulie pablo|penelope penny|percival percy|peter pete pierre pedro|
+philip phil pip phillip|phoebe fay|priscilla cilla|rachel rae|raymond ray|rebecca becky becca|reginald reg reggie rex|
+richard dick rick ricky rich richie ritchie dickie ricardo|robert bob bobby rob robbie robin bert roberto|roderick rod rick|roger rodge|
+ronald ron ronnie|rosemary rose rosie|rudolph rudy|rupert robert|russell russ|samantha sam|samuel sam sammy|sarah sally sadie sal sara|
+sebastian seb|sidney sid sydney|simon si|sophia sophie fia|stanley stan|stephen steve stevie stephan steven ste|stuart stu|
+susan sue susie suzy susannah susanna|sylvester sly vester|teresa terry tess tessa theresa|terence terry|theodore ted teddy theo|
+theophilus theo|thomas tom tommy thom|timothy tim timmy|tobias toby|ursula ursie|valentine val|valerie val|veronica ronnie vera|
+victor vic|victoria vicky tori vic|vincent vince vin|virginia ginny|walter wally walt wat|wilfred wilf fred|wilhelmina mina minnie billie|
+william bill billy will willie liam willy wilhelm guillaume|winifred win winnie fred|zachary zach zack zac
+"""
+
+
+def name_groups() -> dict[str, tuple[int, ...]]:
+    """The groups of forms that each given name stands in; two names in one group may be one name."""
+    groups: dict[str, tuple[int, ...]] = {}
+    for number, line in enumerate(SHORT_FORMS.replace("\n", "").split("|")):
+        for form in set(line.split()):
+            groups[form] = (*groups.get(form, ()), number)
+    return groups
