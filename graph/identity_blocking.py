@@ -36,10 +36,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "postcode, given": ("postcode", "given"),
     "address, family": ("address", "family"),
     "address, given": ("address", "given"),
-    "sounds, year": ("given", "family", "year"),
-    "sounds, address": ("given", "family", "address"),
-    "sounds, postcode": ("given", "family", "postcode"),
-    "sounds, birth date": ("given", "family", "birth_date"),
+    "sounds": ("sounds",),
+    "sounds, year": ("sounds", "year"),
+    "sounds, address": ("sounds", "address"),
+    "sounds, postcode": ("sounds", "postcode"),
+    "sounds, birth date": ("sounds", "birth_date"),
 }
 
 
@@ -170,6 +171,7 @@ def _parts(records: Encoded) -> dict[str, NDArray[np.uint64]]:
     given = np.where(is_lone & ~lone_leads, 0, _of(heard, first))
     family = np.where(is_lone, np.where(lone_leads, 0, _of(sounds, first)), _of(sounds, last))
     name = np.where(is_lone, 0, _of(records.words.digest, first) + _of(records.words.digest, last))
+    either = _of(heard, first) + _of(heard, last)
     has_date = records.days != NO_DATE
     return {
         "national_id": _of(records.national_ids.digest, records.national_id),
@@ -184,6 +186,7 @@ def _parts(records: Encoded) -> dict[str, NDArray[np.uint64]]:
         "given": given.astype(np.uint64),
         "family": family.astype(np.uint64),
         "name": name.astype(np.uint64),
+        "sounds": np.where((given == 0) | (family == 0), 0, either).astype(np.uint64),
     }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from graph.identity_records import NO_DATE, Encoded
 from graph.identity_text import Texts, is_one_edit, jaro_winkler
 
-__all__ = ["FIELDS", "RARITY_STEP", "RATED", "compare_pairs", "is_conflict"]
+__all__ = ["FIELDS", "RARITY_STEP", "RATED", "compare_pairs", "is_conflict", "is_impossible"]
 
 NAME_LEVELS = ("missing", "differs", "alike", "initial", "partial", "near", "short form", "swapped", "equal")
 # field -> names of its levels; level 0 says nothing
@@ -47,9 +47,11 @@ RATED: dict[str, tuple[int, ...]] = {
     "place": (4, 5, 6, 7, 8),
 }
 RARITY_STEP = 0.25  # bits; coarse, so that a new record does not move every pair
+LAST_FAR_DATE = 3  # levels of birth dates from `differs` to this are no slip of the pen
 CLOSE_DAYS = 400
 TEN_YEARS_DAYS = 3652
 ALIKE_SIMILARITY, NEAR_SIMILARITY = 0.85, 0.93
+LEAST_STEM_POINTS = 3  # "sol" for "solomon"
 LEAST_NEAR_POINTS = 4  # one edit of a shorter word makes another word
 
 
@@ -82,19 +84,17 @@ def compare_pairs(
     return levels, rarities
 
 
-def is_conflict(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Pairs that are not one person whatever else they share.
+def is_impossible(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Pairs that differ in given name and in birth date: two people, whatever else they share."""
+    birth = levels[:, BIRTH]
+    other: NDArray[np.bool_] = (levels[:, GIVEN] == DIFFERS) & (birth >= DIFFERS) & (birth <= LAST_FAR_DATE)
+    return other
 
-    Given names that differ (twins; two people who share a number) or birth dates far apart (father and son of one name), where
-    nothing personal speaks for a slip.
-    """
-    given, family, birth = levels[:, GIVEN], levels[:, FAMILY], levels[:, BIRTH]
-    other_given = given == DIFFERS
-    other_birth = birth == DIFFERS
-    conflict: NDArray[np.bool_] = (other_given & ((birth <= 3) | (family <= DIFFERS))) | (
-        other_birth & ((given <= DIFFERS) | (family <= DIFFERS))
-    )
-    return conflict
+
+def is_conflict(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Pairs that differ in given name or in birth date: twins, father and son of one name, two who share a number."""
+    other: NDArray[np.bool_] = (levels[:, GIVEN] == DIFFERS) | (levels[:, BIRTH] == DIFFERS)
+    return other
 
 
 @njit(cache=True, nogil=True)
@@ -115,6 +115,8 @@ def _compare_words(words: Texts, groups: NDArray[np.int32], a: int, b: int) -> i
         for j in range(groups.shape[1]):
             if groups[a, i] >= 0 and groups[a, i] == groups[b, j]:
                 return SHORT
+    if min(n_a, n_b) >= LEAST_STEM_POINTS and _is_start(words.points, a_start, b_start, min(n_a, n_b)):
+        return SHORT
     if max(n_a, n_b) >= LEAST_NEAR_POINTS and is_one_edit(words.points, a_start, a_end, b_start, b_end):
         return NEAR
     if 2 * min(n_a, n_b) < max(n_a, n_b):
@@ -123,6 +125,15 @@ def _compare_words(words: Texts, groups: NDArray[np.int32], a: int, b: int) -> i
     if similarity >= NEAR_SIMILARITY:
         return NEAR
     return ALIKE if similarity >= ALIKE_SIMILARITY else DIFFERS
+
+
+@njit(cache=True, nogil=True)
+def _is_start(points: NDArray[np.uint32], a: int, b: int, n: int) -> bool:
+    """Whether two texts begin with the same n code points."""
+    for k in range(n):
+        if points[a + k] != points[b + k]:
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)

@@ -3,11 +3,13 @@
 The table says only that two forms may be one name ("bill" and "william"); it says nothing of a person.
 """
 
+from collections.abc import Sequence
+
 __all__ = ["SHORT_FORMS", "TITLES", "name_groups"]
 
 TITLES = frozenset(
     "mr mrs ms miss mx dr prof sir dame lord lady rev revd hon rt capt captain major col colonel general gen lt jr sr ii iii iv "
-    "esq phd md bart baron earl viscount 1st 2nd 3rd 4th 5th 6th 7th 8th 9th of the".split()
+    "esq phd md bart bt baronet baron earl viscount admiral reverend master sergeant sgt 1st 2nd 3rd 4th 5th 6th 7th 8th 9th of the".split()
 )
 
 SHORT_FORMS = """
@@ -42,14 +44,30 @@ sebastian seb|sidney sid sydney|simon si|sophia sophie fia|stanley stan|stephen 
 susan sue susie suzy susannah susanna|sylvester sly vester|teresa terry tess tessa theresa|terence terry|theodore ted teddy theo|
 theophilus theo|thomas tom tommy thom|timothy tim timmy|tobias toby|ursula ursie|valentine val|valerie val|veronica ronnie vera|
 victor vic|victoria vicky tori vic|vincent vince vin|virginia ginny|walter wally walt wat|wilfred wilf fred|wilhelmina mina minnie billie|
-william bill billy will willie liam willy wilhelm guillaume|winifred win winnie fred|zachary zach zack zac
+william bill billy will willie liam willy wilhelm guillaume|winifred win winnie fred|zachary zach zack zac|agnes aggie nessie|alan allan allen al|alistair alexander alasdair|algernon algie|angus gus|archibald archie baldie|arabella bella|
+adrian ade|antoinette toni netta|basil baz|bernard barney|clement clem|clifford cliff|cyril cy|duncan dunc|edith edie|elias eli|enoch noch|
+evan john ieuan|gareth gary|gerard gerry jerry|gordon don gordie|graham graeme|guy guido|harvey harv|henrietta harriet etta hattie|
+howard howie|hugh huw huey|ian john iain|ivan john evan|jan john hans giovanni sean shaun shane|jake james|janet jessie jeanette|jay james|
+lavinia vinnie|llewellyn llew|malcolm mac|marcus mark marc|matilda tilda|moses mo|murdoch murdo|norman norrie norm|owen owain|
+peregrine perry|phineas phin|raphael rafe|solomon sol|theodora dora|thaddeus thad|wallace wally|wilfrid wilf|william gwilym wiliam|edwin win|
+rosalind ros|rosamund ros|yvonne eve|zebulon zeb|aleksander alexander|aleksandra alexandra|muhammad mohammed mohamed muhammed mo|
+jose pepe|francisco paco pancho|guillermo memo william|enrique henry kike|ignacio nacho|guadalupe lupe|dolores lola|jesus chuy|
+miguel michael|juan john|pedro peter|pablo paul|jorge george|luis louis|esteban stephen|andres andrew|mateo matthew
 """
 
 
-def name_groups() -> dict[str, tuple[int, ...]]:
-    """The groups of forms that each given name stands in; two names in one group may be one name."""
+def name_groups(words: Sequence[str]) -> list[tuple[int, ...]]:
+    """For each word, the groups of forms in which it stands; two words of one group may be one name."""
     groups: dict[str, tuple[int, ...]] = {}
     for number, line in enumerate(SHORT_FORMS.replace("\n", "").split("|")):
-        for form in set(line.split()):
+        for form in sorted({_plain_ending(form) for form in line.split()}):
             groups[form] = (*groups.get(form, ()), number)
-    return groups
+    return [groups.get(_plain_ending(word), ()) for word in words]
+
+
+def _plain_ending(word: str) -> str:
+    """Robbie, robbey and robbi as robby."""
+    for ending in ("ie", "ey", "i"):
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            return word.removesuffix(ending) + "y"
+    return word

@@ -17,7 +17,7 @@ from graph.normalise import normalise
 __all__ = ["RECORD_SCHEMA", "Encoded", "build_records", "encode_records"]
 
 NO_DATE = np.int32(-(2**31))
-MAX_GROUPS = 3
+MAX_GROUPS = 6
 
 RECORD_SCHEMA: dict[str, pl.DataType] = {
     "account": pl.Int32(),
@@ -161,11 +161,8 @@ def encode_records(records: pl.DataFrame) -> Encoded:
 
 def _groups_of(words: list[str]) -> NDArray[np.int32]:
     groups = np.full((len(words), MAX_GROUPS), -1, dtype=np.int32)
-    known = name_groups()
-    for number, word in enumerate(words):
-        if word in known:
-            own = known[word][:MAX_GROUPS]
-            groups[number, : len(own)] = own
+    for number, own in enumerate(name_groups(words)):
+        groups[number, : len(own)] = own[:MAX_GROUPS]
     return groups
 
 

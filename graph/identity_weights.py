@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.errors import InputError
-from graph.identity_comparison import BIRTH, DIFFERS, FIELDS, GIVEN, RARITY_STEP, RATED, compare_pairs, is_conflict
+from graph.identity_comparison import BIRTH, DIFFERS, FIELDS, GIVEN, RARITY_STEP, RATED, compare_pairs, is_conflict, is_impossible
 from graph.identity_records import Encoded
 
 __all__ = ["PairBits", "Weights", "estimate_weights", "score_pairs"]
@@ -28,7 +28,8 @@ PRIOR_PAIRS = 50.0  # what is believed beforehand weighs as this many pairs of o
 LEAST_ODDS = 1e-7
 TWINS = 0.03  # relatives with one birth date
 NAMESAKES = 0.03  # relatives with one given name
-CONFLICT_BITS = -40.0
+CONFLICT_BITS = -8.0  # at most, for a pair in conflict
+IMPOSSIBLE_BITS = -40.0
 
 # odds of levels beforehand, without `missing`
 SAME: dict[str, tuple[float, ...]] = {
@@ -136,7 +137,8 @@ def score_pairs(levels: NDArray[np.int8], rarities: NDArray[np.uint8], weights: 
     relatives = -np.logaddexp2(0.0, related)
     prior = float(np.log2(weights.share_same) - np.log2(_share_strangers(weights)))
     total = prior + fields.sum(axis=1) + rarity.sum(axis=1) + relatives
-    total[is_conflict(levels)] = CONFLICT_BITS
+    total = np.where(is_conflict(levels), np.minimum(total, CONFLICT_BITS), total)
+    total = np.where(is_impossible(levels), IMPOSSIBLE_BITS, total)
     return PairBits(total, fields, rarity, prior, relatives)
 
 
@@ -219,7 +221,7 @@ def _maximise(
     strangers = [odds.copy() for odds in met]
     related = [_related(field, odds, None) for field, odds in zip(fields, strangers, strict=True)]
     share_same, share_related = 0.3 * n_records / n_all, 0.3 * n_records / n_all
-    impossible = is_conflict(patterns.astype(np.int8))
+    impossible = is_impossible(patterns.astype(np.int8))
     for _ in range(ITERATIONS):
         by_kind = [
             share * _likelihood(patterns, odds)
