@@ -7,9 +7,10 @@ from datetime import datetime
 
 import polars as pl
 
-from graph.accounts import HISTORY_TABLES, build_accounts, build_histories, build_identities
+from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import EARLIEST_BEFORE_SIGNUP, signup_times
 from graph.clusters import build_clusters
+from graph.identities import build_identities
 from graph.links import build_links, number_identifiers
 from graph.pairs import build_evidence, merge_evidence
 from graph.snapshot import Events, Snapshot

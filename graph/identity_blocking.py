@@ -2,7 +2,8 @@
 
 A key joins two or three parts of a record (a birth date and the sound of a family name). A block is used while no more than
 `LARGEST_BLOCK` records stand in it; where a coarse key's block is larger, the finer keys that contain it go on. So no value, however
-common, costs more than its records times a constant.
+common, costs more than its records times a constant. Those of one name and one birth date are joined in a row where they are more, up
+to the cap of the identifier type `person`: one actor may submit one identity a hundred times.
 """
 
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from graph.identity_records import NO_DATE, Encoded
 from graph.identity_text import Texts
+from graph.schema import IDENTIFIERS
 
 __all__ = ["KEYS", "LARGEST_BLOCK", "PAIRS_PER_RECORD", "Blocks", "build_blocks", "candidates"]
 
@@ -21,6 +23,7 @@ PAIRS_PER_RECORD = 40  # in all; beyond it the largest blocks of all keys are le
 
 # key -> parts of a record that make it, coarse first
 KEYS: dict[str, tuple[str, ...]] = {
+    "person": ("name", "birth_date"),
     "national id": ("national_id",),
     "email": ("email",),
     "phone": ("phone",),
@@ -42,6 +45,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "sounds, postcode": ("sounds", "postcode"),
     "sounds, birth date": ("sounds", "birth_date"),
 }
+PERSON = 0
 
 
 class Blocks(NamedTuple):
@@ -92,6 +96,9 @@ def candidates(
     n_records = blocks.keys.shape[1]
     wanted = np.ones(n_records, dtype=np.bool_) if touched is None else touched
     lefts, rights = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int32)]
+    row_left, row_right = _in_a_row(blocks, wanted)
+    lefts.append(row_left)
+    rights.append(row_right)
     for number in range(blocks.keys.shape[0]):
         usable = np.flatnonzero((blocks.size[number] >= 2) & (blocks.size[number] <= blocks.bound[number]))
         order = usable[np.argsort(blocks.keys[number][usable], kind="stable")].astype(np.int32)
@@ -103,6 +110,19 @@ def candidates(
         lefts.append(left)
         rights.append(right)
     return np.concatenate(lefts), np.concatenate(rights)
+
+
+def _in_a_row(blocks: Blocks, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Each record of a name and birth date too common for all pairs, with the next one; no other key gives these pairs."""
+    size = blocks.size[PERSON]
+    order = np.flatnonzero((size > blocks.bound[PERSON]) & (size <= IDENTIFIERS["person"].cap)).astype(np.int32)
+    order = order[np.argsort(blocks.keys[PERSON][order], kind="stable")]
+    left, right = order[:-1], order[1:]
+    is_one = (blocks.keys[PERSON][left] == blocks.keys[PERSON][right]) & (wanted[left] | wanted[right])
+    for number in range(blocks.keys.shape[0]):
+        is_shared = blocks.keys[number][left] == blocks.keys[number][right]
+        is_one &= ~(is_shared & (blocks.size[number][left] >= 2) & (blocks.size[number][left] <= blocks.bound[number]))
+    return left[is_one], right[is_one]
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from graph.identity_records import NO_DATE, Encoded
 from graph.identity_text import Texts, is_one_edit, jaro_winkler
 
-__all__ = ["FIELDS", "RARITY_STEP", "RATED", "compare_pairs", "is_conflict", "is_impossible"]
+__all__ = ["BACKGROUND", "FIELDS", "RARITY_STEP", "RATED", "compare_pairs", "is_conflict", "is_impossible", "is_one_submission"]
 
 NAME_LEVELS = ("missing", "differs", "alike", "initial", "partial", "near", "short form", "swapped", "equal")
 # field -> names of its levels; level 0 says nothing
@@ -48,6 +48,7 @@ RATED: dict[str, tuple[int, ...]] = {
 }
 RARITY_STEP = 0.25  # bits; coarse, so that a new record does not move every pair
 LAST_FAR_DATE = 3  # levels of birth dates from `differs` to this are no slip of the pen
+BACKGROUND = 1000  # records thought of beside those that are there, so that in a small world nothing is certain
 CLOSE_DAYS = 400
 TEN_YEARS_DAYS = 3652
 ALIKE_SIMILARITY, NEAR_SIMILARITY = 0.85, 0.93
@@ -97,9 +98,20 @@ def is_conflict(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
     return other
 
 
+def is_one_submission(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Pairs of one name and one birth date: one identity was submitted, under whatever numbers."""
+    one: NDArray[np.bool_] = (
+        np.isin(levels[:, GIVEN], (SWAPPED, EQUAL))
+        & np.isin(levels[:, FAMILY], (SWAPPED, EQUAL))
+        & (levels[:, BIRTH] == len(FIELDS["birth_date"]) - 1)
+    )
+    return one
+
+
 @njit(cache=True, nogil=True)
 def _rarity(total: float, count: int) -> int:
-    return min(255, int(np.log2(max(total, count) / count) / RARITY_STEP + 0.5))
+    """Steps of log2 of the odds against the value, had another `BACKGROUND` records other values and one more the same."""
+    return min(255, int(np.log2((max(total, count) + BACKGROUND) / (count + 1)) / RARITY_STEP + 0.5))
 
 
 @njit(cache=True, nogil=True)
@@ -234,23 +246,8 @@ def _similarity(texts: Texts, a: int, b: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _compare_emails(emails: Texts, a: int, b: int, box_a: int, box_b: int) -> int:
-    level = _compare_codes(emails, a, b)
-    if level == 0 or level == 3:
-        return 0 if level == 0 else 5
-    if level == 2:
-        return 3
-    if box_a >= 0 and box_a == box_b:
-        return 4
-    similarity = _similarity(emails, a, b)
-    if similarity >= NEAR_SIMILARITY:
-        return 3
-    return 2 if similarity >= ALIKE_SIMILARITY else 1
-
-
-@njit(cache=True, nogil=True)
-def _is_address_near(texts: Texts, a: int, b: int) -> bool:
-    """Like words and the same digits: a house number is no slip."""
+def _has_same_digits(texts: Texts, a: int, b: int) -> bool:
+    """The digits of one begin the other's: house numbers, numbered mailboxes."""
     i, j = texts.start[a], texts.start[b]
     while True:
         while i < texts.start[a + 1] and not 48 <= texts.points[i] <= 57:
@@ -263,7 +260,28 @@ def _is_address_near(texts: Texts, a: int, b: int) -> bool:
             return False
         i += 1
         j += 1
-    return _similarity(texts, a, b) >= ALIKE_SIMILARITY
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _compare_emails(emails: Texts, a: int, b: int, box_a: int, box_b: int) -> int:
+    level = _compare_codes(emails, a, b)
+    if level == 0 or level == 3:
+        return 0 if level == 0 else 5
+    if level == 2:
+        return 3
+    if box_a >= 0 and box_a == box_b:
+        return 4
+    similarity = _similarity(emails, a, b)
+    if similarity < ALIKE_SIMILARITY:
+        return 1
+    return 3 if similarity >= NEAR_SIMILARITY and _has_same_digits(emails, a, b) else 2
+
+
+@njit(cache=True, nogil=True)
+def _is_address_near(texts: Texts, a: int, b: int) -> bool:
+    """Like words and the same digits: another house number is no slip."""
+    return _has_same_digits(texts, a, b) and _similarity(texts, a, b) >= ALIKE_SIMILARITY
 
 
 @njit(cache=True, nogil=True)

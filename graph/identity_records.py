@@ -94,7 +94,7 @@ def build_records(profiles: pl.DataFrame) -> pl.DataFrame:
         .str.replace_all(r"['’`]", "")
         .str.replace_all(r"[^\p{L}\p{M}\p{N} ]", " ")
     )
-    words = plain.str.extract_all(r"\S+").list.eval(pl.element().filter(~pl.element().is_in(list(TITLES))))
+    words = plain.str.extract_all(r"\S+").list.eval(pl.element().filter(~pl.element().is_in(list(TITLES)) & ~pl.element().str.contains(r"^\d+$")))
     form = normalise("address", pl.col("address"), pl.lit(None, dtype=pl.String))
     email = normalise("email", pl.col("email"))
     distinct = profiles.select("account", *_SUBMITTED).unique()

@@ -16,20 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.errors import InputError
-from graph.identity_comparison import BIRTH, DIFFERS, FIELDS, GIVEN, RARITY_STEP, RATED, compare_pairs, is_conflict, is_impossible
-from graph.identity_records import Encoded
+from graph.identity_comparison import BACKGROUND, BIRTH, DIFFERS, FIELDS, GIVEN, RARITY_STEP, RATED, compare_pairs, is_conflict, is_impossible, is_one_submission
+from graph.identity_records import NO_DATE, Encoded
 
 __all__ = ["PairBits", "Weights", "estimate_weights", "score_pairs"]
 
 VERSION = 1
 ITERATIONS = 40
-RANDOM_PAIRS = 400_000
+RANDOM_PAIRS = 200_000
 PRIOR_PAIRS = 50.0  # what is believed beforehand weighs as this many pairs of one person
+PRIOR_RANDOM_PAIRS = 5_000.0  # the same for pairs of strangers
 LEAST_ODDS = 1e-7
 TWINS = 0.03  # relatives with one birth date
 NAMESAKES = 0.03  # relatives with one given name
 CONFLICT_BITS = -8.0  # at most, for a pair in conflict
-IMPOSSIBLE_BITS = -40.0
+SUBMITTED_BITS = 0.0  # at least, for a pair of one name and one birth date
 
 # odds of levels beforehand, without `missing`
 SAME: dict[str, tuple[float, ...]] = {
@@ -40,6 +41,15 @@ SAME: dict[str, tuple[float, ...]] = {
     "email": (0.28, 0.04, 0.08, 0.05, 0.55),
     "phone": (0.30, 0.05, 0.65),
     "place": (0.35, 0.02, 0.08, 0.02, 0.08, 0.03, 0.07, 0.35),
+}
+STRANGERS: dict[str, tuple[float, ...]] = {
+    "given_name": (0.968, 0.004, 0.004, 0.004, 0.003, 0.006, 0.001, 0.010),
+    "family_name": (0.985, 0.004, 0.001, 0.003, 0.002, 0.001, 0.001, 0.003),
+    "birth_date": (0.935, 0.025, 0.028, 0.004, 0.0072, 0.0001, 0.0007),
+    "national_id": (0.9998, 0.0001, 0.0001),
+    "email": (0.996, 0.0025, 0.0005, 0.0005, 0.0005),
+    "phone": (0.9988, 0.0002, 0.0010),
+    "place": (0.984, 0.008, 0.003, 0.001, 0.001, 0.001, 0.001, 0.001),
 }
 RELATED: dict[str, tuple[float, ...]] = {
     "family_name": (0.25, 0.01, 0.01, 0.05, 0.04, 0.01, 0.01, 0.62),
@@ -94,14 +104,16 @@ LENGTHS = {field: len(levels) for field, levels in FIELDS.items()}
 
 @dataclass(frozen=True)
 class PairBits:
-    """What speaks for one person rather than anything else, in bits; all float32 but as said.
+    """What speaks for one person rather than anything else, in bits; arrays of float64.
 
     Attributes:
-        total: [n_pairs], log2 odds of one person; `CONFLICT_BITS` where the pair cannot be.
+        total: [n_pairs], log2 odds of one person, the sum of all below; rules included.
         fields: [n_pairs, n_fields], each field's share at the mean rarity of its level.
         rarity: [n_pairs, n_fields], what the shared value's own rarity adds.
         prior: log2 odds before anything is compared.
         relatives: [n_pairs], what is taken off because relatives would agree so too, 0 or less.
+        rule: [n_pairs], what is taken off for a conflict (`graph.identity_comparison.is_conflict`), or given for one name with one
+            birth date.
     """
 
     total: NDArray[np.float64]
@@ -109,10 +121,11 @@ class PairBits:
     rarity: NDArray[np.float64]
     prior: float
     relatives: NDArray[np.float64]
+    rule: NDArray[np.float64]
 
 
 def score_pairs(levels: NDArray[np.int8], rarities: NDArray[np.uint8], weights: Weights) -> PairBits:
-    """The bits of pairs: total = prior + sum of fields + sum of rarity + relatives, unless the pair is in conflict.
+    """The bits of pairs: total = prior + sum of fields + sum of rarity + relatives + rule.
 
     Args:
         levels, rarities: as `graph.identity_comparison.compare_pairs` gives them.
@@ -137,9 +150,9 @@ def score_pairs(levels: NDArray[np.int8], rarities: NDArray[np.uint8], weights: 
     relatives = -np.logaddexp2(0.0, related)
     prior = float(np.log2(weights.share_same) - np.log2(_share_strangers(weights)))
     total = prior + fields.sum(axis=1) + rarity.sum(axis=1) + relatives
-    total = np.where(is_conflict(levels), np.minimum(total, CONFLICT_BITS), total)
-    total = np.where(is_impossible(levels), IMPOSSIBLE_BITS, total)
-    return PairBits(total, fields, rarity, prior, relatives)
+    judged = np.where(is_conflict(levels), np.minimum(total, CONFLICT_BITS), total)
+    judged = np.where(is_one_submission(levels), np.maximum(judged, SUBMITTED_BITS), judged)
+    return PairBits(judged, fields, rarity, prior, relatives, judged - total)
 
 
 def _share_strangers(weights: Weights) -> float:
@@ -154,7 +167,7 @@ def estimate_weights(records: Encoded, levels: NDArray[np.int8]) -> Weights:
         levels: int8[n_pairs, n_fields] of all candidates.
     """
     n_records = records.account.shape[0]
-    n_all = max(n_records * (n_records - 1) / 2, 1.0)
+    n_all = (n_records + BACKGROUND) * (n_records + BACKGROUND - 1) / 2
     patterns, counts = _patterns(levels)
     met = _met_at_random(records)
     return _maximise(patterns, counts, met, n_all, n_records)
@@ -179,8 +192,9 @@ def _met_at_random(records: Encoded) -> list[NDArray[np.float64]]:
     left, right = (_scattered(draw * np.uint64(2) + np.uint64(side)) % np.uint64(max(n_records, 1)) for side in (0, 1))
     apart = left != right
     levels, _ = compare_pairs(records, left[apart].astype(np.int32), right[apart].astype(np.int32))
-    exact = {
-        "birth_date": _share_equal(np.unique(records.days[records.days > -(2**31)], return_counts=True)[1]),
+    n_all = n_records * (n_records - 1) / 2
+    share_equal = {
+        "birth_date": _share_equal(np.unique(records.days[records.days != NO_DATE], return_counts=True)[1]),
         "national_id": _share_equal(records.national_ids.count),
         "email": _share_equal(records.emails.count),
         "phone": _share_equal(records.phones.count),
@@ -188,11 +202,11 @@ def _met_at_random(records: Encoded) -> list[NDArray[np.float64]]:
     odds = []
     for number, (field, n_levels) in enumerate(LENGTHS.items()):
         seen = np.bincount(levels[:, number], minlength=n_levels)[1:].astype(np.float64)
-        share = (seen + 1e-2) / (seen + 1e-2).sum()
-        if field in exact:
-            share[-1] = exact[field]
-            share /= share.sum()
-        odds.append(np.maximum(share, LEAST_ODDS))
+        seen *= min(1.0, n_all / max(levels.shape[0], 1))  # of a small world a draw sees each pair many times
+        if field in share_equal:
+            seen[-1] = share_equal[field] * seen.sum()
+        before = np.array(STRANGERS[field])
+        odds.append((seen + PRIOR_RANDOM_PAIRS * before) / (seen.sum() + PRIOR_RANDOM_PAIRS))
     return odds
 
 
@@ -220,7 +234,7 @@ def _maximise(
     same = [np.array(SAME[field]) / sum(SAME[field]) for field in fields]
     strangers = [odds.copy() for odds in met]
     related = [_related(field, odds, None) for field, odds in zip(fields, strangers, strict=True)]
-    share_same, share_related = 0.3 * n_records / n_all, 0.3 * n_records / n_all
+    share_same = share_related = max(0.3 * n_records, 1.0) / n_all
     impossible = is_impossible(patterns.astype(np.int8))
     for _ in range(ITERATIONS):
         by_kind = [

@@ -2,14 +2,15 @@
 
 work/sightings/<partition>.parquet, work/links/<partition>.parquet
 work/snapshot/{accounts,identifiers,links}.parquet
-out/links.parquet, out/identities.parquet
+out/links.parquet, out/identities.parquet, out/identity_weights.json
 """
 
 from pathlib import Path
 
 import polars as pl
 
-from graph.accounts import HISTORY_TABLES, build_accounts, build_histories, build_identities
+from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
+from graph.identities import resolve
 from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.links import build_links, number_identifiers
@@ -36,7 +37,7 @@ def run(night: NightContext, config: Config) -> StepResult:
     rows = run_task(_number, night.work, night.out, night.key, n_cpus=1, progress=night.progress, label="numbering")
     return StepResult(
         rows=rows,
-        outputs=["links.parquet", "identities.parquet"],
+        outputs=["links.parquet", "identities.parquet", "identity_weights.json"],
         intermediates=[
             "sightings",
             "histories",
@@ -60,7 +61,9 @@ def _number(work: Path, out: Path, key: str) -> dict[str, int]:
     events = read_partitioned_events(work / "events", ("signups", "profiles"))
     links_by_name = pl.read_parquet(work / "links" / "*.parquet")
     accounts = build_accounts(events, pl.read_parquet(work / "histories" / "*.parquet"), links_by_name, key)
-    accounts = accounts.with_columns(build_identities(events, accounts))
+    resolution = resolve(events, accounts)
+    accounts = accounts.with_columns(resolution.identity)
+    (out / "identity_weights.json").write_text(resolution.weights.to_json() + "\n")
     identifiers, links = number_identifiers(links_by_name, accounts)
     for name, frame in (("accounts", accounts), ("identifiers", identifiers), ("links", links)):
         frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
