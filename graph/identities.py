@@ -171,7 +171,9 @@ def explain_pair(records: pl.DataFrame, account_a: int, account_b: int, weights:
 
 def _evidence(levels: NDArray[np.int8], bits: PairBits, pair: int) -> PairEvidence:
     fields = tuple(
-        FieldEvidence(field, names[levels[pair, place]], float(bits.fields[pair, place]), float(bits.rarity[pair, place]))
+        FieldEvidence(
+            field, names[levels[pair, place]], float(bits.fields[pair, place]), float(bits.rarity[pair, place])
+        )
         for place, (field, names) in enumerate(FIELDS.items())
     )
     return PairEvidence(

@@ -81,9 +81,7 @@ def build_blocks(records: Encoded) -> Blocks:
     return Blocks(keys, size, bound)
 
 
-def candidates(
-    blocks: Blocks, touched: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def candidates(blocks: Blocks, touched: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Pairs of records that share a used block, each once.
 
     Args:
@@ -181,7 +179,7 @@ def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _parts(records: Encoded) -> dict[str, NDArray[np.uint64]]:
     """A hash of each part of each record, 0 where it is missing."""
-    sounds = np.zeros(records.words.count.shape[0], dtype=np.uint64)
+    sounds = np.zeros(records.words.held.shape[0], dtype=np.uint64)
     _sound(records.words, sounds)
     short = records.groups[:, 0].astype(np.int64)
     heard = np.where(short >= 0, _mixed((short + 1).astype(np.uint64)), sounds)

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from graph.identity_records import NO_DATE, Encoded
 from graph.identity_text import Texts, is_one_edit, jaro_winkler
 
-__all__ = ["BACKGROUND", "FIELDS", "RARITY_STEP", "RATED", "compare_pairs", "is_conflict", "is_impossible", "is_one_submission"]
+__all__ = [
+    "BACKGROUND",
+    "FIELDS",
+    "RARITY_STEP",
+    "RATED",
+    "compare_pairs",
+    "is_conflict",
+    "is_impossible",
+    "is_one_submission",
+]
 
 NAME_LEVELS = ("missing", "differs", "alike", "initial", "partial", "near", "short form", "swapped", "equal")
 # field -> names of its levels; level 0 says nothing
@@ -48,6 +57,7 @@ RATED: dict[str, tuple[int, ...]] = {
 }
 RARITY_STEP = 0.25  # bits; coarse, so that a new record does not move every pair
 LAST_FAR_DATE = 3  # levels of birth dates from `differs` to this are no slip of the pen
+LEAST_AGREEMENTS = 2
 BACKGROUND = 1000  # records thought of beside those that are there, so that in a small world nothing is certain
 CLOSE_DAYS = 400
 TEN_YEARS_DAYS = 3652
@@ -93,9 +103,13 @@ def is_impossible(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
 
 
 def is_conflict(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Pairs that differ in given name or in birth date: twins, father and son of one name, two who share a number."""
-    other: NDArray[np.bool_] = (levels[:, GIVEN] == DIFFERS) | (levels[:, BIRTH] == DIFFERS)
-    return other
+    """Pairs that differ in given name or in birth date: twins, father and son of one name, two who share a number.
+
+    Nor are two one person who agree in a single field.
+    """
+    other = (levels[:, GIVEN] == DIFFERS) | (levels[:, BIRTH] == DIFFERS)
+    conflict: NDArray[np.bool_] = other | ((levels > DIFFERS).sum(axis=1) < LEAST_AGREEMENTS)
+    return conflict
 
 
 def is_one_submission(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
@@ -117,6 +131,7 @@ def _rarity(total: float, count: int) -> int:
 @njit(cache=True, nogil=True)
 def _compare_words(words: Texts, groups: NDArray[np.int32], a: int, b: int) -> int:
     """Level of two words of a name; both are there."""
+    a, b = min(a, b), max(a, b)
     a_start, a_end, b_start, b_end = words.start[a], words.start[a + 1], words.start[b], words.start[b + 1]
     n_a, n_b = a_end - a_start, b_end - b_start
     if n_a == 1 or n_b == 1:
@@ -142,18 +157,19 @@ def _compare_words(words: Texts, groups: NDArray[np.int32], a: int, b: int) -> i
 @njit(cache=True, nogil=True)
 def _is_start(points: NDArray[np.uint32], a: int, b: int, n: int) -> bool:
     """Whether two texts begin with the same n code points."""
-    for k in range(n):
-        if points[a + k] != points[b + k]:
-            return False
-    return True
+    k = 0
+    while k < n and points[a + k] == points[b + k]:
+        k += 1
+    is_start: bool = k == n
+    return is_start
 
 
 @njit(cache=True, nogil=True)
 def _is_among(words: Texts, groups: NDArray[np.int32], word: int, names: NDArray[np.int32]) -> bool:
-    for k in range(names.shape[0]):
-        if names[k] >= 0 and _compare_words(words, groups, word, names[k]) >= NEAR:
-            return True
-    return False
+    k = 0
+    while k < len(names) and (names[k] < 0 or _compare_words(words, groups, word, names[k]) < NEAR):
+        k += 1
+    return k < len(names)
 
 
 @njit(cache=True, nogil=True)
@@ -161,6 +177,11 @@ def _compare_names(
     words: Texts, groups: NDArray[np.int32], leads: NDArray[np.bool_], a: NDArray[np.int32], b: NDArray[np.int32]
 ) -> tuple[int, int, int, int]:
     """Levels of given and family name, and the words on which they agree (of `a`); -1 where none."""
+    for place in range(a.shape[0]):  # one direction, whichever account came first
+        if a[place] != b[place]:
+            if a[place] > b[place]:
+                a, b = b, a
+            break
     if a[0] < 0 or b[0] < 0:
         return MISSING, MISSING, -1, -1
     if a[1] < 0 and b[1] < 0:
@@ -242,6 +263,8 @@ def _compare_codes(texts: Texts, a: int, b: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _similarity(texts: Texts, a: int, b: int) -> float:
+    """Jaro-Winkler's greedy search has a direction; numbers of texts follow their order, so it is always one and the same."""
+    a, b = min(a, b), max(a, b)
     return jaro_winkler(texts.points, texts.start[a], texts.start[a + 1], texts.start[b], texts.start[b + 1])
 
 
@@ -291,10 +314,7 @@ def _is_same_area(texts: Texts, a: int, b: int) -> bool:
     n_lead = max(3, max(n_a, n_b) - 3)
     if min(n_a, n_b) < n_lead:
         return False
-    for k in range(n_lead):
-        if texts.points[texts.start[a] + k] != texts.points[texts.start[b] + k]:
-            return False
-    return True
+    return _is_start(texts.points, texts.start[a], texts.start[b], n_lead)
 
 
 @njit(cache=True, nogil=True)
@@ -337,30 +357,32 @@ def _compare(
         )
         levels[pair, 0], levels[pair, 1] = given, family
         if given >= SWAPPED:
-            rarities[pair, 0] = _rarity(totals[0], records.words.count[given_word])
+            rarities[pair, 0] = _rarity(totals[0], records.words.held[given_word])
         if family >= SWAPPED:
-            rarities[pair, 1] = _rarity(totals[1], records.words.count[family_word])
+            rarities[pair, 1] = _rarity(totals[1], records.words.held[family_word])
         levels[pair, 2] = _compare_dates(records.days[a], records.days[b], records.parts[a], records.parts[b])
         if levels[pair, 2] == 7:
             rarities[pair, 2] = _rarity(totals[2], records.day_count[a])
         levels[pair, 3] = _compare_codes(records.national_ids, records.national_id[a], records.national_id[b])
         if levels[pair, 3] == 3:
-            rarities[pair, 3] = _rarity(totals[3], records.national_ids.count[records.national_id[a]])
-        email = _compare_emails(records.emails, records.email[a], records.email[b], records.mailbox[a], records.mailbox[b])
+            rarities[pair, 3] = _rarity(totals[3], records.national_ids.held[records.national_id[a]])
+        email = _compare_emails(
+            records.emails, records.email[a], records.email[b], records.mailbox[a], records.mailbox[b]
+        )
         levels[pair, 4] = email
         if email >= 4:
-            count = records.emails.count[records.email[a]] if email == 5 else records.mailboxes.count[records.mailbox[a]]
+            count = records.emails.held[records.email[a]] if email == 5 else records.mailboxes.held[records.mailbox[a]]
             rarities[pair, 4] = _rarity(totals[4], count)
         levels[pair, 5] = _compare_codes(records.phones, records.phone[a], records.phone[b])
         if levels[pair, 5] == 3:
-            rarities[pair, 5] = _rarity(totals[5], records.phones.count[records.phone[a]])
+            rarities[pair, 5] = _rarity(totals[5], records.phones.held[records.phone[a]])
         place = _compare_places(records, a, b)
         levels[pair, 6] = place
         if place >= 4:
             if place == 8:
-                count = records.homes.count[records.home[a]]
+                count = records.homes.held[records.home[a]]
             elif place == 7:
-                count = records.postcodes.count[records.postcode[a]]
+                count = records.postcodes.held[records.postcode[a]]
             else:
-                count = records.addresses.count[records.address[a]]
+                count = records.addresses.held[records.address[a]]
             rarities[pair, 6] = _rarity(totals[6], count)

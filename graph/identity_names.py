@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 __all__ = ["SHORT_FORMS", "TITLES", "name_groups"]
 
-TITLES = frozenset(
-    "mr mrs ms miss mx dr prof sir dame lord lady rev revd hon rt capt captain major col colonel general gen lt jr sr ii iii iv "
-    "esq phd md bart bt baronet baron earl viscount admiral reverend master sergeant sgt 1st 2nd 3rd 4th 5th 6th 7th 8th 9th of the".split()
-)
+TITLES = """
+mr mrs ms miss mx dr prof sir dame lord lady rev revd hon rt capt captain major col colonel general gen lt jr sr ii iii iv esq phd md
+bart bt baronet baron earl viscount admiral reverend master sergeant sgt 1st 2nd 3rd 4th 5th 6th 7th 8th 9th of the
+"""
 
 SHORT_FORMS = """
 abigail abby gail|abraham abe bram|adelaide addie ada|albert al bert bertie|alexander alex al alec sandy sasha xander|

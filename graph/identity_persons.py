@@ -49,9 +49,7 @@ def _bounded(n_nodes: int, left: NDArray[np.int32], right: NDArray[np.int32]) ->
     return kept
 
 
-def inner_pairs(
-    component: NDArray[np.int32], group: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def inner_pairs(component: NDArray[np.int32], group: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """All pairs of records of one component and different groups, by component.
 
     Args:
@@ -114,7 +112,15 @@ def agglomerate(
     pair_starts = np.searchsorted(component[left][by_component], np.arange(starts.shape[0]))
     leader = np.arange(component.shape[0])
     _agglomerate(
-        members, starts, place, left[by_component], right[by_component], bits[by_component], pair_starts, least_bits, leader
+        members,
+        starts,
+        place,
+        left[by_component],
+        right[by_component],
+        bits[by_component],
+        pair_starts,
+        least_bits,
+        leader,
     )
     return np.unique(leader, return_inverse=True)[1].astype(np.int32)
 

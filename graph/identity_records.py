@@ -94,7 +94,9 @@ def build_records(profiles: pl.DataFrame) -> pl.DataFrame:
         .str.replace_all(r"['’`]", "")
         .str.replace_all(r"[^\p{L}\p{M}\p{N} ]", " ")
     )
-    words = plain.str.extract_all(r"\S+").list.eval(pl.element().filter(~pl.element().is_in(list(TITLES)) & ~pl.element().str.contains(r"^\d+$")))
+    words = plain.str.extract_all(r"\S+").list.eval(
+        pl.element().filter(~pl.element().is_in(TITLES.split()) & ~pl.element().str.contains(r"^\d+$"))
+    )
     form = normalise("address", pl.col("address"), pl.lit(None, dtype=pl.String))
     email = normalise("email", pl.col("email"))
     distinct = profiles.select("account", *_SUBMITTED).unique()
@@ -133,30 +135,45 @@ def _filled(value: pl.Expr) -> pl.Expr:
 def encode_records(records: pl.DataFrame) -> Encoded:
     """The records as arrays; numbers of texts have a meaning within one result only."""
     words, word_texts, known = encode_texts([records[name] for name in ("first", "last", "second", "third")])
-    coded = {
-        name: encode_texts([records[name]])
-        for name in ("national_id", "email", "mailbox", "phone", "address", "postcode")
-    }
-    home = records.select(pl.col("address") + "\x1f" + pl.col("postcode"))["address"]
-    (home_code,), homes, _ = encode_texts([home])
+    home = records.select(home=pl.col("address") + "\x1f" + pl.col("postcode"))["home"]
+    (national_id, national_ids), (email, emails), (mailbox, mailboxes), (phone, phones) = (
+        _coded(records[name]) for name in ("national_id", "email", "mailbox", "phone")
+    )
+    (address, addresses), (postcode, postcodes), (home_code, homes) = (
+        _coded(values) for values in (records["address"], records["postcode"], home)
+    )
     names = np.stack(words, axis=1)
     born = records["birth_date"]
-    parts = np.stack([getattr(born.dt, part)().fill_null(0).to_numpy() for part in ("year", "month", "day")], axis=1)
-    day_count = records.select(pl.len().over("birth_date").cast(pl.Int64))["len"].to_numpy(writable=True)
+    parts = [part.fill_null(0).cast(pl.Int16).to_numpy() for part in (born.dt.year(), born.dt.month(), born.dt.day())]
     return Encoded(
-        records["account"].to_numpy(writable=True),
-        names,
-        born.cast(pl.Int32).fill_null(int(NO_DATE)).to_numpy(writable=True),
-        parts.astype(np.int16),
-        day_count,
-        *(coded[name][0][0] for name in ("national_id", "email", "mailbox", "phone", "address", "postcode")),
-        home_code,
-        word_texts,
-        *(coded[name][1] for name in ("national_id", "email", "mailbox", "phone", "address", "postcode")),
-        homes,
-        _groups_of(known),
-        _leading(names, len(known)),
+        account=records["account"].to_numpy(writable=True),
+        names=names,
+        days=born.cast(pl.Int32).fill_null(int(NO_DATE)).to_numpy(writable=True),
+        parts=np.stack(parts, axis=1),
+        day_count=records.select(n=pl.len().over("birth_date").cast(pl.Int64))["n"].to_numpy(writable=True),
+        national_id=national_id,
+        email=email,
+        mailbox=mailbox,
+        phone=phone,
+        address=address,
+        postcode=postcode,
+        home=home_code,
+        words=word_texts,
+        national_ids=national_ids,
+        emails=emails,
+        mailboxes=mailboxes,
+        phones=phones,
+        addresses=addresses,
+        postcodes=postcodes,
+        homes=homes,
+        groups=_groups_of(known),
+        leads=_leading(names, len(known)),
     )
+
+
+def _coded(values: pl.Series) -> tuple[NDArray[np.int32], Texts]:
+    (codes,), texts, _ = encode_texts([values])
+    return codes, texts
 
 
 def _groups_of(words: list[str]) -> NDArray[np.int32]:

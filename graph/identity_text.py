@@ -24,13 +24,13 @@ class Texts(NamedTuple):
     Attributes:
         points: code points of all texts, uint32.
         start: text i is points[start[i]:start[i + 1]], int64[n + 1].
-        count: records that hold the text, int64[n].
+        held: records that hold the text, int64[n].
         digest: xxh3 of the text, uint64[n].
     """
 
     points: NDArray[np.uint32]
     start: NDArray[np.int64]
-    count: NDArray[np.int64]
+    held: NDArray[np.int64]
     digest: NDArray[np.uint64]
 
 

@@ -16,14 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.errors import InputError
-from graph.identity_comparison import BACKGROUND, BIRTH, DIFFERS, FIELDS, GIVEN, RARITY_STEP, RATED, compare_pairs, is_conflict, is_impossible, is_one_submission
+from graph.identity_comparison import (
+    BACKGROUND,
+    BIRTH,
+    FIELDS,
+    GIVEN,
+    RARITY_STEP,
+    RATED,
+    compare_pairs,
+    is_conflict,
+    is_impossible,
+    is_one_submission,
+)
 from graph.identity_records import NO_DATE, Encoded
 
 __all__ = ["PairBits", "Weights", "estimate_weights", "score_pairs"]
 
 VERSION = 1
-ITERATIONS = 40
-RANDOM_PAIRS = 200_000
+ITERATIONS, TOLERANCE = 40, 1e-4  # of the share of pairs of one person
+RANDOM_PAIRS, RANDOM_PAIRS_PER_RECORD = 200_000, 50
 PRIOR_PAIRS = 50.0  # what is believed beforehand weighs as this many pairs of one person
 PRIOR_RANDOM_PAIRS = 5_000.0  # the same for pairs of strangers
 LEAST_ODDS = 1e-7
@@ -95,7 +106,14 @@ class Weights:
         kinds = {kind: {field: tuple(odds) for field, odds in raw.pop(kind).items()} for kind in KINDS}
         if any({f: len(o) for f, o in kinds[kind].items()} != LENGTHS for kind in KINDS):
             raise InputError("Identity weights must have the fields and levels of this version. Estimate them anew.")
-        return Weights(**kinds, **raw)
+        return Weights(
+            kinds["same"],
+            kinds["related"],
+            kinds["strangers"],
+            raw["share_same"],
+            raw["share_related"],
+            raw["n_records"],
+        )
 
 
 KINDS = ("same", "related", "strangers")
@@ -188,16 +206,16 @@ def _met_at_random(records: Encoded) -> list[NDArray[np.float64]]:
     What is equal is counted exactly.
     """
     n_records = records.account.shape[0]
-    draw = np.arange(RANDOM_PAIRS if n_records > 1 else 0, dtype=np.uint64)
+    draw = np.arange(min(RANDOM_PAIRS, RANDOM_PAIRS_PER_RECORD * n_records) if n_records > 1 else 0, dtype=np.uint64)
     left, right = (_scattered(draw * np.uint64(2) + np.uint64(side)) % np.uint64(max(n_records, 1)) for side in (0, 1))
     apart = left != right
     levels, _ = compare_pairs(records, left[apart].astype(np.int32), right[apart].astype(np.int32))
     n_all = n_records * (n_records - 1) / 2
     share_equal = {
         "birth_date": _share_equal(np.unique(records.days[records.days != NO_DATE], return_counts=True)[1]),
-        "national_id": _share_equal(records.national_ids.count),
-        "email": _share_equal(records.emails.count),
-        "phone": _share_equal(records.phones.count),
+        "national_id": _share_equal(records.national_ids.held),
+        "email": _share_equal(records.emails.held),
+        "phone": _share_equal(records.phones.held),
     }
     odds = []
     for number, (field, n_levels) in enumerate(LENGTHS.items()):
@@ -248,7 +266,7 @@ def _maximise(
         by_kind[0][impossible] = 0.0
         whole = by_kind[0] + by_kind[1] + by_kind[2]
         n_same, n_related = counts * by_kind[0] / whole, counts * by_kind[1] / whole
-        share_same = max(n_same.sum(), 1.0) / n_all
+        before, share_same = share_same, max(n_same.sum(), 1.0) / n_all
         share_related = max(n_related.sum(), 1.0) / n_all
         for number, field in enumerate(fields):
             same[number] = _updated(patterns[:, number], n_same, np.array(SAME[field]))
@@ -258,12 +276,13 @@ def _maximise(
             if field in RELATED:
                 kin = _updated(patterns[:, number], n_related, np.array(RELATED[field]))
             related[number] = _related(field, strangers[number], kin)
-    return Weights(
-        *({f: (1.0, *map(float, o)) for f, o in zip(fields, kind, strict=True)} for kind in (same, related, strangers)),
-        share_same=float(share_same),
-        share_related=float(share_related),
-        n_records=n_records,
+        if abs(share_same - before) <= TOLERANCE * before:
+            break
+    same_odds, related_odds, strangers_odds = (
+        {field: (1.0, *map(float, odds)) for field, odds in zip(fields, kind, strict=True)}
+        for kind in (same, related, strangers)
     )
+    return Weights(same_odds, related_odds, strangers_odds, float(share_same), float(share_related), n_records)
 
 
 def _likelihood(patterns: NDArray[np.int64], odds: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -278,7 +297,8 @@ def _updated(
 ) -> NDArray[np.float64]:
     seen = np.bincount(levels, weights=weight, minlength=before.shape[0] + 1)[1:]
     odds: NDArray[np.float64] = np.maximum(seen + PRIOR_PAIRS * before / before.sum(), 1e-12)
-    return np.maximum(odds / odds.sum(), LEAST_ODDS)
+    updated: NDArray[np.float64] = np.maximum(odds / odds.sum(), LEAST_ODDS)
+    return updated
 
 
 def _related(field: str, strangers: NDArray[np.float64], found: NDArray[np.float64] | None) -> NDArray[np.float64]:

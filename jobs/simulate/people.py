@@ -4,42 +4,29 @@ Unlike a made world (`jobs.simulate.world`) these people come back under several
 other's numbers; some are twins, some bear their father's name; some accounts are not people at all.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 import numpy as np
 import polars as pl
 
+from jobs.simulate.names import DOMAINS, FAMILY_NAMES, GIVEN_NAMES, STREET_KINDS, STREETS
+
 __all__ = ["PeopleConfig", "simulate_people"]
 
-GIVEN = (
-    "james john robert michael william david richard joseph thomas charles christopher daniel matthew anthony donald steven paul "
-    "andrew joshua kenneth kevin brian george edward ronald timothy jason jeffrey ryan jacob mary patricia jennifer linda elizabeth "
-    "barbara susan jessica sarah karen nancy lisa margaret betty sandra ashley kimberly emily donna michelle carol amanda melissa "
-    "deborah stephanie rebecca laura sharon cynthia kathleen amy shirley angela helen anna brenda pamela nicole samantha katherine "
-    "emma ruth christine catherine debra rachel carolyn janet virginia maria heather diane julie joyce victoria kelly lauren "
-    "aisha wei mei priya ravi fatima omar yuki hana carlos luis jose juan sofia lucia diego ivan olga chidi amara kwame"
-).split()
-SHORT = {
-    "james": "jim", "john": "jack", "robert": "bob", "michael": "mike", "william": "bill", "david": "dave", "richard": "rick",
-    "joseph": "joe", "thomas": "tom", "charles": "chuck", "christopher": "chris", "daniel": "dan", "matthew": "matt",
-    "anthony": "tony", "steven": "steve", "andrew": "andy", "joshua": "josh", "kenneth": "ken", "edward": "ted",
-    "timothy": "tim", "patricia": "pat", "jennifer": "jen", "elizabeth": "beth", "barbara": "barb", "susan": "sue",
-    "margaret": "peggy", "deborah": "debbie", "rebecca": "becky", "katherine": "kate", "samantha": "sam", "victoria": "vicky",
+# full forms that people shorten: the names, few and frequent, whose short forms a resolver must know; the rest is made of syllables
+SHORT: Final = {
+    "james": "jim", "robert": "bob", "william": "bill", "richard": "dick", "margaret": "peggy", "elizabeth": "beth",
+    "thomas": "tom", "katherine": "kate", "edward": "ted", "susan": "sue", "daniel": "dan", "patricia": "pat", "john": "jack",
+    "rebecca": "becky", "anthony": "tony", "samantha": "sam", "michael": "mike", "deborah": "debbie", "andrew": "andy",
+    "joseph": "joe",
 }  # fmt: skip
-FAMILY = (
-    "smith johnson williams brown jones garcia miller davis rodriguez martinez hernandez lopez gonzalez wilson anderson thomas "
-    "taylor moore jackson martin lee perez thompson white harris sanchez clark ramirez lewis robinson walker young allen king wright "
-    "scott torres nguyen hill flores green adams nelson baker hall rivera campbell mitchell carter roberts gomez phillips evans turner "
-    "diaz parker cruz edwards collins reyes stewart morris morales murphy cook rogers gutierrez ortiz morgan cooper peterson bailey "
-    "reed kelly howard ramos kim cox ward richardson watson brooks chavez wood james bennett gray mendoza ruiz hughes price alvarez "
-    "castillo sanders patel myers long ross foster jimenez"
-).split()
-ENDINGS = ("", "son", "man", "well", "ford", "ley", "berg", "ez", "ova", "stein", "wood", "ton", "field", "sen")
-STREETS = "oak maple cedar main church mill park hill lake river spring ridge walnut pine elm washington lincoln second third high".split()
-KINDS = ("Street", "St", "Avenue", "Ave", "Road", "Rd", "Drive", "Lane")
-DOMAINS = ("gmail.com", "yahoo.com", "outlook.com", "icloud.com", "aol.com")
-LOOKALIKES = {"o": "0", "l": "1", "i": "1", "e": "c", "m": "rn", "h": "b", "s": "5", "a": "o", "n": "r"}
+GIVEN: Final = (*SHORT, *(name.lower() for name in GIVEN_NAMES[:140]))
+FAMILY: Final = tuple(name.lower() for name in FAMILY_NAMES)
+KINDS: Final = tuple(kind for kinds in STREET_KINDS for kind in kinds)
+LOOKALIKES: Final = {"o": "0", "l": "1", "i": "1", "e": "c", "m": "rn", "h": "b", "s": "5", "a": "o", "n": "r"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +39,7 @@ class PeopleConfig:
         missing: odds that a field of a submission is empty.
         without: columns that nobody ever fills in.
         borrowed: submissions with the number of another member of the household.
+        n_rings: of ten accounts each: one number under ten names, or one name and birth date under ten numbers.
     """
 
     n_people: int = 3_000
@@ -64,6 +52,8 @@ class PeopleConfig:
 
 @dataclass(frozen=True)
 class Person:
+    """Who one is; `earlier` is a maiden name, `household` all members."""
+
     given: str
     middle: str
     family: str
@@ -89,8 +79,8 @@ def simulate_people(config: PeopleConfig, seed: int) -> tuple[dict[str, pl.DataF
         people += _household(random)
     rows: list[dict[str, object]] = []
     for number, person in enumerate(people):
-        for _ in range(1 + min(int(random.geometric(0.45)) - 1, 6)):
-            rows.append({"person_id": f"p{number}", **_submission(person, config, random)})
+        n_accounts = min(int(random.geometric(0.45)), 7)
+        rows += [{"person_id": f"p{number}", **_submission(person, config, random)} for _ in range(n_accounts)]
     for ring in range(config.n_rings):
         rows += _ring(ring, random)
     order = random.permutation(len(rows))
@@ -119,14 +109,14 @@ ROW: dict[str, pl.DataType] = {
 }
 
 
-def _one(values: tuple[str, ...] | list[str], random: np.random.Generator) -> str:
+def _one(values: tuple[str, ...], random: np.random.Generator) -> str:
     """A value, the earlier ones more often."""
     return values[int(len(values) * random.random() ** 1.7)]
 
 
 def _surname(random: np.random.Generator) -> str:
-    stem = _one(FAMILY, random)
-    return stem if random.random() < 0.6 else stem[:4] + ENDINGS[int(random.integers(len(ENDINGS)))]
+    """A third of all bear one of fifty names, the rest one of thousands."""
+    return _one(FAMILY[:50] if random.random() < 0.35 else FAMILY, random)
 
 
 def _born(random: np.random.Generator, first: int, last: int) -> date:
@@ -144,7 +134,7 @@ def _phone(random: np.random.Generator) -> str:
 
 
 def _address(random: np.random.Generator) -> str:
-    street = f"{random.integers(1, 2500)} {_one(STREETS, random).title()} {KINDS[int(random.integers(len(KINDS)))]}"
+    street = f"{random.integers(1, 2500)} {_one(STREETS, random)} {KINDS[int(random.integers(len(KINDS)))]}"
     return street if random.random() < 0.7 else f"{street} #{random.integers(1, 60)}"
 
 
@@ -156,7 +146,11 @@ def _mail(given: str, family: str, random: np.random.Generator) -> str:
 
 def _household(random: np.random.Generator) -> list[Person]:
     """One to six people at one address: one or two of an elder age and their children, twins and namesakes among them."""
-    family, address, postcode = _surname(random), _address(random), f"{int(1000 * random.random() ** 1.5) * 97 + 501:05d}"
+    family, address, postcode = (
+        _surname(random),
+        _address(random),
+        f"{int(1000 * random.random() ** 1.5) * 97 + 501:05d}",
+    )
     landline = _phone(random)
     n_elders, n_children = 1 + int(random.random() < 0.6), int(random.choice(5, p=[0.4, 0.2, 0.2, 0.15, 0.05]))
     birth = _born(random, 1945, 1985)
@@ -215,8 +209,7 @@ def _submission(person: Person, config: PeopleConfig, random: np.random.Generato
     return {column: None if random.random() < config.missing else value for column, value in row.items()}
 
 
-def _written(person: Person, happens: object, random: np.random.Generator) -> str:
-    assert callable(happens)
+def _written(person: Person, happens: Callable[[float], bool], random: np.random.Generator) -> str:
     given, family = person.given, person.family
     if person.earlier and happens(0.25):
         family = person.earlier
