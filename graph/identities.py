@@ -19,7 +19,7 @@ from graph.identity_blocking import build_blocks, candidates
 from graph.identity_comparison import FIELDS, compare_pairs, is_impossible
 from graph.identity_persons import agglomerate, bounded_components, inner_pairs
 from graph.identity_records import Encoded, build_records, encode_records
-from graph.identity_weights import PairBits, Weights, estimate_weights, score_pairs
+from graph.identity_weights import PairBits, Weights, estimate_weights, score_pairs, total_bits
 from graph.snapshot import Events
 
 __all__ = [
@@ -117,7 +117,7 @@ def resolve_records(records: pl.DataFrame, n_accounts: int, weights: Weights | N
     levels, rarities = compare_pairs(encoded, left, right)
     if weights is None:
         weights = estimate_weights(encoded, levels)
-    bits = score_pairs(levels, rarities, weights).total
+    bits = total_bits(levels, rarities, weights)
     identity = find_persons(encoded, n_accounts, left, right, bits, weights)
     return Resolution(pl.Series("identity", identity, dtype=pl.Int32), weights, records.height, left.shape[0])
 
@@ -143,7 +143,7 @@ def find_persons(
     component = bounded_components(n_accounts, account[left[strong]], account[right[strong]], bits[strong])
     left, right = inner_pairs(component[account], account)
     levels, rarities = compare_pairs(records, left, right)
-    say = np.clip(score_pairs(levels, rarities, weights).total, FLOOR_BITS, CEILING_BITS)
+    say = np.clip(total_bits(levels, rarities, weights), FLOOR_BITS, CEILING_BITS)
     say[is_impossible(levels)] = IMPOSSIBLE_BITS
     return agglomerate(component, account[left], account[right], say, LEAST_BITS)
 

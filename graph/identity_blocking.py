@@ -19,7 +19,8 @@ from graph.schema import IDENTIFIERS
 __all__ = ["KEYS", "LARGEST_BLOCK", "PAIRS_PER_RECORD", "Blocks", "build_blocks", "candidates"]
 
 LARGEST_BLOCK = 50
-PAIRS_PER_RECORD = 40  # in all; beyond it the largest blocks of all keys are left out
+PAIRS_PER_KEY = 4  # a record, by one key; beyond it the key's largest blocks are left out
+PAIRS_PER_RECORD = 80  # by all keys; beyond it the largest blocks of all keys are left out
 
 # key -> parts of a record that make it, coarse first
 KEYS: dict[str, tuple[str, ...]] = {
@@ -69,16 +70,33 @@ def build_blocks(records: Encoded) -> Blocks:
     keys = np.zeros((len(KEYS), n_records), dtype=np.uint64)
     size = np.zeros((len(KEYS), n_records), dtype=np.int32)
     bound = np.full(len(KEYS), LARGEST_BLOCK, dtype=np.int32)
-    pairs_by_size = np.zeros(LARGEST_BLOCK + 1)
+    pairs = np.zeros((len(KEYS), LARGEST_BLOCK + 1))  # by size of their block
     for number, names in enumerate(KEYS.values()):
         keys[number] = _joined([parts[name] for name in names])
-        _, place, counts = np.unique(keys[number], return_inverse=True, return_counts=True)
-        size[number] = np.where(keys[number] == 0, 0, counts[place])
-        used = np.bincount(size[number], minlength=LARGEST_BLOCK + 1)[: LARGEST_BLOCK + 1]
-        pairs_by_size += used * (np.arange(LARGEST_BLOCK + 1) - 1).clip(0) / 2
-    affordable = np.flatnonzero(np.cumsum(pairs_by_size) <= PAIRS_PER_RECORD * max(n_records, 1))
-    bound[:] = affordable[-1] if affordable.size else 1
+        size[number] = _sizes(keys[number])
+        n_of_size = np.bincount(size[number], minlength=LARGEST_BLOCK + 1)[: LARGEST_BLOCK + 1]
+        pairs[number] = n_of_size * (np.arange(LARGEST_BLOCK + 1) - 1).clip(0) / 2
+        bound[number] = _affordable(pairs[number], PAIRS_PER_KEY * n_records)
+        pairs[number, bound[number] + 1 :] = 0
+    bound = np.minimum(bound, _affordable(pairs.sum(axis=0), PAIRS_PER_RECORD * n_records))
     return Blocks(keys, size, bound)
+
+
+def _sizes(keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """How many records have the same key; 0 for no key."""
+    order = np.argsort(keys)
+    ordered = keys[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: keys.shape[0]])
+    counts = np.diff(np.append(starts, keys.shape[0]))
+    sizes = np.empty(keys.shape[0], dtype=np.int32)
+    sizes[order] = np.repeat(counts, counts)
+    sizes[keys == 0] = 0
+    return sizes
+
+
+def _affordable(pairs_by_size: NDArray[np.float64], n_pairs: int) -> int:
+    """The largest size of block up to which there are no more than `n_pairs`."""
+    return int(np.searchsorted(np.cumsum(pairs_by_size), n_pairs, side="right")) - 1
 
 
 def candidates(blocks: Blocks, touched: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -139,8 +139,10 @@ def _compare_words(words: Texts, groups: NDArray[np.int32], a: int, b: int) -> i
     if a == b:
         return EQUAL
     for i in range(groups.shape[1]):
+        if groups[a, i] < 0 or groups[b, 0] < 0:
+            break
         for j in range(groups.shape[1]):
-            if groups[a, i] >= 0 and groups[a, i] == groups[b, j]:
+            if groups[a, i] == groups[b, j]:
                 return SHORT
     if min(n_a, n_b) >= LEAST_STEM_POINTS and _is_start(words.points, a_start, b_start, min(n_a, n_b)):
         return SHORT
@@ -148,7 +150,7 @@ def _compare_words(words: Texts, groups: NDArray[np.int32], a: int, b: int) -> i
         return NEAR
     if 2 * min(n_a, n_b) < max(n_a, n_b):
         return DIFFERS
-    similarity = jaro_winkler(words.points, a_start, a_end, b_start, b_end)
+    similarity = jaro_winkler(words.points, a_start, a_end, b_start, b_end, ALIKE_SIMILARITY)
     if similarity >= NEAR_SIMILARITY:
         return NEAR
     return ALIKE if similarity >= ALIKE_SIMILARITY else DIFFERS
@@ -210,9 +212,14 @@ def _compare_names(
             given_level = SWAPPED if crossed_a == EQUAL else crossed_a
             family_level = SWAPPED if crossed_b == EQUAL else crossed_b
             return given_level, family_level, a[0], a[1]
-        if given == DIFFERS and (_is_among(words, groups, a[0], b) or _is_among(words, groups, b[0], a)):
+        is_crossed = max(crossed_a, crossed_b) >= NEAR
+        if given == DIFFERS and (
+            is_crossed or _is_among(words, groups, a[0], b[2:]) or _is_among(words, groups, b[0], a[2:])
+        ):
             given = PARTIAL
-        if family == DIFFERS and (_is_among(words, groups, a[1], b) or _is_among(words, groups, b[1], a)):
+        if family == DIFFERS and (
+            is_crossed or _is_among(words, groups, a[1], b[2:]) or _is_among(words, groups, b[1], a[2:])
+        ):
             family = PARTIAL
     return given, family, a[0], a[1]
 
@@ -265,7 +272,8 @@ def _compare_codes(texts: Texts, a: int, b: int) -> int:
 def _similarity(texts: Texts, a: int, b: int) -> float:
     """Jaro-Winkler's greedy search has a direction; numbers of texts follow their order, so it is always one and the same."""
     a, b = min(a, b), max(a, b)
-    return jaro_winkler(texts.points, texts.start[a], texts.start[a + 1], texts.start[b], texts.start[b + 1])
+    start, end = texts.start[b], texts.start[b + 1]
+    return jaro_winkler(texts.points, texts.start[a], texts.start[a + 1], start, end, ALIKE_SIMILARITY)
 
 
 @njit(cache=True, nogil=True)

@@ -35,29 +35,26 @@ class Texts(NamedTuple):
 
 
 def encode_texts(columns: list[pl.Series]) -> tuple[list[NDArray[np.int32]], Texts, list[str]]:
-    """Numbers the distinct texts of some columns that hold one kind of text.
+    """Numbers the distinct texts of some columns that hold one kind of text, in the order of their digests.
 
     Returns:
         For each column int32[n] with the text's number, `NO_TEXT` where it is null; the texts; and the texts as strings.
     """
-    counts = pl.concat([column.rename("text") for column in columns]).drop_nulls().value_counts(name="n").sort("text")
-    numbered = counts.with_columns(number=pl.int_range(pl.len(), dtype=pl.Int32))
-    codes = [
-        column.rename("text")
-        .to_frame()
-        .join(numbered, on="text", how="left", maintain_order="left")["number"]
-        .fill_null(NO_TEXT)
-        .to_numpy(writable=True)
-        for column in columns
-    ]
-    known = numbered["text"].to_list()
-    lengths = numbered["text"].str.len_chars().to_numpy()
-    start = np.zeros(len(known) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=start[1:])
-    points = np.frombuffer("".join(known).encode("utf-32-le"), dtype=np.uint32).copy()  # read-only arrays compile anew
-    digest = numbered.select(pl.col("text").nchash.xxh3_64())["text"].to_numpy()  # type: ignore[attr-defined]
-    texts = Texts(points, start, numbered["n"].to_numpy().astype(np.int64), np.array(digest, dtype=np.uint64))
-    return codes, texts, known
+    whole = pl.concat([column.rename("text") for column in columns])
+    held = whole.drop_nulls()
+    digests = held.to_frame().select(pl.col("text").nchash.xxh3_64())["text"]  # type: ignore[attr-defined]
+    digest, first, place, n_held = np.unique(
+        digests.to_numpy(), return_index=True, return_inverse=True, return_counts=True
+    )
+    codes = np.full(whole.len(), NO_TEXT, dtype=np.int32)
+    codes[whole.is_not_null().to_numpy()] = place
+    known = held.gather(first)
+    start = np.zeros(known.len() + 1, dtype=np.int64)
+    np.cumsum(known.str.len_chars().to_numpy(), out=start[1:])
+    strings: list[str] = known.to_list()
+    points = np.frombuffer("".join(strings).encode("utf-32-le"), dtype=np.uint32).copy()  # read-only compiles anew
+    texts = Texts(points, start, n_held.astype(np.int64), digest.astype(np.uint64))
+    return np.split(codes, len(columns)), texts, strings
 
 
 @njit(cache=True, nogil=True)
@@ -79,10 +76,22 @@ def is_one_edit(points: NDArray[np.uint32], a: int, a_end: int, b: int, b_end: i
 
 
 @njit(cache=True, nogil=True)
-def jaro_winkler(points: NDArray[np.uint32], a: int, a_end: int, b: int, b_end: int) -> float:
-    """Jaro-Winkler similarity, 0 to 1, of the first `MAX_POINTS` code points; prefix weight .1 for up to four."""
+def jaro_winkler(points: NDArray[np.uint32], a: int, a_end: int, b: int, b_end: int, least: float) -> float:
+    """Jaro-Winkler similarity, 0 to 1, of the first `MAX_POINTS` code points; prefix weight .1 for up to four.
+
+    0 where it is surely below `least`: the code points that both hold bound it.
+    """
     n_a, n_b = min(a_end - a, MAX_POINTS), min(b_end - b, MAX_POINTS)
     if n_a == 0 or n_b == 0:
+        return 0.0
+    held, n_held = np.uint64(0), 0
+    for j in range(n_b):
+        held |= np.uint64(1) << np.uint64(points[b + j] & 63)
+    for i in range(n_a):
+        n_held += (held >> np.uint64(points[a + i] & 63)) & np.uint64(1) != 0
+    n_held = min(n_held, n_b)
+    bound = (n_held / n_a + n_held / n_b + 1) / 3
+    if bound + 0.4 * (1 - bound) < least:
         return 0.0
     reach = max(max(n_a, n_b) // 2 - 1, 0)
     taken_a, taken_b, n_common = np.uint64(0), np.uint64(0), 0

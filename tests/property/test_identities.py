@@ -10,7 +10,7 @@ from graph.identities import identity_records, resolve, resolve_records
 from graph.identity_blocking import build_blocks, candidates
 from graph.identity_comparison import compare_pairs
 from graph.identity_persons import agglomerate, bounded_components
-from graph.identity_records import build_records, encode_records
+from graph.identity_records import build_records, encode_records, sorted_records
 from graph.identity_weights import Weights
 from jobs.simulate.people import PeopleConfig, simulate_people
 
@@ -44,7 +44,7 @@ def test_order_names_and_repeats_of_submissions_change_nothing(seed: int) -> Non
 def test_records_of_parts_are_those_of_the_whole(n_parts: int) -> None:
     profiles = EVENTS["profiles"].join(ACCOUNTS, on="account_id")
     parts = [build_records(profiles.filter(pl.col("account") % n_parts == part)) for part in range(n_parts)]
-    together = pl.concat(parts).sort(RECORDS.columns, nulls_last=True)
+    together = sorted_records(pl.concat(parts))
     assert together.equals(RECORDS)
     found = resolve_records(together, ACCOUNTS.height)
     same_as_whole(found.identity, found.weights)

@@ -9,8 +9,9 @@ import pytest
 from graph.errors import InputError
 from graph.identities import Resolution, explain_pair, identity_records, resolve
 from graph.identity_blocking import LARGEST_BLOCK, PAIRS_PER_RECORD, build_blocks, candidates
+from graph.identity_comparison import compare_pairs
 from graph.identity_records import encode_records
-from graph.identity_weights import Weights
+from graph.identity_weights import Weights, score_pairs, total_bits
 from graph.schema import IDENTIFIERS
 from jobs.simulate.people import PeopleConfig, simulate_people
 
@@ -179,6 +180,15 @@ def test_an_explanation_names_levels(resolved: tuple[pl.DataFrame, Resolution]) 
     assert levels["family_name"] == levels["national_id"] == levels["birth_date"] == "equal"
     with pytest.raises(InputError, match="submitted"):
         explain_pair(records, 0, 1_000_000, resolution.weights)
+
+
+def test_totals_in_one_pass_are_the_sums_of_the_parts(resolved: tuple[pl.DataFrame, Resolution]) -> None:
+    records = encode_records(resolved[0])
+    levels, rarities = compare_pairs(records, *candidates(build_blocks(records)))
+    whole = score_pairs(levels, rarities, resolved[1].weights)
+    parts = whole.prior + whole.fields.sum(axis=1) + whole.rarity.sum(axis=1) + whole.relatives + whole.rule
+    assert np.allclose(whole.total, parts)
+    assert np.allclose(total_bits(levels, rarities, resolved[1].weights), whole.total)
 
 
 def test_weights_come_back_from_json_and_give_the_same(resolved: tuple[pl.DataFrame, Resolution]) -> None:
