@@ -4,13 +4,11 @@ from collections.abc import Callable
 
 import polars as pl
 
-from graph.components import connected_components
-from graph.normalise import normalise
-from graph.schema import IDENTIFIERS, TABLES, UTC_TIME
+from graph.schema import TABLES, UTC_TIME
 from graph.sightings import keyed_hash
 from graph.snapshot import Events
 
-__all__ = ["HISTORY_TABLES", "build_accounts", "build_histories", "build_identities"]
+__all__ = ["HISTORY_TABLES", "build_accounts", "build_histories"]
 
 TIE_BREAKERS = ("full_name", "birth_date", "national_id", "email", "phone", "address", "postcode")
 HISTORY_TABLES = tuple(name for name in TABLES if name != "outcomes")  # no label may move a number
@@ -132,41 +130,3 @@ def _digest(text: pl.Expr) -> pl.Expr:
     """xxh3 of a text, kept to 48 bits so that sums of many do not overflow."""
     hashed: pl.Expr = text.nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
     return hashed % 2**48
-
-
-def build_identities(events: Events, accounts: pl.DataFrame) -> pl.Series:
-    """Numbers the persons whose identity was submitted: accounts of one person share a number.
-
-    Exact agreement of two primary elements makes one person: name with birth date, national id with birth date, or national
-    id with name. A shared national id alone does not: two people who share a number stay two. What more accounts share than
-    the identifier's cap is what people type who give no name, and makes nobody the same.
-
-    Returns:
-        i32 `identity` for each account, in the accounts' order, dense, numbered by smallest account.
-    """
-    elements = (
-        events["profiles"]
-        .join(accounts.select("account", "account_id"), on="account_id")
-        .select(
-            "account",
-            person=normalise("person", pl.col("full_name"), pl.col("birth_date")),
-            name=normalise("person", pl.col("full_name"), pl.lit("")),
-            number=normalise("national_id", pl.col("national_id")),
-            born=pl.col("birth_date").cast(pl.String),
-        )
-    )
-    keys = (
-        elements.select("account", element=pl.col("person")),
-        elements.select("account", element=pl.col("number") + "\x1fb" + pl.col("born")),
-        elements.select("account", element=pl.col("number") + "\x1fn" + pl.col("name")),
-    )
-    cap = IDENTIFIERS["person"].cap
-    edges = pl.concat(
-        frame.drop_nulls()
-        .unique()
-        .filter(pl.len().over("element") <= cap)
-        .select("account", first=pl.col("account").min().over("element"))
-        for frame in keys
-    )
-    labels = connected_components(accounts.height, edges["account"].to_numpy(), edges["first"].to_numpy())
-    return pl.Series("identity", labels, dtype=pl.Int32)

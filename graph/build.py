@@ -9,9 +9,10 @@ from datetime import datetime
 
 import polars as pl
 
-from graph.accounts import HISTORY_TABLES, build_accounts, build_histories, build_identities
+from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import EARLIEST_BEFORE_SIGNUP, signup_times
 from graph.clusters import build_clusters
+from graph.identities import build_identities
 from graph.links import build_links, name_identifiers, number_links
 from graph.marks import MARK_SCHEMA, build_marks, changed_accounts, stale_accounts
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence

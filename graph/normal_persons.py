@@ -4,7 +4,7 @@ import polars as pl
 
 from graph.normal_text import JUNK, SEPARATOR, folded, plain
 
-__all__ = ["national_id", "person"]
+__all__ = ["JUNK_NAMES", "national_id", "person"]
 
 # beside a name, part of none; `md` is not among them: it is also how Mohammed is shortened
 TITLES = (

@@ -3,11 +3,11 @@
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
 work/marks/<partition>.parquet, work/links/<partition>.parquet (of changed accounts)
-work/sightings/<partition>.parquet (where all are made anew)
+work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities)
 work/snapshot/{accounts,identifiers,links}.parquet
 work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
 work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
-out/links.parquet, out/identities.parquet
+out/links.parquet, out/identities.parquet, out/identity_weights.json
 """
 
 from pathlib import Path
@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from graph.accounts import HISTORY_TABLES, build_accounts, build_histories, build_identities
+from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import signup_times
+from graph.identities import resolve_records
+from graph.identity_records import RECORD_SCHEMA, build_records, sorted_records
 from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.links import build_links
@@ -34,7 +36,7 @@ __all__ = ["NUMBERING_CPUS", "Config", "read_change", "run"]
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
 NUMBERING_CPUS = 4  # at most; what is done once, for all accounts, has the machine for itself
-FOLDERS = ("marks", "sightings", "links", "snapshot", "change", "holders")
+FOLDERS = ("marks", "records", "sightings", "links", "snapshot", "change", "holders")
 
 
 class Config(StepConfig):
@@ -64,8 +66,8 @@ def run(night: NightContext, config: Config) -> StepResult:
     )
     return StepResult(
         rows=rows,
-        outputs=["links.parquet", "identities.parquet"],
-        intermediates=["marks", "sightings", "links", "change", "holders", "joining.parquet", *SNAPSHOT],
+        outputs=["links.parquet", "identities.parquet", "identity_weights.json"],
+        intermediates=["marks", "records", "sightings", "links", "change", "holders", "joining.parquet", *SNAPSHOT],
         state=["marks", *SNAPSHOT],
     )
 
@@ -75,6 +77,8 @@ def _link_partition(partition: int, work: Path, state: Path | None, key: str) ->
     events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
     marks = build_marks(events)
     marks.write_parquet(work / "marks" / f"{partition}.parquet", compression="lz4")
+    records = build_records(events["profiles"].rename({"account_id": "account"}))
+    records.write_parquet(work / "records" / f"{partition}.parquet", compression="lz4")
     changed = marks["account_id"]
     if state is not None:
         changed = changed_accounts(pl.read_parquet(state / "marks" / f"{partition}.parquet"), marks)
@@ -113,8 +117,7 @@ def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: i
 
     signups = signup_times(events["signups"].select("account_id", "event_time").collect())
     accounts = build_accounts(signups, events["profiles"], histories, merged.links(), key)
-    profiles = read_partitioned_events(work / "events", ("profiles",))
-    accounts = accounts.with_columns(build_identities(profiles, accounts))
+    accounts = _identify(accounts, work, out)
     numbered, change = update_links(merged, before["identifiers"], accounts)
     identifiers, links = numbered.identifiers, numbered.links
     for name, frame in (("accounts", accounts), ("identifiers", identifiers), ("links", links)):
@@ -132,6 +135,15 @@ def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: i
         "links": links.height,
         "identities": identities["identity_id"].n_unique(),
     }
+
+
+def _identify(accounts: pl.DataFrame, work: Path, out: Path) -> pl.DataFrame:
+    """The accounts with their `identity`; the weights stay with the night."""
+    records = pl.read_parquet(work / "records/*.parquet").rename({"account": "account_id"})
+    numbered = records.join(accounts.select("account_id", "account"), on="account_id")
+    resolution = resolve_records(sorted_records(numbered.select(list(RECORD_SCHEMA))), accounts.height)
+    (out / "identity_weights.json").write_text(resolution.weights.to_json() + "\n", encoding="utf-8")
+    return accounts.with_columns(resolution.identity)
 
 
 def _write_joining(

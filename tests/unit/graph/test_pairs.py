@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from graph.accounts import build_identities
 from graph.clusters import build_clusters
+from graph.identities import build_identities
 from graph.links import build_links, number_identifiers
 from graph.pairs import ALL_PAIRS_LIMIT, build_evidence, merge_evidence
 from graph.rules import FURTHER_IN_GROUP

@@ -1,0 +1,396 @@
+"""Comparison of two records, field by field: how well they agree, and how rare the value is on which they do.
+
+A level is a function of the two records alone; a rarity also of how many records hold the value.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from graph.identity_records import NO_DATE, Encoded
+from graph.identity_text import Texts, is_one_edit, jaro_winkler
+
+__all__ = [
+    "BACKGROUND",
+    "FIELDS",
+    "RARITY_STEP",
+    "RATED",
+    "compare_pairs",
+    "is_conflict",
+    "is_impossible",
+    "is_one_submission",
+]
+
+NAME_LEVELS = ("missing", "differs", "alike", "initial", "partial", "near", "short form", "swapped", "equal")
+# field -> names of its levels; level 0 says nothing
+FIELDS: dict[str, tuple[str, ...]] = {
+    "given_name": NAME_LEVELS,
+    "family_name": NAME_LEVELS,
+    "birth_date": ("missing", "differs", "ten years off", "close", "parts", "digit off", "day-month swapped", "equal"),
+    "national_id": ("missing", "differs", "near", "equal"),
+    "email": ("missing", "differs", "alike", "near", "same mailbox", "equal"),
+    "phone": ("missing", "differs", "near", "equal"),
+    "place": (
+        "missing",
+        "differs",
+        "same postal area",
+        "near",
+        "address, other postcode",
+        "address",
+        "address, postcode near",
+        "postcode",
+        "address and postcode",
+    ),
+}
+N_FIELDS = len(FIELDS)
+GIVEN, FAMILY, BIRTH, NUMBER, EMAIL, PHONE, PLACE = range(N_FIELDS)
+MISSING, DIFFERS, ALIKE, INITIAL, PARTIAL, NEAR, SHORT, SWAPPED, EQUAL = range(len(NAME_LEVELS))
+# levels at which the shared value's own rarity counts, in place of the mean rarity of such values
+RATED: dict[str, tuple[int, ...]] = {
+    "given_name": (SWAPPED, EQUAL),
+    "family_name": (SWAPPED, EQUAL),
+    "birth_date": (7,),
+    "national_id": (3,),
+    "email": (4, 5),
+    "phone": (3,),
+    "place": (4, 5, 6, 7, 8),
+}
+RARITY_STEP = 0.25  # bits; coarse, so that a new record does not move every pair
+LAST_FAR_DATE = 3  # levels of birth dates from `differs` to this are no slip of the pen
+LEAST_AGREEMENTS = 2
+BACKGROUND = 1000  # records thought of beside those that are there, so that in a small world nothing is certain
+CLOSE_DAYS = 400
+TEN_YEARS_DAYS = 3652
+ALIKE_SIMILARITY, NEAR_SIMILARITY = 0.85, 0.93
+LEAST_STEM_POINTS = 3  # "sol" for "solomon"
+LEAST_NEAR_POINTS = 4  # one edit of a shorter word makes another word
+
+
+def compare_pairs(
+    records: Encoded, left: NDArray[np.int32], right: NDArray[np.int32]
+) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+    """Compares pairs of records.
+
+    Args:
+        records: as `graph.identity_records.encode_records` gives them.
+        left, right: the pairs' records, int32[n_pairs].
+
+    Returns:
+        levels int8[n_pairs, n_fields], numbers into `FIELDS`; rarities uint8[n_pairs, n_fields], of the shared value in
+        steps of `RARITY_STEP` bits (log2 of records with a value by records with this one), 0 where nothing is shared.
+    """
+    levels = np.zeros((left.shape[0], N_FIELDS), dtype=np.int8)
+    rarities = np.zeros((left.shape[0], N_FIELDS), dtype=np.uint8)
+    totals = np.array(
+        [
+            (records.names[:, 0] >= 0).sum(),
+            (records.names[:, 0] >= 0).sum(),
+            (records.days != NO_DATE).sum(),
+            *((codes >= 0).sum() for codes in (records.national_id, records.email, records.phone)),
+            max((records.address >= 0).sum(), (records.postcode >= 0).sum()),
+        ],
+        dtype=np.float64,
+    )
+    _compare(records, left, right, totals, levels, rarities)
+    return levels, rarities
+
+
+def is_impossible(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Pairs that differ in given name and in birth date: two people, whatever else they share."""
+    birth = levels[:, BIRTH]
+    other: NDArray[np.bool_] = (levels[:, GIVEN] == DIFFERS) & (birth >= DIFFERS) & (birth <= LAST_FAR_DATE)
+    return other
+
+
+def is_conflict(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Pairs that differ in given name or in birth date: twins, father and son of one name, two who share a number.
+
+    Nor are two one person who agree in a single field.
+    """
+    other = (levels[:, GIVEN] == DIFFERS) | (levels[:, BIRTH] == DIFFERS)
+    conflict: NDArray[np.bool_] = other | ((levels > DIFFERS).sum(axis=1) < LEAST_AGREEMENTS)
+    return conflict
+
+
+def is_one_submission(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Pairs of one name and one birth date: one identity was submitted, under whatever numbers."""
+    one: NDArray[np.bool_] = (
+        np.isin(levels[:, GIVEN], (SWAPPED, EQUAL))
+        & np.isin(levels[:, FAMILY], (SWAPPED, EQUAL))
+        & (levels[:, BIRTH] == len(FIELDS["birth_date"]) - 1)
+    )
+    return one
+
+
+@njit(cache=True, nogil=True)
+def _rarity(total: float, count: int) -> int:
+    """Steps of log2 of the odds against the value, had another `BACKGROUND` records other values and one more the same."""
+    return min(255, int(np.log2((max(total, count) + BACKGROUND) / (count + 1)) / RARITY_STEP + 0.5))
+
+
+@njit(cache=True, nogil=True)
+def _compare_words(words: Texts, groups: NDArray[np.int32], a: int, b: int) -> int:
+    """Level of two words of a name; both are there."""
+    a, b = min(a, b), max(a, b)
+    a_start, a_end, b_start, b_end = words.start[a], words.start[a + 1], words.start[b], words.start[b + 1]
+    n_a, n_b = a_end - a_start, b_end - b_start
+    if n_a == 1 or n_b == 1:
+        return INITIAL if words.points[a_start] == words.points[b_start] else DIFFERS
+    if a == b:
+        return EQUAL
+    for i in range(groups.shape[1]):
+        if groups[a, i] < 0 or groups[b, 0] < 0:
+            break
+        for j in range(groups.shape[1]):
+            if groups[a, i] == groups[b, j]:
+                return SHORT
+    if min(n_a, n_b) >= LEAST_STEM_POINTS and _is_start(words.points, a_start, b_start, min(n_a, n_b)):
+        return SHORT
+    if max(n_a, n_b) >= LEAST_NEAR_POINTS and is_one_edit(words.points, a_start, a_end, b_start, b_end):
+        return NEAR
+    if 2 * min(n_a, n_b) < max(n_a, n_b):
+        return DIFFERS
+    similarity = jaro_winkler(words.points, a_start, a_end, b_start, b_end, ALIKE_SIMILARITY)
+    if similarity >= NEAR_SIMILARITY:
+        return NEAR
+    return ALIKE if similarity >= ALIKE_SIMILARITY else DIFFERS
+
+
+@njit(cache=True, nogil=True)
+def _is_start(points: NDArray[np.uint32], a: int, b: int, n: int) -> bool:
+    """Whether two texts begin with the same n code points."""
+    k = 0
+    while k < n and points[a + k] == points[b + k]:
+        k += 1
+    is_start: bool = k == n
+    return is_start
+
+
+@njit(cache=True, nogil=True)
+def _is_among(words: Texts, groups: NDArray[np.int32], word: int, names: NDArray[np.int32]) -> bool:
+    k = 0
+    while k < len(names) and (names[k] < 0 or _compare_words(words, groups, word, names[k]) < NEAR):
+        k += 1
+    return k < len(names)
+
+
+@njit(cache=True, nogil=True)
+def _compare_names(
+    words: Texts, groups: NDArray[np.int32], leads: NDArray[np.bool_], a: NDArray[np.int32], b: NDArray[np.int32]
+) -> tuple[int, int, int, int]:
+    """Levels of given and family name, and the words on which they agree (of `a`); -1 where none."""
+    for place in range(a.shape[0]):  # one direction, whichever account came first
+        if a[place] != b[place]:
+            if a[place] > b[place]:
+                a, b = b, a
+            break
+    if a[0] < 0 or b[0] < 0:
+        return MISSING, MISSING, -1, -1
+    if a[1] < 0 and b[1] < 0:
+        level = _compare_words(words, groups, a[0], b[0])
+        if level == DIFFERS:  # one may be the given name and the other the family's
+            return MISSING, MISSING, -1, -1
+        return (level, MISSING, a[0], -1) if leads[a[0]] else (MISSING, level, -1, a[0])
+    if a[1] < 0 or b[1] < 0:
+        word = a[0] if a[1] < 0 else b[0]
+        other = b if a[1] < 0 else a
+        given = _compare_words(words, groups, word, other[0])
+        family = _compare_words(words, groups, word, other[1])
+        if given >= family and given > DIFFERS:
+            return given, MISSING, word, -1
+        if family > DIFFERS:
+            return MISSING, family, -1, word
+        if _is_among(words, groups, word, other):
+            return MISSING, PARTIAL, -1, -1
+        return DIFFERS, DIFFERS, -1, -1
+    given = _compare_words(words, groups, a[0], b[0])
+    family = _compare_words(words, groups, a[1], b[1])
+    if given <= ALIKE or family <= ALIKE:
+        crossed_a = _compare_words(words, groups, a[0], b[1])
+        crossed_b = _compare_words(words, groups, a[1], b[0])
+        if min(crossed_a, crossed_b) >= NEAR and max(crossed_a, crossed_b) == EQUAL:
+            given_level = SWAPPED if crossed_a == EQUAL else crossed_a
+            family_level = SWAPPED if crossed_b == EQUAL else crossed_b
+            return given_level, family_level, a[0], a[1]
+        is_crossed = max(crossed_a, crossed_b) >= NEAR
+        if given == DIFFERS and (
+            is_crossed or _is_among(words, groups, a[0], b[2:]) or _is_among(words, groups, b[0], a[2:])
+        ):
+            given = PARTIAL
+        if family == DIFFERS and (
+            is_crossed or _is_among(words, groups, a[1], b[2:]) or _is_among(words, groups, b[1], a[2:])
+        ):
+            family = PARTIAL
+    return given, family, a[0], a[1]
+
+
+@njit(cache=True, nogil=True)
+def _compare_dates(days_a: int, days_b: int, a: NDArray[np.int16], b: NDArray[np.int16]) -> int:
+    if days_a == NO_DATE or days_b == NO_DATE:
+        return 0
+    if days_a == days_b:
+        return 7
+    if a[0] == b[0] and a[1] == b[2] and a[2] == b[1]:
+        return 6
+    n_digits, n_parts = 0, 0
+    for part in range(3):
+        x, y = a[part], b[part]
+        n_parts += x == y
+        while x > 0 or y > 0:
+            n_digits += x % 10 != y % 10
+            x //= 10
+            y //= 10
+    if n_digits == 1:
+        return 5
+    if n_digits == 2 and n_parts == 2:  # two neighbouring digits swapped
+        for part in range(3):
+            x, y = a[part], b[part]
+            while x > 0 or y > 0:
+                if x % 10 == y // 10 % 10 and y % 10 == x // 10 % 10 and x // 100 == y // 100 and x != y:
+                    return 5
+                x //= 10
+                y //= 10
+    if n_parts == 2:
+        return 4
+    apart = abs(days_a - days_b)
+    if apart <= CLOSE_DAYS:
+        return 3
+    return 2 if abs(apart - TEN_YEARS_DAYS) <= CLOSE_DAYS else 1
+
+
+@njit(cache=True, nogil=True)
+def _compare_codes(texts: Texts, a: int, b: int) -> int:
+    """0 where one is missing, 1 differs, 2 one edit, 3 equal."""
+    if a < 0 or b < 0:
+        return 0
+    if a == b:
+        return 3
+    return 2 if is_one_edit(texts.points, texts.start[a], texts.start[a + 1], texts.start[b], texts.start[b + 1]) else 1
+
+
+@njit(cache=True, nogil=True)
+def _similarity(texts: Texts, a: int, b: int) -> float:
+    """Jaro-Winkler's greedy search has a direction; numbers of texts follow their order, so it is always one and the same."""
+    a, b = min(a, b), max(a, b)
+    start, end = texts.start[b], texts.start[b + 1]
+    return jaro_winkler(texts.points, texts.start[a], texts.start[a + 1], start, end, ALIKE_SIMILARITY)
+
+
+@njit(cache=True, nogil=True)
+def _has_same_digits(texts: Texts, a: int, b: int) -> bool:
+    """The digits of one begin the other's: house numbers, numbered mailboxes."""
+    i, j = texts.start[a], texts.start[b]
+    while True:
+        while i < texts.start[a + 1] and not 48 <= texts.points[i] <= 57:
+            i += 1
+        while j < texts.start[b + 1] and not 48 <= texts.points[j] <= 57:
+            j += 1
+        if i == texts.start[a + 1] or j == texts.start[b + 1]:
+            break
+        if texts.points[i] != texts.points[j]:
+            return False
+        i += 1
+        j += 1
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _compare_emails(emails: Texts, a: int, b: int, box_a: int, box_b: int) -> int:
+    level = _compare_codes(emails, a, b)
+    if level == 0 or level == 3:
+        return 0 if level == 0 else 5
+    if level == 2:
+        return 3
+    if box_a >= 0 and box_a == box_b:
+        return 4
+    similarity = _similarity(emails, a, b)
+    if similarity < ALIKE_SIMILARITY:
+        return 1
+    return 3 if similarity >= NEAR_SIMILARITY and _has_same_digits(emails, a, b) else 2
+
+
+@njit(cache=True, nogil=True)
+def _is_address_near(texts: Texts, a: int, b: int) -> bool:
+    """Like words and the same digits: another house number is no slip."""
+    return _has_same_digits(texts, a, b) and _similarity(texts, a, b) >= ALIKE_SIMILARITY
+
+
+@njit(cache=True, nogil=True)
+def _is_same_area(texts: Texts, a: int, b: int) -> bool:
+    """All but the last three characters of a postcode, or its first three where it is short."""
+    n_a, n_b = texts.start[a + 1] - texts.start[a], texts.start[b + 1] - texts.start[b]
+    n_lead = max(3, max(n_a, n_b) - 3)
+    if min(n_a, n_b) < n_lead:
+        return False
+    return _is_start(texts.points, texts.start[a], texts.start[b], n_lead)
+
+
+@njit(cache=True, nogil=True)
+def _compare_places(records: Encoded, a: int, b: int) -> int:
+    """Address and postcode together, since they say one thing."""
+    address = 0
+    if records.address[a] >= 0 and records.address[b] >= 0:
+        if records.address[a] == records.address[b]:
+            address = 3
+        else:
+            address = 2 if _is_address_near(records.addresses, records.address[a], records.address[b]) else 1
+    postcode = _compare_codes(records.postcodes, records.postcode[a], records.postcode[b])
+    if postcode == 3:
+        return 8 if address == 3 else 7
+    is_area = postcode > 0 and _is_same_area(records.postcodes, records.postcode[a], records.postcode[b])
+    if address == 3:
+        if postcode == 0:
+            return 5
+        return 6 if postcode == 2 or is_area else 4
+    if address == 2 or postcode == 2:
+        return 3
+    if is_area:
+        return 2
+    return 1 if address == 1 or postcode == 1 else 0
+
+
+@njit(cache=True, nogil=True)
+def _compare(
+    records: Encoded,
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+    totals: NDArray[np.float64],
+    levels: NDArray[np.int8],
+    rarities: NDArray[np.uint8],
+) -> None:
+    for pair in range(left.shape[0]):
+        a, b = left[pair], right[pair]
+        given, family, given_word, family_word = _compare_names(
+            records.words, records.groups, records.leads, records.names[a], records.names[b]
+        )
+        levels[pair, 0], levels[pair, 1] = given, family
+        if given >= SWAPPED:
+            rarities[pair, 0] = _rarity(totals[0], records.words.held[given_word])
+        if family >= SWAPPED:
+            rarities[pair, 1] = _rarity(totals[1], records.words.held[family_word])
+        levels[pair, 2] = _compare_dates(records.days[a], records.days[b], records.parts[a], records.parts[b])
+        if levels[pair, 2] == 7:
+            rarities[pair, 2] = _rarity(totals[2], records.day_count[a])
+        levels[pair, 3] = _compare_codes(records.national_ids, records.national_id[a], records.national_id[b])
+        if levels[pair, 3] == 3:
+            rarities[pair, 3] = _rarity(totals[3], records.national_ids.held[records.national_id[a]])
+        email = _compare_emails(
+            records.emails, records.email[a], records.email[b], records.mailbox[a], records.mailbox[b]
+        )
+        levels[pair, 4] = email
+        if email >= 4:
+            count = records.emails.held[records.email[a]] if email == 5 else records.mailboxes.held[records.mailbox[a]]
+            rarities[pair, 4] = _rarity(totals[4], count)
+        levels[pair, 5] = _compare_codes(records.phones, records.phone[a], records.phone[b])
+        if levels[pair, 5] == 3:
+            rarities[pair, 5] = _rarity(totals[5], records.phones.held[records.phone[a]])
+        place = _compare_places(records, a, b)
+        levels[pair, 6] = place
+        if place >= 4:
+            if place == 8:
+                count = records.homes.held[records.home[a]]
+            elif place == 7:
+                count = records.postcodes.held[records.postcode[a]]
+            else:
+                count = records.addresses.held[records.address[a]]
+            rarities[pair, 6] = _rarity(totals[6], count)

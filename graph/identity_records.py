@@ -1,0 +1,203 @@
+"""Records to resolve: one for each account and distinct submission, in normal forms, then as arrays for comparison.
+
+A record is a function of its own row; `build_records` of parts, put together and sorted, is that of the whole.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import polars_hash  # noqa: F401  (registers `Expr.nchash`)
+from numpy.typing import NDArray
+
+from graph.identity_names import TITLES, name_groups
+from graph.identity_text import Texts, encode_texts
+from graph.normal_persons import JUNK_NAMES
+from graph.normalise import normalise
+
+__all__ = ["RECORD_SCHEMA", "Encoded", "build_records", "encode_records", "sorted_records"]
+
+NO_DATE = np.int32(-(2**31))
+MAX_GROUPS = 6
+
+RECORD_SCHEMA: dict[str, pl.DataType] = {
+    "account": pl.Int32(),
+    "first": pl.String(),  # first word of the name
+    "last": pl.String(),  # last word; null where there is one word only
+    "second": pl.String(),  # words between, up to two
+    "third": pl.String(),
+    "birth_date": pl.Date(),
+    "national_id": pl.String(),
+    "email": pl.String(),
+    "mailbox": pl.String(),  # what stands before the @
+    "phone": pl.String(),
+    "address": pl.String(),
+    "postcode": pl.String(),
+}
+
+
+class Encoded(NamedTuple):
+    """Records as arrays: n records, texts by number (-1: none).
+
+    Attributes:
+        account: int32[n], not falling.
+        names: int32[n, 4], words of the name: first, last, second, third.
+        days: int32[n], days since 1970, `NO_DATE` for none.
+        parts: int16[n, 3], year, month, day.
+        day_count: int64[n], records with the same birth date.
+        national_id, email, mailbox, phone, address, postcode: int32[n].
+        home: int32[n], address and postcode together.
+        words, ..., homes: the texts.
+        groups: int32[n_words, MAX_GROUPS], groups of short forms (-1: none).
+        leads: bool[n_words], the word stands first in a name more often than last.
+    """
+
+    account: NDArray[np.int32]
+    names: NDArray[np.int32]
+    days: NDArray[np.int32]
+    parts: NDArray[np.int16]
+    day_count: NDArray[np.int64]
+    national_id: NDArray[np.int32]
+    email: NDArray[np.int32]
+    mailbox: NDArray[np.int32]
+    phone: NDArray[np.int32]
+    address: NDArray[np.int32]
+    postcode: NDArray[np.int32]
+    home: NDArray[np.int32]
+    words: Texts
+    national_ids: Texts
+    emails: Texts
+    mailboxes: Texts
+    phones: Texts
+    addresses: Texts
+    postcodes: Texts
+    homes: Texts
+    groups: NDArray[np.int32]
+    leads: NDArray[np.bool_]
+
+
+def build_records(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Records of the submissions of any set of accounts.
+
+    Args:
+        profiles: account (its number, or its id while it has none) and the columns of the event table `profiles`.
+
+    Returns:
+        `RECORD_SCHEMA`, `account` as it was given, as `sorted_records` gives it. What names nobody (no name, no birth date, no number, no email,
+        no phone) is no record.
+    """
+    name = pl.col("full_name")
+    plain = (
+        name.str.normalize("NFKD")
+        .str.replace_all("[\u0300-\u036f]", "")
+        .str.normalize("NFC")
+        .str.to_lowercase()
+        .str.replace_all(r"['’`]", "")
+        .str.replace_all(r"[^\p{L}\p{M}\p{N} ]", " ")
+    )
+    words = plain.str.extract_all(r"\S+").list.eval(
+        pl.element().filter(~pl.element().is_in(TITLES.split()) & ~pl.element().str.contains(r"^\d+$"))
+    )
+    form = normalise("address", pl.col("address"), pl.lit(None, dtype=pl.String))
+    email = normalise("email", pl.col("email"))
+    distinct = profiles.select("account", *_SUBMITTED).unique()
+    split = distinct.select(
+        "account",
+        "birth_date",
+        words=pl.when(~words.list.join(" ").is_in(list(JUNK_NAMES))).then(words),
+        national_id=normalise("national_id", pl.col("national_id")),
+        email=email,
+        mailbox=email.str.extract(r"^([^@]+)@"),
+        phone=normalise("phone", pl.col("phone")),
+        address=form.str.split("\x1f").list.first(),
+        postcode=_filled(pl.col("postcode").str.to_uppercase().str.replace_all(r"[^\p{L}\p{N}]", "")),
+    )
+    n_words = pl.col("words").list.len()
+    records = split.select(
+        "account",
+        first=pl.col("words").list.get(0, null_on_oob=True),
+        last=pl.when(n_words >= 2).then(pl.col("words").list.get(-1, null_on_oob=True)),
+        second=pl.when(n_words >= 3).then(pl.col("words").list.get(1, null_on_oob=True)),
+        third=pl.when(n_words >= 4).then(pl.col("words").list.get(2, null_on_oob=True)),
+        **{column: pl.col(column) for column in list(RECORD_SCHEMA)[5:]},
+    )
+    personal = ("first", "birth_date", "national_id", "email", "phone")
+    named = records.filter(pl.any_horizontal(pl.col(column).is_not_null() for column in personal))
+    return sorted_records(named)
+
+
+def sorted_records(records: pl.DataFrame) -> pl.DataFrame:
+    """By account, and within one by a digest of what was submitted; without repeats."""
+    text = pl.concat_str(
+        *(pl.col(name).cast(pl.String).fill_null("") for name in list(RECORD_SCHEMA)[1:]), separator="\x1f"
+    )
+    digest: pl.Expr = text.nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
+    keyed = records.with_columns(digest=digest).sort("account", "digest")
+    return keyed.unique(["account", "digest"], keep="first", maintain_order=True).drop("digest")
+
+
+_SUBMITTED = ("full_name", "birth_date", "national_id", "email", "phone", "address", "postcode")
+
+
+def _filled(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.str.len_bytes() > 0).then(value)
+
+
+def encode_records(records: pl.DataFrame) -> Encoded:
+    """The records as arrays; numbers of texts have a meaning within one result only."""
+    words, word_texts, known = encode_texts([records[name] for name in ("first", "last", "second", "third")])
+    home = records.select(home=pl.col("address") + "\x1f" + pl.col("postcode"))["home"]
+    (national_id, national_ids), (email, emails), (mailbox, mailboxes), (phone, phones) = (
+        _coded(records[name]) for name in ("national_id", "email", "mailbox", "phone")
+    )
+    (address, addresses), (postcode, postcodes), (home_code, homes) = (
+        _coded(values) for values in (records["address"], records["postcode"], home)
+    )
+    names = np.stack(words, axis=1)
+    born = records["birth_date"]
+    parts = [part.fill_null(0).cast(pl.Int16).to_numpy() for part in (born.dt.year(), born.dt.month(), born.dt.day())]
+    return Encoded(
+        account=records["account"].to_numpy(writable=True),
+        names=names,
+        days=born.cast(pl.Int32).fill_null(int(NO_DATE)).to_numpy(writable=True),
+        parts=np.stack(parts, axis=1),
+        day_count=records.select(n=pl.len().over("birth_date").cast(pl.Int64))["n"].to_numpy(writable=True),
+        national_id=national_id,
+        email=email,
+        mailbox=mailbox,
+        phone=phone,
+        address=address,
+        postcode=postcode,
+        home=home_code,
+        words=word_texts,
+        national_ids=national_ids,
+        emails=emails,
+        mailboxes=mailboxes,
+        phones=phones,
+        addresses=addresses,
+        postcodes=postcodes,
+        homes=homes,
+        groups=_groups_of(known),
+        leads=_leading(names, len(known)),
+    )
+
+
+def _coded(values: pl.Series) -> tuple[NDArray[np.int32], Texts]:
+    (codes,), texts, _ = encode_texts([values])
+    return codes, texts
+
+
+def _groups_of(words: list[str]) -> NDArray[np.int32]:
+    groups = np.full((len(words), MAX_GROUPS), -1, dtype=np.int32)
+    for number, own in enumerate(name_groups(words)):
+        groups[number, : len(own)] = own[:MAX_GROUPS]
+    return groups
+
+
+def _leading(names: NDArray[np.int32], n_words: int) -> NDArray[np.bool_]:
+    """Whether a word stands first rather than last, among names of two words and more."""
+    several = names[:, 1] >= 0
+    first = np.bincount(names[several, 0], minlength=n_words)
+    last = np.bincount(names[several, 1], minlength=n_words)
+    leads: NDArray[np.bool_] = first > last
+    return leads
