@@ -33,7 +33,7 @@ test: check ## check, then all tests (unit, property, integration, e2e)
 	$(BIN)/pytest tests
 
 unit: install ## unit and property tests, under a minute
-	$(BIN)/pytest tests/unit tests/property
+	$(BIN)/pytest tests/unit tests/property -m "not slow"
 
 check: install ## ruff, mypy strict, import-linter, generated pages up to date
 	$(BIN)/ruff check .

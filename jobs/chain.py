@@ -37,7 +37,7 @@ from jobs.manifest import (
 from jobs.memory import PeakMemory
 from jobs.night import NightContext, NightPlan, Progress, Step, StepResult
 from jobs.settings import Settings
-from jobs.state import find_state, keep_state
+from jobs.state import began_from, begin_from, find_state, keep_state
 from jobs.steps import STEPS, load_step, order_steps
 
 __all__ = ["NightOutcome", "NightRequest", "run_night"]
@@ -217,7 +217,7 @@ def _run_partial(
 ) -> None:
     """Runs into the partial folder all steps whose results do not stand already."""
     manifest = None if request.force else read_manifest(night.out, inputs, night.work)
-    if manifest is None:
+    if manifest is None or not began_from(night.work, night.state):
         delete(night.out)
         delete(night.work)
         manifest = Manifest(inputs)
@@ -225,6 +225,7 @@ def _run_partial(
     make_private_folder(night.work.parent.parent)
     make_private_folder(night.work.parent)
     make_private_folder(night.work)
+    begin_from(night.work, night.state)
     held = {
         name
         for name, mark in marks.items()

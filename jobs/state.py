@@ -2,6 +2,7 @@
 
     LAKE/state/<date>/         the linkage of that night: numbers, hashes and digests, no raw values
     LAKE/state/<date>/mark     whose state it is, and by which code and versions it may be read
+    <work>/began_from          the mark of the state that an unfinished night began to update from
 
 Nothing depends on it but time: without it a night makes all anew, and comes to the same result.
 """
@@ -13,10 +14,11 @@ from graph.lake import Night, list_nights
 from jobs.files import delete, fingerprint, write_whole
 from jobs.manifest import code_version, mark_of_night, versions
 
-__all__ = ["find_state", "keep_state"]
+__all__ = ["began_from", "begin_from", "find_state", "keep_state"]
 
 N_KEPT = 2  # the newest, and the one before it, so that a night can be run again
 MARK_FILE = "mark"
+BEGAN_FILE = "began_from"
 
 
 def find_state(lake: Path, previous: Night | None, key: str, n_partitions: int) -> Path | None:
@@ -49,6 +51,23 @@ def keep_state(lake: Path, night: Night, work: Path, names: Iterable[str], key: 
     states = sorted(path for path in folder.parent.iterdir())
     for path in [*(path for path in states if path.name not in known), *states[:-N_KEPT]]:
         delete(path)
+
+
+def begin_from(work: Path, state: Path | None) -> None:
+    """Notes the state that a night updates from: what its steps leave half-way holds with that one alone."""
+    write_whole(work / BEGAN_FILE, _mark_in(state))
+
+
+def began_from(work: Path, state: Path | None) -> bool:
+    """Whether an unfinished night began from this very state."""
+    try:
+        return (work / BEGAN_FILE).read_text(encoding="utf-8") == _mark_in(state)
+    except OSError:
+        return False
+
+
+def _mark_in(state: Path | None) -> str:
+    return "" if state is None else (state / MARK_FILE).read_text(encoding="utf-8")
 
 
 def _folder(lake: Path, night: Night) -> Path:

@@ -11,6 +11,7 @@ out/links.parquet, out/identities.parquet, out/identity_weights.json
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -31,11 +32,11 @@ from graph.update import Change, merge_links, update_links
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import map_tasks, run_task
 
-__all__ = ["NUMBERING_CPUS", "Config", "read_change", "run"]
+__all__ = ["Config", "cores_for", "read_change", "run"]
 
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
-NUMBERING_CPUS = 4  # at most; what is done once, for all accounts, has the machine for itself
+LARGE_WORLD = 200_000  # accounts; below, a worker of its own costs more than its threads save
 FOLDERS = ("marks", "records", "sightings", "links", "snapshot", "change", "holders")
 
 
@@ -49,8 +50,8 @@ def run(night: NightContext, config: Config) -> StepResult:
         (night.work / folder).mkdir(parents=True, exist_ok=True)
     partitions = [(partition, night.work, night.state, night.key) for partition in range(night.n_partitions)]
     counts = map_tasks(_link_partition, partitions, progress=night.progress, label="links")
+    changed, known = (sum(column) for column in zip(*counts, strict=True))
     if night.state is not None:
-        changed, known = (sum(column) for column in zip(*counts, strict=True))
         night.progress.say(f"  {changed:,} of {known:,} accounts changed since {night.state.name}")
     rows = run_task(
         _number,
@@ -59,8 +60,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         night.state,
         night.key,
         night.n_partitions,
-        n_cpus=NUMBERING_CPUS,
-        is_columnar=True,
+        **cores_for(known),
         progress=night.progress,
         label="numbering",
     )
@@ -70,6 +70,11 @@ def run(night: NightContext, config: Config) -> StepResult:
         intermediates=["marks", "records", "sightings", "links", "change", "holders", "joining.parquet", *SNAPSHOT],
         state=["marks", *SNAPSHOT],
     )
+
+
+def cores_for(n_accounts: int) -> dict[str, Any]:
+    """What a task gets that is done once for all accounts: in a large world, several cores and polars' threads on them."""
+    return {"n_cpus": 4, "is_columnar": True} if n_accounts > LARGE_WORLD else {}
 
 
 def _link_partition(partition: int, work: Path, state: Path | None, key: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
 from graph.snapshot import SNAPSHOT_SCHEMAS
 from graph.update import carry_evidence, carry_pairs
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.steps.links import NUMBERING_CPUS, read_change
+from jobs.steps.links import cores_for, read_change
 from jobs.tasks import map_tasks, run_task
 
 __all__ = ["Config", "run"]
@@ -36,7 +36,9 @@ def run(night: NightContext, config: Config) -> StepResult:
     tasks = [(part, night.work, night.state, night.n_partitions) for part in parts]
     map_tasks(_evidence_partition, tasks, progress=night.progress, label="evidence")
     map_tasks(_merge_partition, [(part, night.work) for part in parts], progress=night.progress, label="pairs")
-    n_pairs = run_task(_gather, night.work, night.out, night.state, n_cpus=NUMBERING_CPUS, is_columnar=True)
+    n_pairs = run_task(
+        _gather, night.work, night.out, night.state, **cores_for(night.results["links"].rows["accounts"])
+    )
     return StepResult(
         rows={"pairs": n_pairs},
         outputs=["pairs.parquet"],

@@ -122,8 +122,9 @@ def assert_same(one: Linkage, other: Linkage) -> None:
     assert one.marks.equals(other.marks)
 
 
+@pytest.mark.slow
 @given(NIGHTS)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_night_after_a_night_equals_a_night_alone(nights: list[Night]) -> None:
     before = None
     for day, events in enumerate(states(nights)):
