@@ -9,8 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from graph.lake import EMBEDDING_DIM, NIGHT_TABLES, Night, night_folder, write_table
+
+# machines are shared: how long an example takes says nothing
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 MadeNight = Callable[..., Night]
 
