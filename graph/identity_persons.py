@@ -59,12 +59,16 @@ def inner_pairs(component: NDArray[np.int32], group: NDArray[np.int32]) -> tuple
     order = np.argsort(component, kind="stable").astype(np.int32)
     starts = np.flatnonzero(np.diff(component[order], prepend=-1))
     ends = np.append(starts[1:], order.shape[0])
-    sizes = ends - starts
-    many = sizes > 1
-    n_pairs = int((sizes[many] * (sizes[many] - 1) // 2).sum())
+    if not starts.shape[0]:
+        return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+    # one account may have submitted a hundred thousand identities: components of it alone have no pairs
+    grouped = group[order]
+    several = np.maximum.reduceat(grouped, starts) != np.minimum.reduceat(grouped, starts)
+    none = np.empty(0, dtype=np.int32)
+    n_pairs = _inner(order, starts[several], ends[several], group, none, none)
     left, right = np.empty(n_pairs, dtype=np.int32), np.empty(n_pairs, dtype=np.int32)
-    n_written = _inner(order, starts[many], ends[many], group, left, right)
-    return left[:n_written], right[:n_written]
+    _inner(order, starts[several], ends[several], group, left, right)
+    return left, right
 
 
 @njit(cache=True, nogil=True)
@@ -76,12 +80,14 @@ def _inner(
     left: NDArray[np.int32],
     right: NDArray[np.int32],
 ) -> int:
-    n_pairs = 0
+    """Counts the pairs, and writes them where `left` has room."""
+    n_pairs, is_writing = 0, left.shape[0] > 0
     for block in range(starts.shape[0]):
         for i in range(starts[block], ends[block]):
             for j in range(i + 1, ends[block]):
                 if group[order[i]] != group[order[j]]:
-                    left[n_pairs], right[n_pairs] = min(order[i], order[j]), max(order[i], order[j])
+                    if is_writing:
+                        left[n_pairs], right[n_pairs] = min(order[i], order[j]), max(order[i], order[j])
                     n_pairs += 1
     return n_pairs
 

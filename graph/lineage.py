@@ -148,7 +148,7 @@ def trace_lineage(nights: Sequence[Night], cluster_id: str) -> pl.DataFrame:
     """Which clusters became this one: its lineage, and that of its parents, from the last night back to the first.
 
     Args:
-        nights: complete nights in order of date, the one asked about last; see `graph.lake.list_nights`.
+        nights: complete nights, each made from the one before it in this list, the one asked about last.
         cluster_id: an id of the last one.
 
     Returns:

@@ -7,8 +7,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from graph.lake import list_nights, read_night
+from graph.lake import read_night
 from graph.lineage import LINEAGE_EVENTS, trace_lineage
+from jobs.manifest import nights_before
 
 __all__ = ["run"]
 
@@ -23,12 +24,15 @@ def run(lake: Path, cluster_id: str, as_of: date | None = None, console: Console
         InputError: there is no such night, or it knows no such cluster.
     """
     last = read_night(lake, as_of)
-    trace = trace_lineage([night for night in list_nights(lake) if night.date <= last.date], cluster_id)
+    trace = trace_lineage(nights_before(lake, last), cluster_id)
     console = console or Console(highlight=False)
     table = Table("night", "cluster", "accounts", "event", "from", box=SIMPLE_HEAD)
     for day, name, event, parents, n_accounts in trace.iter_rows():
         others = ", ".join(parent for parent in parents if parent != name)
         table.add_row(str(day), name, f"{n_accounts:,}", event, others)
     console.print(table)
+    if trace.is_empty() or trace["date"][0] < last.date:
+        since = trace["date"][0] if trace.height else "before the first night that the lake holds"
+        console.print(f"{cluster_id} has not changed since {since}.", markup=False)
     for event in trace["event"].unique().sort():
         console.print(f"{event}: {LINEAGE_EVENTS[event]}", markup=False)

@@ -21,7 +21,7 @@ import graph as graph_package
 import jobs
 from graph.errors import InputError
 from graph.events import EventSource
-from graph.lake import LAKE_VERSION, Night
+from graph.lake import LAKE_VERSION, Night, list_nights
 from jobs.files import fingerprint, hash_file, hash_tree, write_json
 from jobs.night import StepResult
 
@@ -32,6 +32,7 @@ __all__ = [
     "hash_events",
     "key_of_night",
     "mark_of_night",
+    "nights_before",
     "previous_night",
     "read_manifest",
     "versions",
@@ -40,17 +41,22 @@ __all__ = [
 MANIFEST_FILE = "manifest.json"
 CLUSTERS_FILE = "clusters.parquet"
 RECORDS_FILE = "records.json"
-PACKAGES = (
+PACKAGES = (  # whose results a night's depend on: all that `graph` and `gnn` import, and ray
     "ringlight",
+    "disposable-email-domains",
     "graspologic-native",
+    "idna",
     "lightgbm",
     "neo4j",
+    "networkx",
     "numba",
     "numpy",
+    "phonenumbers",
     "polars",
     "polars-hash",
     "ray",
     "scikit-learn",
+    "scipy",
     "torch",
     "torch-geometric",
 )
@@ -258,6 +264,22 @@ def mark_of_night(night: Night | None) -> dict[str, str] | None:
             "Restore it, or run that night again with --force."
         ) from None
     return {"date": night.date.isoformat(), "outputs": fingerprint(outputs)}
+
+
+def nights_before(lake: Path, night: Night) -> list[Night]:
+    """The nights that a night was made from, one from the other, oldest first, itself last; as far back as the lake has them.
+
+    A night of a date between two of them that was made later is none of theirs.
+    """
+    known = {other.date.isoformat(): other for other in list_nights(lake)}
+    chain = [night]
+    while True:
+        try:
+            found = json.loads((chain[-1].folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+            previous = known[found["inputs"]["previous"]["date"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return chain[::-1]
+        chain.append(previous)
 
 
 @cache

@@ -1,5 +1,6 @@
 """Where a cluster came from, over nights written to a lake."""
 
+import json
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from graph.errors import InputError
 from graph.lake import Night, as_of_of, night_folder, write_table
 from graph.lineage import build_lineage, name_clusters, trace_lineage
 from jobs.lineage import run
+from jobs.manifest import nights_before
 
 KEY = "00ff"
 ACCOUNTS = pl.DataFrame(
@@ -30,6 +32,8 @@ def write_nights(lake: Path, *groups: list[int]) -> list[Night]:
         named = name_clusters(clusters, ACCOUNTS, previous, as_of_of(night.date), KEY)
         write_table(build_lineage(named, previous), night.folder, "lineage")
         write_table(named, night.folder, "clusters")
+        made_from = {"date": nights[-1].date.isoformat()} if nights else None
+        (night.folder / "manifest.json").write_text(json.dumps({"inputs": {"previous": made_from}}))
         previous = named.select("account_id", "cluster_id")
         nights.append(night)
     (lake / "current").write_text(f"{nights[-1].date}\n")
@@ -66,6 +70,14 @@ def test_an_unknown_cluster_is_refused_by_name(tmp_path: Path) -> None:
     nights = write_nights(tmp_path, [0] * 8)
     with pytest.raises(InputError, match="`nobody`"):
         trace_lineage(nights, "nobody")
+
+
+def test_a_night_put_in_between_later_is_no_ancestor(tmp_path: Path) -> None:
+    first, second = write_nights(tmp_path, [0, 0, 1, 1, 2, 3, 4, 5], [0, 0, 0, 0, 2, 3, 4, 5])
+    later = Night(night_folder(tmp_path, date(2026, 1, 5)), date(2026, 1, 5))
+    second.folder.rename(later.folder)
+    write_nights(tmp_path / "other", [0] * 8)[0].folder.rename(night_folder(tmp_path, date(2026, 1, 3)))
+    assert [night.date for night in nights_before(tmp_path, later)] == [first.date, later.date]
 
 
 def test_it_is_told_in_a_terminal(tmp_path: Path) -> None:
