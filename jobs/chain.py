@@ -139,6 +139,9 @@ def _run_held(
     _refuse_other_key(request, key, had_key)
     inputs = Inputs(request.date, hashes, fingerprint_key(key), request.settings.general(), mark_of_night(previous))
     final = night_folder(request.lake, request.date)
+    n_partitions = request.settings.n_partitions
+    found = None if request.is_full else find_state(request.lake, previous, inputs.key, n_partitions)
+    state, restricted_state = found or (None, None)
     night = NightContext(
         events=request.events,
         lake=request.lake,
@@ -148,9 +151,8 @@ def _run_held(
         key=key,
         settings=request.settings,
         previous=previous,
-        state=None
-        if request.is_full
-        else find_state(request.lake, previous, inputs.key, request.settings.n_partitions),
+        state=state,
+        restricted_state=restricted_state,
         progress=request.progress,
     )
     marks = _marks(Manifest(inputs), steps, request.settings)
@@ -175,7 +177,7 @@ def _run_held(
         raise
     if request.only:
         return
-    _publish(night, final, [name for result in outcome.results.values() for name in result.state])
+    _publish(night, final, outcome.results.values())
     outcome.folder = final
     _set_current(request)
 
@@ -312,6 +314,7 @@ def _plain(result: StepResult) -> StepResult:
         outputs=sorted(result.outputs),
         intermediates=sorted(result.intermediates),
         state=sorted(result.state),
+        restricted_state=sorted(result.restricted_state),
         models=sorted(result.models),
         facts=json.loads(json.dumps(_finite(result.facts), sort_keys=True, allow_nan=False)),
     )
@@ -384,14 +387,16 @@ def _recover(lake: Path) -> None:
             delete(work)
 
 
-def _publish(night: NightContext, final: Path, state: Iterable[str]) -> None:
+def _publish(night: NightContext, final: Path, results: Iterable[StepResult]) -> None:
     """Makes the partial folder the night, and its state the next one's start; an older edition stands until then."""
     old = final.with_name(f".{final.name}.old")
     if final.exists():
         final.rename(old)
     night.out.rename(final)
     delete(old)
-    keep_state(night.lake, Night(final, night.date), night.work, state, fingerprint_key(night.key), night.n_partitions)
+    keep_state(
+        night.lake, Night(final, night.date), night.work, results, fingerprint_key(night.key), night.n_partitions
+    )
     delete(night.work)
     for work in night.work.parent.iterdir():  # raw values of earlier nights that were begun and never ended
         if work.name < night.work.name:

@@ -3,7 +3,7 @@
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
 work/marks/<partition>.parquet, work/links/<partition>.parquet (of changed accounts)
-work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities)
+work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts)
 work/snapshot/{accounts,identifiers,links}.parquet
 work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
 work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
@@ -18,7 +18,7 @@ import polars as pl
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
-from graph.identity_records import RECORD_SCHEMA, build_records, sorted_records
+from graph.identity_records import build_records, carry_records, number_records
 from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.links import build_links
@@ -47,7 +47,8 @@ def run(night: NightContext, config: Config) -> StepResult:
     """Links of all accounts, and the snapshot's numbering."""
     for folder in FOLDERS:
         (night.work / folder).mkdir(parents=True, exist_ok=True)
-    partitions = [(partition, night.work, night.state, night.key) for partition in range(night.n_partitions)]
+    places = (night.work, night.state, night.restricted_state)
+    partitions = [(partition, *places, night.key) for partition in range(night.n_partitions)]
     counts = map_tasks(_link_partition, partitions, progress=night.progress, label="links")
     if night.state is not None:
         changed, known = (sum(column) for column in zip(*counts, strict=True))
@@ -69,20 +70,27 @@ def run(night: NightContext, config: Config) -> StepResult:
         outputs=["links.parquet", "identities.parquet", "identity_weights.json"],
         intermediates=["marks", "records", "sightings", "links", "change", "holders", "joining.parquet", *SNAPSHOT],
         state=["marks", *SNAPSHOT],
+        restricted_state=["records"],
     )
 
 
-def _link_partition(partition: int, work: Path, state: Path | None, key: str) -> tuple[int, int]:
+def _link_partition(
+    partition: int, work: Path, state: Path | None, restricted_state: Path | None, key: str
+) -> tuple[int, int]:
     """How many accounts of the partition changed, and how many there are."""
     events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
     marks = build_marks(events)
     marks.write_parquet(work / "marks" / f"{partition}.parquet", compression="lz4")
-    records = build_records(events["profiles"].rename({"account_id": "account"}))
-    records.write_parquet(work / "records" / f"{partition}.parquet", compression="lz4")
     changed = marks["account_id"]
     if state is not None:
-        changed = changed_accounts(pl.read_parquet(state / "marks" / f"{partition}.parquet"), marks)
+        before = pl.read_parquet(state / "marks" / f"{partition}.parquet")
+        changed = changed_accounts(before, marks)
         events = {name: rows.filter(pl.col("account_id").is_in(changed.implode())) for name, rows in events.items()}
+    records = build_records(events["profiles"].rename({"account_id": "account"}))
+    if state is not None and restricted_state is not None:
+        known = pl.read_parquet(restricted_state / "records" / f"{partition}.parquet")
+        records = carry_records(known, stale_accounts(before, marks), records)
+    records.write_parquet(work / "records" / f"{partition}.parquet", compression="lz4")
     sightings = build_sightings(events, key)
     if state is None:
         sightings.write_parquet(work / "sightings" / f"{partition}.parquet", compression="lz4")
@@ -139,9 +147,8 @@ def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: i
 
 def _identify(accounts: pl.DataFrame, work: Path, out: Path) -> pl.DataFrame:
     """The accounts with their `identity`; the weights stay with the night."""
-    records = pl.read_parquet(work / "records/*.parquet").rename({"account": "account_id"})
-    numbered = records.join(accounts.select("account_id", "account"), on="account_id")
-    resolution = resolve_records(sorted_records(numbered.select(list(RECORD_SCHEMA))), accounts.height)
+    records = number_records(pl.read_parquet(work / "records/*.parquet"), accounts)
+    resolution = resolve_records(records, accounts.height)
     (out / "identity_weights.json").write_text(resolution.weights.to_json() + "\n", encoding="utf-8")
     return accounts.with_columns(resolution.identity)
 

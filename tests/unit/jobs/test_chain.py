@@ -257,7 +257,7 @@ def test_a_kill_while_publishing_over_an_older_edition_is_mended(request_of, ran
     write_events(tmp_path / "events", n_accounts=7)
     publish, delete = chain._publish, chain.delete
 
-    def killed(night, final, state):
+    def killed(night, final, results):
         if moment == "before":
             raise Killed
         if moment == "between":
@@ -265,7 +265,7 @@ def test_a_kill_while_publishing_over_an_older_edition_is_mended(request_of, ran
             raise Killed
         with monkeypatch.context() as patch:
             patch.setattr(chain, "delete", lambda path: None)
-            publish(night, final, state)
+            publish(night, final, results)
         raise Killed
 
     monkeypatch.setattr(chain, "_publish", killed)
