@@ -13,6 +13,7 @@ from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import EARLIEST_BEFORE_SIGNUP, signup_times
 from graph.clusters import build_clusters
 from graph.identities import build_identities, resolve_records
+from graph.identity_known import Known, nothing_known, renumber_known
 from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records
 from graph.links import build_links, name_identifiers, number_links
 from graph.marks import MARK_SCHEMA, build_marks, changed_accounts, stale_accounts
@@ -79,12 +80,14 @@ class Linkage:
         evidence: as `graph.pairs.build_evidence` gives it.
         marks: as `graph.marks.build_marks` gives them.
         records: as `graph.identity_records.build_records` gives them; `account` is the account's id.
+        known: pairs of these records that were compared.
     """
 
     snapshot: Snapshot
     evidence: pl.DataFrame
     marks: pl.DataFrame
     records: pl.DataFrame
+    known: Known
 
 
 def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: Linkage | None = None) -> Linkage:
@@ -106,7 +109,8 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     signups = signup_times(events["signups"])
     accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links(), key)
     records = carry_records(before.records, stale, build_records(own["profiles"].rename({"account_id": "account"})))
-    resolution = resolve_records(number_records(records, accounts), accounts.height)
+    known = renumber_known(before.known, old.accounts, accounts)
+    resolution = resolve_records(number_records(records, accounts), accounts.height, known=known)
     accounts = accounts.with_columns(resolution.identity)
     numbered, change = update_links(merged, old.identifiers, accounts)
     kept, lost = carry_evidence(before.evidence, change)
@@ -118,11 +122,12 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     pairs, dirty = carry_pairs(old.pairs, again, merged_pairs, change)
     clusters = update_clusters(pairs, old.clusters, dirty, change, seed)
     snapshot = Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, clusters)
-    return Linkage(snapshot, evidence, marks, records)
+    return Linkage(snapshot, evidence, marks, records, resolution.known)
 
 
 def _nothing(as_of: datetime) -> Linkage:
     """The linkage of no events."""
     empty = Snapshot(as_of, **{name: pl.DataFrame(schema=schema) for name, schema in SNAPSHOT_SCHEMAS.items()})
     records = pl.DataFrame(schema={**RECORD_SCHEMA, "account": pl.String()})
-    return Linkage(empty, pl.DataFrame(schema=EVIDENCE_SCHEMA), pl.DataFrame(schema=MARK_SCHEMA), records)
+    marks = pl.DataFrame(schema=MARK_SCHEMA)
+    return Linkage(empty, pl.DataFrame(schema=EVIDENCE_SCHEMA), marks, records, nothing_known())

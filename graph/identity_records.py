@@ -20,6 +20,7 @@ __all__ = [
     "Encoded",
     "build_records",
     "carry_records",
+    "digest_records",
     "encode_records",
     "number_records",
     "sorted_records",
@@ -136,12 +137,17 @@ def build_records(profiles: pl.DataFrame) -> pl.DataFrame:
 
 def sorted_records(records: pl.DataFrame) -> pl.DataFrame:
     """By account, and within one by a digest of what was submitted; without repeats."""
+    keyed = records.with_columns(digest=digest_records(records)).sort("account", "digest")
+    return keyed.unique(["account", "digest"], keep="first", maintain_order=True).drop("digest")
+
+
+def digest_records(records: pl.DataFrame) -> pl.Series:
+    """A digest, u64, of what each record says, whoever's it is."""
     text = pl.concat_str(
         *(pl.col(name).cast(pl.String).fill_null("") for name in list(RECORD_SCHEMA)[1:]), separator="\x1f"
     )
     digest: pl.Expr = text.nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
-    keyed = records.with_columns(digest=digest).sort("account", "digest")
-    return keyed.unique(["account", "digest"], keep="first", maintain_order=True).drop("digest")
+    return records.select(digest=digest)["digest"]
 
 
 def carry_records(before: pl.DataFrame, stale: pl.Series, fresh: pl.DataFrame) -> pl.DataFrame:

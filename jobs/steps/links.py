@@ -4,6 +4,7 @@ After a night whose state is at hand only the accounts that changed since are lo
 
 work/marks/<partition>.parquet, work/links/<partition>.parquet (of changed accounts)
 work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts)
+work/known/{records,pairs}.parquet                   pairs of these that were compared
 work/snapshot/{accounts,identifiers,links}.parquet
 work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
 work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
@@ -18,6 +19,7 @@ import polars as pl
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
+from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
 from graph.identity_records import build_records, carry_records, number_records
 from graph.lake import write_table
 from graph.lineage import name_groups
@@ -36,7 +38,7 @@ __all__ = ["NUMBERING_CPUS", "Config", "read_change", "run"]
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
 NUMBERING_CPUS = 4  # at most; what is done once, for all accounts, has the machine for itself
-FOLDERS = ("marks", "records", "sightings", "links", "snapshot", "change", "holders")
+FOLDERS = ("marks", "records", "known", "sightings", "links", "snapshot", "change", "holders")
 
 
 class Config(StepConfig):
@@ -58,6 +60,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         night.work,
         night.out,
         night.state,
+        night.restricted_state,
         night.key,
         night.n_partitions,
         n_cpus=NUMBERING_CPUS,
@@ -68,9 +71,19 @@ def run(night: NightContext, config: Config) -> StepResult:
     return StepResult(
         rows=rows,
         outputs=["links.parquet", "identities.parquet", "identity_weights.json"],
-        intermediates=["marks", "records", "sightings", "links", "change", "holders", "joining.parquet", *SNAPSHOT],
+        intermediates=[
+            "marks",
+            "records",
+            "known",
+            "sightings",
+            "links",
+            "change",
+            "holders",
+            "joining.parquet",
+            *SNAPSHOT,
+        ],
         state=["marks", *SNAPSHOT],
-        restricted_state=["records"],
+        restricted_state=["records", "known"],
     )
 
 
@@ -111,7 +124,9 @@ def _before(state: Path | None, table: str) -> pl.DataFrame:
     return pl.read_parquet(state / "snapshot" / f"{table}.parquet")
 
 
-def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: int) -> dict[str, int]:
+def _number(
+    work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
+) -> dict[str, int]:
     events = {name: pl.scan_parquet(work / "events" / name / "*.parquet") for name in HISTORY_TABLES}
     marks = pl.read_parquet(work / "marks/*.parquet")
     marks_before = pl.read_parquet(state / "marks/*.parquet") if state else pl.DataFrame(schema=MARK_SCHEMA)
@@ -125,7 +140,8 @@ def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: i
 
     signups = signup_times(events["signups"].select("account_id", "event_time").collect())
     accounts = build_accounts(signups, events["profiles"], histories, merged.links(), key)
-    accounts = _identify(accounts, work, out)
+    known = renumber_known(_known_before(restricted_state), before["accounts"], accounts)
+    accounts = _identify(accounts, known, work, out)
     numbered, change = update_links(merged, before["identifiers"], accounts)
     identifiers, links = numbered.identifiers, numbered.links
     for name, frame in (("accounts", accounts), ("identifiers", identifiers), ("links", links)):
@@ -145,10 +161,19 @@ def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: i
     }
 
 
-def _identify(accounts: pl.DataFrame, work: Path, out: Path) -> pl.DataFrame:
+def _known_before(restricted_state: Path | None) -> Known:
+    """The pairs that the night before compared, none without one."""
+    if restricted_state is None:
+        return nothing_known()
+    return Known(**{name: pl.read_parquet(restricted_state / "known" / f"{name}.parquet") for name in KNOWN_SCHEMAS})
+
+
+def _identify(accounts: pl.DataFrame, known: Known, work: Path, out: Path) -> pl.DataFrame:
     """The accounts with their `identity`; the weights stay with the night."""
     records = number_records(pl.read_parquet(work / "records/*.parquet"), accounts)
-    resolution = resolve_records(records, accounts.height)
+    resolution = resolve_records(records, accounts.height, known=known)
+    for name in KNOWN_SCHEMAS:
+        getattr(resolution.known, name).write_parquet(work / "known" / f"{name}.parquet", compression="lz4")
     (out / "identity_weights.json").write_text(resolution.weights.to_json() + "\n", encoding="utf-8")
     return accounts.with_columns(resolution.identity)
 

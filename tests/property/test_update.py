@@ -146,6 +146,8 @@ def assert_same(one: Linkage, other: Linkage) -> None:
     assert one.evidence.equals(other.evidence)
     assert one.marks.equals(other.marks)
     assert one.records.equals(other.records)
+    assert one.known.records.equals(other.known.records)
+    assert one.known.pairs.equals(other.known.pairs)
 
 
 @given(NIGHTS)
