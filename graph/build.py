@@ -12,7 +12,9 @@ import polars as pl
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import EARLIEST_BEFORE_SIGNUP, signup_times
 from graph.clusters import build_clusters
-from graph.identities import build_identities
+from graph.identities import build_identities, resolve_records
+from graph.identity_known import Known, nothing_known, renumber_known
+from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records
 from graph.links import build_links, name_identifiers, number_links
 from graph.marks import MARK_SCHEMA, build_marks, changed_accounts, stale_accounts
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
@@ -77,11 +79,15 @@ class Linkage:
         snapshot: the graph as of its cut-off.
         evidence: as `graph.pairs.build_evidence` gives it.
         marks: as `graph.marks.build_marks` gives them.
+        records: as `graph.identity_records.build_records` gives them; `account` is the account's id.
+        known: pairs of these records that were compared.
     """
 
     snapshot: Snapshot
     evidence: pl.DataFrame
     marks: pl.DataFrame
+    records: pl.DataFrame
+    known: Known
 
 
 def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: Linkage | None = None) -> Linkage:
@@ -98,10 +104,14 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     changed = changed_accounts(before.marks, marks)
     own = {name: frame.filter(pl.col("account_id").is_in(changed.implode())) for name, frame in events.items()}
     fresh = build_links(build_sightings(own, key))
-    merged = merge_links(old.accounts, old.identifiers, old.links, stale_accounts(before.marks, marks), fresh)
+    stale = stale_accounts(before.marks, marks)
+    merged = merge_links(old.accounts, old.identifiers, old.links, stale, fresh)
     signups = signup_times(events["signups"])
     accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links(), key)
-    accounts = accounts.with_columns(build_identities(events, accounts))
+    records = carry_records(before.records, stale, build_records(own["profiles"].rename({"account_id": "account"})))
+    known = renumber_known(before.known, old.accounts, accounts)
+    resolution = resolve_records(number_records(records, accounts), accounts.height, known=known)
+    accounts = accounts.with_columns(resolution.identity)
     numbered, change = update_links(merged, old.identifiers, accounts)
     kept, lost = carry_evidence(before.evidence, change)
     touched = numbered.identifiers.filter(change.identifiers["is_touched"])
@@ -111,10 +121,13 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     merged_pairs = merge_evidence(evidence.join(again, on=["account_a", "account_b"], how="semi"), numbered.identifiers)
     pairs, dirty = carry_pairs(old.pairs, again, merged_pairs, change)
     clusters = update_clusters(pairs, old.clusters, dirty, change, seed)
-    return Linkage(Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, clusters), evidence, marks)
+    snapshot = Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, clusters)
+    return Linkage(snapshot, evidence, marks, records, resolution.known)
 
 
 def _nothing(as_of: datetime) -> Linkage:
     """The linkage of no events."""
     empty = Snapshot(as_of, **{name: pl.DataFrame(schema=schema) for name, schema in SNAPSHOT_SCHEMAS.items()})
-    return Linkage(empty, pl.DataFrame(schema=EVIDENCE_SCHEMA), pl.DataFrame(schema=MARK_SCHEMA))
+    records = pl.DataFrame(schema={**RECORD_SCHEMA, "account": pl.String()})
+    marks = pl.DataFrame(schema=MARK_SCHEMA)
+    return Linkage(empty, pl.DataFrame(schema=EVIDENCE_SCHEMA), marks, records, nothing_known())

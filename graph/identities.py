@@ -5,7 +5,7 @@
                 records    blocking                comparison             weights            persons
 
 All are pure functions. A pair's levels follow from its two records; its rarities also from how many records hold the shared value;
-its bits also from the weights. So a later night may compare the pairs of touched records alone (`candidates(..., touched)`).
+its bits also from the weights. So a later night looks up the levels of pairs of records that did not change (`graph.identity_known`).
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from graph.errors import InputError
 from graph.identity_blocking import build_blocks, candidates
 from graph.identity_comparison import FIELDS, compare_pairs, is_impossible
+from graph.identity_known import Known, known_levels, note_levels
 from graph.identity_persons import agglomerate, bounded_components, inner_pairs
 from graph.identity_records import Encoded, build_records, encode_records
 from graph.identity_weights import PairBits, Weights, estimate_weights, score_pairs, total_bits
@@ -49,12 +50,14 @@ class Resolution:
         identity: i32 for each account, in the accounts' order; dense, numbered by smallest account.
         weights: estimated, or those that were given.
         n_records, n_pairs: that were compared.
+        known: what the next night need not compare again; see `resolve_records`.
     """
 
     identity: pl.Series
     weights: Weights
     n_records: int
     n_pairs: int
+    known: Known
 
 
 @dataclass(frozen=True)
@@ -110,16 +113,24 @@ def resolve(events: Events, accounts: pl.DataFrame, weights: Weights | None = No
     return resolve_records(identity_records(events, accounts), accounts.height, weights)
 
 
-def resolve_records(records: pl.DataFrame, n_accounts: int, weights: Weights | None = None) -> Resolution:
-    """As `resolve`, from records; those of parts may be put together and sorted."""
+def resolve_records(
+    records: pl.DataFrame, n_accounts: int, weights: Weights | None = None, known: Known | None = None
+) -> Resolution:
+    """As `resolve`, from records; those of parts may be put together and sorted.
+
+    Args:
+        known: of an earlier night, its accounts renumbered (`graph.identity_known.renumber_known`); it saves time and changes nothing.
+    """
     encoded = encode_records(records)
     left, right = candidates(build_blocks(encoded))
-    levels, rarities = compare_pairs(encoded, left, right)
+    held = None if known is None else known_levels(known, records, encoded, left, right)
+    levels, rarities = compare_pairs(encoded, left, right, held)
     if weights is None:
         weights = estimate_weights(encoded, levels)
     bits = total_bits(levels, rarities, weights)
     identity = find_persons(encoded, n_accounts, left, right, bits, weights)
-    return Resolution(pl.Series("identity", identity, dtype=pl.Int32), weights, records.height, left.shape[0])
+    noted = note_levels(records, encoded, left, right, levels)
+    return Resolution(pl.Series("identity", identity, dtype=pl.Int32), weights, records.height, left.shape[0], noted)
 
 
 def find_persons(

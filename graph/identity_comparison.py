@@ -15,6 +15,7 @@ __all__ = [
     "FIELDS",
     "RARITY_STEP",
     "RATED",
+    "UNKNOWN",
     "compare_pairs",
     "is_conflict",
     "is_impossible",
@@ -58,6 +59,7 @@ RATED: dict[str, tuple[int, ...]] = {
 RARITY_STEP = 0.25  # bits; coarse, so that a new record does not move every pair
 LAST_FAR_DATE = 3  # levels of birth dates from `differs` to this are no slip of the pen
 LEAST_AGREEMENTS = 2
+UNKNOWN = -1  # in place of a pair's first level: the pair is yet to be compared
 BACKGROUND = 1000  # records thought of beside those that are there, so that in a small world nothing is certain
 CLOSE_DAYS = 400
 TEN_YEARS_DAYS = 3652
@@ -67,19 +69,20 @@ LEAST_NEAR_POINTS = 4  # one edit of a shorter word makes another word
 
 
 def compare_pairs(
-    records: Encoded, left: NDArray[np.int32], right: NDArray[np.int32]
+    records: Encoded, left: NDArray[np.int32], right: NDArray[np.int32], known: NDArray[np.int8] | None = None
 ) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
     """Compares pairs of records.
 
     Args:
         records: as `graph.identity_records.encode_records` gives them.
         left, right: the pairs' records, int32[n_pairs].
+        known: levels of pairs where they are known, the first is `UNKNOWN` where they are not; they are filled in.
 
     Returns:
         levels int8[n_pairs, n_fields], numbers into `FIELDS`; rarities uint8[n_pairs, n_fields], of the shared value in
         steps of `RARITY_STEP` bits (log2 of records with a value by records with this one), 0 where nothing is shared.
     """
-    levels = np.zeros((left.shape[0], N_FIELDS), dtype=np.int8)
+    levels = np.full((left.shape[0], N_FIELDS), UNKNOWN, dtype=np.int8) if known is None else known
     rarities = np.zeros((left.shape[0], N_FIELDS), dtype=np.uint8)
     totals = np.array(
         [
@@ -91,7 +94,8 @@ def compare_pairs(
         ],
         dtype=np.float64,
     )
-    _compare(records, left, right, totals, levels, rarities)
+    _compare(records, left, right, levels)
+    _rate(records, left, right, totals, levels, rarities)
     return levels, rarities
 
 
@@ -177,32 +181,32 @@ def _is_among(words: Texts, groups: NDArray[np.int32], word: int, names: NDArray
 @njit(cache=True, nogil=True)
 def _compare_names(
     words: Texts, groups: NDArray[np.int32], leads: NDArray[np.bool_], a: NDArray[np.int32], b: NDArray[np.int32]
-) -> tuple[int, int, int, int]:
-    """Levels of given and family name, and the words on which they agree (of `a`); -1 where none."""
+) -> tuple[int, int]:
+    """Levels of given and family name."""
     for place in range(a.shape[0]):  # one direction, whichever account came first
         if a[place] != b[place]:
             if a[place] > b[place]:
                 a, b = b, a
             break
     if a[0] < 0 or b[0] < 0:
-        return MISSING, MISSING, -1, -1
+        return MISSING, MISSING
     if a[1] < 0 and b[1] < 0:
         level = _compare_words(words, groups, a[0], b[0])
         if level == DIFFERS:  # one may be the given name and the other the family's
-            return MISSING, MISSING, -1, -1
-        return (level, MISSING, a[0], -1) if leads[a[0]] else (MISSING, level, -1, a[0])
+            return MISSING, MISSING
+        return (level, MISSING) if leads[a[0]] else (MISSING, level)
     if a[1] < 0 or b[1] < 0:
         word = a[0] if a[1] < 0 else b[0]
         other = b if a[1] < 0 else a
         given = _compare_words(words, groups, word, other[0])
         family = _compare_words(words, groups, word, other[1])
         if given >= family and given > DIFFERS:
-            return given, MISSING, word, -1
+            return given, MISSING
         if family > DIFFERS:
-            return MISSING, family, -1, word
+            return MISSING, family
         if _is_among(words, groups, word, other):
-            return MISSING, PARTIAL, -1, -1
-        return DIFFERS, DIFFERS, -1, -1
+            return MISSING, PARTIAL
+        return DIFFERS, DIFFERS
     given = _compare_words(words, groups, a[0], b[0])
     family = _compare_words(words, groups, a[1], b[1])
     if given <= ALIKE or family <= ALIKE:
@@ -211,7 +215,7 @@ def _compare_names(
         if min(crossed_a, crossed_b) >= NEAR and max(crossed_a, crossed_b) == EQUAL:
             given_level = SWAPPED if crossed_a == EQUAL else crossed_a
             family_level = SWAPPED if crossed_b == EQUAL else crossed_b
-            return given_level, family_level, a[0], a[1]
+            return given_level, family_level
         is_crossed = max(crossed_a, crossed_b) >= NEAR
         if given == DIFFERS and (
             is_crossed or _is_among(words, groups, a[0], b[2:]) or _is_among(words, groups, b[0], a[2:])
@@ -221,7 +225,20 @@ def _compare_names(
             is_crossed or _is_among(words, groups, a[1], b[2:]) or _is_among(words, groups, b[1], a[2:])
         ):
             family = PARTIAL
-    return given, family, a[0], a[1]
+    return given, family
+
+
+@njit(cache=True, nogil=True)
+def _shared_word(a: NDArray[np.int32], b: NDArray[np.int32], place: int) -> int:
+    """The word on which two names agree whose level at `place` is `SWAPPED` or `EQUAL`: a name's only one, else of the first by number."""
+    if a[1] < 0 or b[1] < 0:
+        return int(a[0] if a[1] < 0 else b[0])
+    for k in range(a.shape[0]):  # as in `_compare_names`
+        if a[k] != b[k]:
+            if a[k] > b[k]:
+                a = b
+            break
+    return int(a[place])
 
 
 @njit(cache=True, nogil=True)
@@ -326,18 +343,18 @@ def _is_same_area(texts: Texts, a: int, b: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _compare_places(records: Encoded, a: int, b: int) -> int:
+def _compare_places(
+    addresses: Texts, postcodes: Texts, address_a: int, address_b: int, postcode_a: int, postcode_b: int
+) -> int:
     """Address and postcode together, since they say one thing."""
     address = 0
-    if records.address[a] >= 0 and records.address[b] >= 0:
-        if records.address[a] == records.address[b]:
-            address = 3
-        else:
-            address = 2 if _is_address_near(records.addresses, records.address[a], records.address[b]) else 1
-    postcode = _compare_codes(records.postcodes, records.postcode[a], records.postcode[b])
+    if address_a >= 0 and address_b >= 0:
+        is_near = address_a != address_b and _is_address_near(addresses, address_a, address_b)
+        address = 3 if address_a == address_b else 1 + is_near
+    postcode = _compare_codes(postcodes, postcode_a, postcode_b)
     if postcode == 3:
         return 8 if address == 3 else 7
-    is_area = postcode > 0 and _is_same_area(records.postcodes, records.postcode[a], records.postcode[b])
+    is_area = postcode > 0 and _is_same_area(postcodes, postcode_a, postcode_b)
     if address == 3:
         if postcode == 0:
             return 5
@@ -350,7 +367,29 @@ def _compare_places(records: Encoded, a: int, b: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _compare(
+def _compare(records: Encoded, left: NDArray[np.int32], right: NDArray[np.int32], levels: NDArray[np.int8]) -> None:
+    """Fills in the levels of pairs that are not known."""
+    for pair in range(left.shape[0]):
+        if levels[pair, 0] != UNKNOWN:
+            continue
+        a, b = left[pair], right[pair]
+        levels[pair, 0], levels[pair, 1] = _compare_names(
+            records.words, records.groups, records.leads, records.names[a], records.names[b]
+        )
+        levels[pair, 2] = _compare_dates(records.days[a], records.days[b], records.parts[a], records.parts[b])
+        levels[pair, 3] = _compare_codes(records.national_ids, records.national_id[a], records.national_id[b])
+        levels[pair, 4] = _compare_emails(
+            records.emails, records.email[a], records.email[b], records.mailbox[a], records.mailbox[b]
+        )
+        levels[pair, 5] = _compare_codes(records.phones, records.phone[a], records.phone[b])
+        levels[pair, 6] = _compare_places(
+            records.addresses, records.postcodes,
+            records.address[a], records.address[b], records.postcode[a], records.postcode[b],
+        )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _rate(
     records: Encoded,
     left: NDArray[np.int32],
     right: NDArray[np.int32],
@@ -358,34 +397,24 @@ def _compare(
     levels: NDArray[np.int8],
     rarities: NDArray[np.uint8],
 ) -> None:
+    """The rarities of the values that pairs share."""
     for pair in range(left.shape[0]):
         a, b = left[pair], right[pair]
-        given, family, given_word, family_word = _compare_names(
-            records.words, records.groups, records.leads, records.names[a], records.names[b]
-        )
-        levels[pair, 0], levels[pair, 1] = given, family
-        if given >= SWAPPED:
-            rarities[pair, 0] = _rarity(totals[0], records.words.held[given_word])
-        if family >= SWAPPED:
-            rarities[pair, 1] = _rarity(totals[1], records.words.held[family_word])
-        levels[pair, 2] = _compare_dates(records.days[a], records.days[b], records.parts[a], records.parts[b])
+        for place in range(2):
+            if levels[pair, place] >= SWAPPED:
+                word = _shared_word(records.names[a], records.names[b], place)
+                rarities[pair, place] = _rarity(totals[place], records.words.held[word])
         if levels[pair, 2] == 7:
             rarities[pair, 2] = _rarity(totals[2], records.day_count[a])
-        levels[pair, 3] = _compare_codes(records.national_ids, records.national_id[a], records.national_id[b])
         if levels[pair, 3] == 3:
             rarities[pair, 3] = _rarity(totals[3], records.national_ids.held[records.national_id[a]])
-        email = _compare_emails(
-            records.emails, records.email[a], records.email[b], records.mailbox[a], records.mailbox[b]
-        )
-        levels[pair, 4] = email
+        email = levels[pair, 4]
         if email >= 4:
             count = records.emails.held[records.email[a]] if email == 5 else records.mailboxes.held[records.mailbox[a]]
             rarities[pair, 4] = _rarity(totals[4], count)
-        levels[pair, 5] = _compare_codes(records.phones, records.phone[a], records.phone[b])
         if levels[pair, 5] == 3:
             rarities[pair, 5] = _rarity(totals[5], records.phones.held[records.phone[a]])
-        place = _compare_places(records, a, b)
-        levels[pair, 6] = place
+        place = levels[pair, 6]
         if place >= 4:
             if place == 8:
                 count = records.homes.held[records.home[a]]

@@ -15,7 +15,16 @@ from graph.identity_text import Texts, encode_texts
 from graph.normal_persons import JUNK_NAMES
 from graph.normalise import normalise
 
-__all__ = ["RECORD_SCHEMA", "Encoded", "build_records", "encode_records", "sorted_records"]
+__all__ = [
+    "RECORD_SCHEMA",
+    "Encoded",
+    "build_records",
+    "carry_records",
+    "digest_records",
+    "encode_records",
+    "number_records",
+    "sorted_records",
+]
 
 NO_DATE = np.int32(-(2**31))
 MAX_GROUPS = 6
@@ -128,12 +137,43 @@ def build_records(profiles: pl.DataFrame) -> pl.DataFrame:
 
 def sorted_records(records: pl.DataFrame) -> pl.DataFrame:
     """By account, and within one by a digest of what was submitted; without repeats."""
+    keyed = records.with_columns(digest=digest_records(records)).sort("account", "digest")
+    return keyed.unique(["account", "digest"], keep="first", maintain_order=True).drop("digest")
+
+
+def digest_records(records: pl.DataFrame) -> pl.Series:
+    """A digest, u64, of what each record says, whoever's it is."""
     text = pl.concat_str(
         *(pl.col(name).cast(pl.String).fill_null("") for name in list(RECORD_SCHEMA)[1:]), separator="\x1f"
     )
     digest: pl.Expr = text.nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
-    keyed = records.with_columns(digest=digest).sort("account", "digest")
-    return keyed.unique(["account", "digest"], keep="first", maintain_order=True).drop("digest")
+    return records.select(digest=digest)["digest"]
+
+
+def carry_records(before: pl.DataFrame, stale: pl.Series, fresh: pl.DataFrame) -> pl.DataFrame:
+    """Records brought up to date, as `build_records` of all profiles gives them.
+
+    Args:
+        before: of an earlier night; `account` is the account's id.
+        stale: ids of accounts whose records no longer stand, or are made anew.
+        fresh: those of changed and new accounts.
+    """
+    kept = before.filter(~pl.col("account").is_in(stale.implode()))
+    return pl.concat([kept, fresh]).sort("account", maintain_order=True)
+
+
+def number_records(records: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
+    """Records of parts put together, with their accounts' numbers in place of ids, in the numbers' order.
+
+    Args:
+        records: `account` is the account's id; those of one account in order, as `sorted_records` gives them.
+        accounts: account, account_id; records of others are left out.
+    """
+    known = accounts.select("account_id", number="account")
+    numbered = records.join(known, left_on="account", right_on="account_id", maintain_order="left")
+    return numbered.select(pl.col("number").alias("account"), *list(RECORD_SCHEMA)[1:]).sort(
+        "account", maintain_order=True
+    )
 
 
 _SUBMITTED = ("full_name", "birth_date", "national_id", "email", "phone", "address", "postcode")

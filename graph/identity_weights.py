@@ -29,6 +29,7 @@ from graph.identity_comparison import (
     is_impossible,
     is_one_submission,
 )
+from graph.identity_known import pack_levels, unpack_levels
 from graph.identity_records import NO_DATE, Encoded
 
 __all__ = ["PairBits", "Weights", "estimate_weights", "score_pairs", "total_bits"]
@@ -251,11 +252,9 @@ def estimate_weights(records: Encoded, levels: NDArray[np.int8]) -> Weights:
 
 def _patterns(levels: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Distinct rows of levels and how often each occurs."""
-    sizes = tuple(LENGTHS.values())
-    codes = np.ravel_multi_index(tuple(levels.T.astype(np.int64)), sizes)
-    counts = np.bincount(codes, minlength=0)
+    counts = np.bincount(pack_levels(levels))
     distinct = np.flatnonzero(counts)
-    return np.stack(np.unravel_index(distinct, sizes), axis=1), counts[distinct].astype(np.float64)
+    return unpack_levels(distinct.astype(np.uint32)).astype(np.int64), counts[distinct].astype(np.float64)
 
 
 def _met_at_random(records: Encoded) -> list[NDArray[np.float64]]:

@@ -6,13 +6,12 @@ LAKE/nights/<date>              by one rename when all steps are done
 LAKE/current                    by one rename, last; moves forward only, unless told
 """
 
-import contextlib
 import json
 import math
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -22,7 +21,7 @@ from typing import Any
 from graph.errors import GateError, InputError
 from graph.events import open_events
 from graph.lake import Night, list_nights, night_folder
-from jobs.files import delete, write_json, write_whole
+from jobs.files import delete, write_json
 from jobs.key import fingerprint_key, lake_key, make_private_folder
 from jobs.lock import hold_lake
 from jobs.manifest import (
@@ -36,8 +35,9 @@ from jobs.manifest import (
 )
 from jobs.memory import PeakMemory
 from jobs.night import NightContext, NightPlan, Progress, Step, StepResult
+from jobs.publish import clear_work, open_lake, publish, recover, remove_empty, set_current
 from jobs.settings import Settings
-from jobs.state import began_from, begin_from, find_state, keep_state
+from jobs.state import Reader, begin_from, find_state, keep_state, with_state_begun
 from jobs.steps import STEPS, load_step, order_steps
 
 __all__ = ["NightOutcome", "NightRequest", "run_night"]
@@ -120,13 +120,13 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
         if check is not None:
             check(plan, request.settings.of_step(name))
     hashes = hash_events(source)
-    made = _open_lake(request.lake)
+    made = open_lake(request.lake)
     try:
         with hold_lake(request.lake, request.date):
-            _recover(request.lake)
+            recover(request.lake)
             _run_held(request, outcome, {name: steps[name] for name in order}, hashes)
     except (InputError, GateError):
-        _remove_empty(request.lake, made)
+        remove_empty(request.lake, made)
         raise
 
 
@@ -139,6 +139,9 @@ def _run_held(
     _refuse_other_key(request, key, had_key)
     inputs = Inputs(request.date, hashes, fingerprint_key(key), request.settings.general(), mark_of_night(previous))
     final = night_folder(request.lake, request.date)
+    reader = Reader(inputs.key, inputs.settings, request.settings.n_partitions)
+    found = None if request.is_full else find_state(request.lake, previous, reader)
+    state, restricted_state = found or (None, None)
     night = NightContext(
         events=request.events,
         lake=request.lake,
@@ -148,9 +151,8 @@ def _run_held(
         key=key,
         settings=request.settings,
         previous=previous,
-        state=None
-        if request.is_full
-        else find_state(request.lake, previous, inputs.key, request.settings.n_partitions),
+        state=state,
+        restricted_state=restricted_state,
         progress=request.progress,
     )
     marks = _marks(Manifest(inputs), steps, request.settings)
@@ -175,9 +177,14 @@ def _run_held(
         raise
     if request.only:
         return
-    _publish(night, final, [name for result in outcome.results.values() for name in result.state])
+    publish(night, final)
     outcome.folder = final
-    _set_current(request)
+    set_current(request.lake, request.date, request.set_current, request.progress.say)
+    try:
+        keep_state(request.lake, Night(final, request.date), night.work, outcome.results.values(), reader)
+    except OSError as error:  # it costs the next night time, and this one nothing
+        request.progress.say(f"warning: nothing was left for the next night to update from: {error.strerror or error}")
+    clear_work(night)
 
 
 def _refuse_other_key(request: NightRequest, key: str, had_key: bool) -> None:
@@ -217,15 +224,22 @@ def _run_partial(
 ) -> None:
     """Runs into the partial folder all steps whose results do not stand already."""
     manifest = None if request.force else read_manifest(night.out, inputs, night.work)
-    if manifest is None or not began_from(night.work, night.state):
+    begun = None if manifest is None else with_state_begun(night)
+    if manifest is None or begun is None:
+        if request.only and set(steps[request.only].READS) & set(steps):
+            raise _lacking(request, [name for name in steps[request.only].READS if name in steps])
         delete(night.out)
         delete(night.work)
         manifest = Manifest(inputs)
+        if previous := night.previous:
+            request.progress.say(f"The linkage is made {_from_what(request, night, previous)}.")
+    else:
+        night = begun
     night.out.mkdir(parents=True, exist_ok=True)
     make_private_folder(night.work.parent.parent)
     make_private_folder(night.work.parent)
     make_private_folder(night.work)
-    begin_from(night.work, night.state)
+    begin_from(night)
     held = {
         name
         for name, mark in marks.items()
@@ -240,16 +254,27 @@ def _run_partial(
     if request.only:
         lacking = [name for name in steps[request.only].READS if name in steps and name not in held]
         if lacking:
-            raise InputError(
-                f"`--lake` must hold what the steps {', '.join(lacking)} leave for {request.date}; got none that stands. "
-                "Run them first, with the same flags."
-            )
+            raise _lacking(request, lacking)
         _run_steps(request, outcome, steps, night, manifest, marks, [request.only])
         return
     left = [name for name in steps if name not in held]
     _run_steps(request, outcome, steps, night, manifest, marks, left)
     manifest.status = "complete"
     manifest.write(night.out, None)
+
+
+def _lacking(request: NightRequest, names: list[str]) -> InputError:
+    return InputError(
+        f"`--lake` must hold what the steps {', '.join(names)} leave for {request.date}; got none that stands. "
+        "Run them first, with the same flags."
+    )
+
+
+def _from_what(request: NightRequest, night: NightContext, previous: Night) -> str:
+    if night.state is not None:
+        return f"from what the night {previous.date} left"
+    why = "--full" if request.is_full else f"the night {previous.date} left nothing that fits"
+    return f"anew ({why})"
 
 
 def _finish_complete(
@@ -267,7 +292,7 @@ def _finish_complete(
     outcome.results.update({name: manifest.result(name) for name in steps if name not in missing})
     if missing:
         _run_steps(request, outcome, steps, night, manifest, marks, missing)
-    _set_current(request)
+    set_current(request.lake, request.date, request.set_current, request.progress.say)
 
 
 def _run_steps(
@@ -313,6 +338,7 @@ def _plain(result: StepResult) -> StepResult:
         outputs=sorted(result.outputs),
         intermediates=sorted(result.intermediates),
         state=sorted(result.state),
+        restricted_state=sorted(result.restricted_state),
         models=sorted(result.models),
         facts=json.loads(json.dumps(_finite(result.facts), sort_keys=True, allow_nan=False)),
     )
@@ -340,73 +366,3 @@ def _add_timing(folder: Path, name: str, seconds: float, peak_bytes: int) -> Non
         "peak_memory_bytes": peak_bytes,
     }
     write_json(path, timings)
-
-
-def _open_lake(lake: Path) -> list[Path]:
-    """Makes the lake's folder if need be; returns the folders made, innermost first.
-
-    Raises:
-        InputError: the lake cannot be made or written.
-    """
-    missing = [folder for folder in (lake, *lake.absolute().parents) if not folder.exists()]
-    try:
-        (lake / "nights").mkdir(parents=True, exist_ok=True)
-        probe = lake / f".probe.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"`--lake` must be a folder that can be written; got `{lake}`: {error.strerror or error}. "
-            "Choose another, or correct its owner and mode."
-        ) from None
-    return missing
-
-
-def _remove_empty(lake: Path, made: list[Path]) -> None:
-    """Takes back what `_open_lake` made, where nothing else was put into it."""
-    if lake not in made:
-        return
-    (lake / ".lock").unlink(missing_ok=True)
-    for folder in (lake / "restricted" / "work", lake / "restricted", lake / "nights", *made):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-
-
-def _recover(lake: Path) -> None:
-    """Mends what a run that was killed while it published may have left."""
-    for old in sorted((lake / "nights").glob(".*.old")):
-        final = old.with_name(old.name.removeprefix(".").removesuffix(".old"))
-        if final.exists():
-            delete(old)
-        else:
-            old.rename(final)
-    for work in sorted((lake / "restricted" / "work").glob("*")):
-        if (lake / "nights" / work.name).is_dir() and not (lake / "nights" / f".{work.name}.partial").is_dir():
-            delete(work)
-
-
-def _publish(night: NightContext, final: Path, state: Iterable[str]) -> None:
-    """Makes the partial folder the night, and its state the next one's start; an older edition stands until then."""
-    old = final.with_name(f".{final.name}.old")
-    if final.exists():
-        final.rename(old)
-    night.out.rename(final)
-    delete(old)
-    keep_state(night.lake, Night(final, night.date), night.work, state, fingerprint_key(night.key), night.n_partitions)
-    delete(night.work)
-    for work in night.work.parent.iterdir():  # raw values of earlier nights that were begun and never ended
-        if work.name < night.work.name:
-            delete(work)
-            delete(final.with_name(f".{work.name}.partial"))
-
-
-def _set_current(request: NightRequest) -> None:
-    path = request.lake / "current"
-    held = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-    if held <= request.date.isoformat() or request.set_current:
-        if held != request.date.isoformat():
-            write_whole(path, f"{request.date.isoformat()}\n")
-    else:
-        request.progress.say(
-            f"`current` stays at {held}, which is later than {request.date}; `--set-current` moves it back."
-        )

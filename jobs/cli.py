@@ -105,7 +105,8 @@ def nightly(
     full: Annotated[
         bool,
         typer.Option(
-            "--full", help="Make links, pairs and clusters anew, not from the night before; the result is the same. On a complete night with --force."
+            "--full",
+            help="Make links, pairs and clusters anew, not from the night before; the result is the same. On a complete night with --force.",
         ),
     ] = False,
     set_current: Annotated[

@@ -129,6 +129,7 @@ class Manifest:
             "output_names": list(result.outputs),
             "intermediate_names": list(result.intermediates),
             "state_names": list(result.state),
+            "restricted_state_names": list(result.restricted_state),
             "models": list(result.models),
             "facts": dict(result.facts),
         }
@@ -158,6 +159,7 @@ class Manifest:
             outputs=step["output_names"],
             intermediates=step["intermediate_names"],
             state=step["state_names"],
+            restricted_state=step["restricted_state_names"],
             models=step["models"],
             facts=step["facts"],
         )

@@ -86,6 +86,7 @@ class StepResult:
         intermediates: the same relative to `NightContext.work`; they may hold raw values and go when the night is complete.
         state: of `intermediates`, those that the next night updates from; they hold no raw values, and move to LAKE/state/ when the
             night is complete.
+        restricted_state: the same with raw values, or digests of them; they move to LAKE/restricted/state/.
         models: folders of LAKE/models/ that it wrote or uses, by version.
         facts: what else the manifest and the report should tell: JSON values, the same in equal runs (no times, no paths).
     """
@@ -94,6 +95,7 @@ class StepResult:
     outputs: Sequence[str] = ()
     intermediates: Sequence[str] = ()
     state: Sequence[str] = ()
+    restricted_state: Sequence[str] = ()
     models: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -128,6 +130,7 @@ class NightContext:
         previous: the latest complete night with an earlier as-of.
         state: LAKE/state/<date>, what the previous night left to update from; None where it is not at hand, or was left by
             other code: then all is made anew, with the same result.
+        restricted_state: LAKE/restricted/state/<date>, the same with raw values; at hand exactly where `state` is.
         results: what the steps before left, by name.
         progress: for the person who waits.
     """
@@ -141,6 +144,7 @@ class NightContext:
     settings: "Settings"
     previous: Night | None = None
     state: Path | None = None
+    restricted_state: Path | None = None
     results: Mapping[str, StepResult] = field(default_factory=dict)
     progress: Progress = field(default_factory=SilentProgress, compare=False)
 

@@ -3,7 +3,8 @@
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
 work/marks/<partition>.parquet, work/links/<partition>.parquet (of changed accounts)
-work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities)
+work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts)
+work/known/{records,pairs}.parquet                   pairs of these that were compared
 work/snapshot/{accounts,identifiers,links}.parquet
 work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
 work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
@@ -19,7 +20,8 @@ import polars as pl
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
-from graph.identity_records import RECORD_SCHEMA, build_records, sorted_records
+from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
+from graph.identity_records import build_records, carry_records, number_records
 from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.links import build_links
@@ -37,7 +39,7 @@ __all__ = ["Config", "cores_for", "read_change", "run"]
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
 LARGE_WORLD = 200_000  # accounts; below, a worker of its own costs more than its threads save
-FOLDERS = ("marks", "records", "sightings", "links", "snapshot", "change", "holders")
+FOLDERS = ("marks", "records", "known", "sightings", "links", "snapshot", "change", "holders")
 
 
 class Config(StepConfig):
@@ -48,7 +50,8 @@ def run(night: NightContext, config: Config) -> StepResult:
     """Links of all accounts, and the snapshot's numbering."""
     for folder in FOLDERS:
         (night.work / folder).mkdir(parents=True, exist_ok=True)
-    partitions = [(partition, night.work, night.state, night.key) for partition in range(night.n_partitions)]
+    own = (night.work, night.restricted_state, night.key)
+    partitions = [(partition, *own) for partition in range(night.n_partitions)]
     counts = map_tasks(_link_partition, partitions, progress=night.progress, label="links")
     changed, known = (sum(column) for column in zip(*counts, strict=True))
     if night.state is not None:
@@ -58,6 +61,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         night.work,
         night.out,
         night.state,
+        night.restricted_state,
         night.key,
         night.n_partitions,
         **cores_for(known),
@@ -67,8 +71,9 @@ def run(night: NightContext, config: Config) -> StepResult:
     return StepResult(
         rows=rows,
         outputs=["links.parquet", "identities.parquet", "identity_weights.json"],
-        intermediates=["marks", "records", "sightings", "links", "change", "holders", "joining.parquet", *SNAPSHOT],
-        state=["marks", *SNAPSHOT],
+        intermediates=[folder for folder in FOLDERS if folder != "snapshot"] + ["joining.parquet", *SNAPSHOT],
+        state=SNAPSHOT,
+        restricted_state=["marks", "records", "known"],
     )
 
 
@@ -77,22 +82,27 @@ def cores_for(n_accounts: int) -> dict[str, Any]:
     return {"n_cpus": 4, "is_columnar": True} if n_accounts > LARGE_WORLD else {}
 
 
-def _link_partition(partition: int, work: Path, state: Path | None, key: str) -> tuple[int, int]:
+def _link_partition(partition: int, work: Path, restricted_state: Path | None, key: str) -> tuple[int, int]:
     """How many accounts of the partition changed, and how many there are."""
+    file = f"{partition}.parquet"
     events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
     marks = build_marks(events)
-    marks.write_parquet(work / "marks" / f"{partition}.parquet", compression="lz4")
-    records = build_records(events["profiles"].rename({"account_id": "account"}))
-    records.write_parquet(work / "records" / f"{partition}.parquet", compression="lz4")
+    marks.write_parquet(work / "marks" / file, compression="lz4")
     changed = marks["account_id"]
-    if state is not None:
-        changed = changed_accounts(pl.read_parquet(state / "marks" / f"{partition}.parquet"), marks)
+    if restricted_state is not None:
+        before = pl.read_parquet(restricted_state / "marks" / file)
+        changed = changed_accounts(before, marks)
         events = {name: rows.filter(pl.col("account_id").is_in(changed.implode())) for name, rows in events.items()}
+    records = build_records(events["profiles"].rename({"account_id": "account"}))
+    if restricted_state is not None:
+        records = carry_records(
+            pl.read_parquet(restricted_state / "records" / file), stale_accounts(before, marks), records
+        )
+    records.write_parquet(work / "records" / file, compression="lz4")
     sightings = build_sightings(events, key)
-    if state is None:
-        sightings.write_parquet(work / "sightings" / f"{partition}.parquet", compression="lz4")
-    links = build_links(sightings)
-    links.write_parquet(work / "links" / f"{partition}.parquet", compression="lz4")
+    if restricted_state is None:
+        sightings.write_parquet(work / "sightings" / file, compression="lz4")
+    build_links(sightings).write_parquet(work / "links" / file, compression="lz4")
     return changed.len(), marks.height
 
 
@@ -108,10 +118,14 @@ def _before(state: Path | None, table: str) -> pl.DataFrame:
     return pl.read_parquet(state / "snapshot" / f"{table}.parquet")
 
 
-def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: int) -> dict[str, int]:
+def _number(
+    work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
+) -> dict[str, int]:
     events = {name: pl.scan_parquet(work / "events" / name / "*.parquet") for name in HISTORY_TABLES}
     marks = pl.read_parquet(work / "marks/*.parquet")
-    marks_before = pl.read_parquet(state / "marks/*.parquet") if state else pl.DataFrame(schema=MARK_SCHEMA)
+    marks_before = pl.DataFrame(schema=MARK_SCHEMA)
+    if restricted_state is not None:
+        marks_before = pl.read_parquet(restricted_state / "marks/*.parquet")
     fresh = pl.read_parquet(work / "links/*.parquet")
     before = {table: _before(state, table) for table in ("accounts", "identifiers", "links")}
     merged = merge_links(**before, stale=stale_accounts(marks_before, marks), fresh=fresh)
@@ -122,7 +136,8 @@ def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: i
 
     signups = signup_times(events["signups"].select("account_id", "event_time").collect())
     accounts = build_accounts(signups, events["profiles"], histories, merged.links(), key)
-    accounts = _identify(accounts, work, out)
+    known = renumber_known(_known_before(restricted_state), before["accounts"], accounts)
+    accounts = _identify(accounts, known, work, out)
     numbered, change = update_links(merged, before["identifiers"], accounts)
     identifiers, links = numbered.identifiers, numbered.links
     for name, frame in (("accounts", accounts), ("identifiers", identifiers), ("links", links)):
@@ -142,11 +157,19 @@ def _number(work: Path, out: Path, state: Path | None, key: str, n_partitions: i
     }
 
 
-def _identify(accounts: pl.DataFrame, work: Path, out: Path) -> pl.DataFrame:
+def _known_before(restricted_state: Path | None) -> Known:
+    """The pairs that the night before compared, none without one."""
+    if restricted_state is None:
+        return nothing_known()
+    return Known(**{name: pl.read_parquet(restricted_state / "known" / f"{name}.parquet") for name in KNOWN_SCHEMAS})
+
+
+def _identify(accounts: pl.DataFrame, known: Known, work: Path, out: Path) -> pl.DataFrame:
     """The accounts with their `identity`; the weights stay with the night."""
-    records = pl.read_parquet(work / "records/*.parquet").rename({"account": "account_id"})
-    numbered = records.join(accounts.select("account_id", "account"), on="account_id")
-    resolution = resolve_records(sorted_records(numbered.select(list(RECORD_SCHEMA))), accounts.height)
+    records = number_records(pl.read_parquet(work / "records/*.parquet"), accounts)
+    resolution = resolve_records(records, accounts.height, known=known)
+    for name in KNOWN_SCHEMAS:
+        getattr(resolution.known, name).write_parquet(work / "known" / f"{name}.parquet", compression="lz4")
     (out / "identity_weights.json").write_text(resolution.weights.to_json() + "\n", encoding="utf-8")
     return accounts.with_columns(resolution.identity)
 

@@ -47,14 +47,14 @@ def events(tmp_path_factory) -> Path:
     return out / "events"
 
 
-def run(events: Path, lake: Path, day: date, **more) -> list[str]:
+def run(events: Path, lake: Path, day: date, seed: int = 0, **more) -> list[str]:
     """Runs a night; what it told."""
     told = Told()
     request = NightRequest(
         events=events,
         lake=lake,
         date=day,
-        settings=read_settings({}),
+        settings=read_settings({"seed": seed}),
         progress=told,
         session=contextlib.nullcontext,
         random_hex=secrets.token_hex,
@@ -74,7 +74,7 @@ def assert_same_night(one: Path, other: Path) -> None:
 
 
 def without_some(events: Path, folder: Path) -> Path:
-    """The events after an erasure, a correction, and a late signup of somebody whose logins were known."""
+    """The events after an erasure, a correction, and signups that turn out to have been earlier, so that all numbers shift."""
     changed = Path(shutil.copytree(events, folder))
     for table in changed.iterdir():
         rows = pl.read_parquet(table / "*.parquet").sort("event_id")
@@ -84,6 +84,10 @@ def without_some(events: Path, folder: Path) -> Path:
         kept = rows.filter(~pl.col("account_id").is_in(ids[::50].implode()))  # erased
         if table.name == "logins":
             kept = kept.gather_every(2)  # taken back by their source
+        if table.name == "signups":
+            earlier = pl.col("event_time") - pl.duration(days=40)
+            early = pl.col("account_id").is_in(ids[7::60].implode())
+            kept = kept.with_columns(event_time=pl.when(early).then(earlier).otherwise("event_time"))
         kept.write_parquet(table / "part.parquet")
     return changed
 
@@ -124,6 +128,23 @@ def test_an_updated_night_that_was_killed_goes_on_even_without_its_state(
     shutil.rmtree(cut / "state")
     run(events, cut, THIRD)
     assert_same_night(night_folder(whole, THIRD), night_folder(cut, THIRD))
+
+
+def test_a_full_night_that_was_killed_goes_on_by_the_plain_command(events: Path, tmp_path: Path) -> None:
+    def kill(name: str) -> None:
+        if name == "pairs":
+            raise Killed
+
+    run(events, tmp_path, FIRST)
+    with pytest.raises(Killed):
+        run(events, tmp_path, THIRD, after_step=kill, is_full=True)
+    told = run(events, tmp_path, THIRD)
+    assert any("links, pairs done already" in line for line in told), told
+
+
+def test_another_seed_takes_nothing_over(events: Path, tmp_path: Path) -> None:
+    run(events, tmp_path, FIRST)
+    assert any("made anew" in line for line in run(events, tmp_path, THIRD, seed=5))
 
 
 def test_a_state_of_other_hands_is_not_read(events: Path, tmp_path: Path) -> None:

@@ -29,9 +29,17 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate(tmp_path_factory.mktemp("world"), n_accounts=1_500, n_days=120, seed=5, until=DAY).events
 
 
-def run_steps(events: Path, lake: Path, n_partitions: int) -> NightContext:
+def run_steps(events: Path, lake: Path, n_partitions: int, day: date = DAY, state: Path | None = None) -> NightContext:
     night = NightContext(
-        events, lake, DAY, lake / "out", lake / "work", KEY, Settings(n_partitions=n_partitions, seed=0)
+        events,
+        lake,
+        day,
+        lake / "out",
+        lake / "work",
+        KEY,
+        Settings(n_partitions=n_partitions, seed=0),
+        state=state,
+        restricted_state=state,
     )
     night.out.mkdir(parents=True)
     night.work.mkdir()
@@ -57,3 +65,13 @@ def test_partitions_change_nothing(events: Path, tmp_path: Path) -> None:
     for name in tables:
         assert (few.out / name).read_bytes() == (many.out / name).read_bytes(), name
     assert pl.read_parquet(few.out / "clusters.parquet").height == 1_500
+
+
+def test_a_night_after_a_night_gives_the_same_bytes(events: Path, tmp_path: Path) -> None:
+    first = run_steps(events, tmp_path / "first", 3, date(2026, 6, 20))
+    after = run_steps(events, tmp_path / "after", 3, state=first.work)
+    alone = run_steps(events, tmp_path / "alone", 3)
+    names = sorted(path.relative_to(alone.out) for path in alone.out.rglob("*") if path.is_file())
+    assert Path("identity_weights.json") in names
+    for name in names:
+        assert (after.out / name).read_bytes() == (alone.out / name).read_bytes(), name

@@ -252,27 +252,28 @@ def test_the_previous_night_is_the_latest_earlier_one(request_of, steps, tmp_pat
 def test_a_kill_while_publishing_over_an_older_edition_is_mended(request_of, ran, tmp_path, monkeypatch, moment):
     """Killed before the first rename, between the two, or before the intermediate files are deleted."""
     import jobs.chain as chain
+    import jobs.publish as publishing
 
     run(request_of())
     write_events(tmp_path / "events", n_accounts=7)
-    publish, delete = chain._publish, chain.delete
+    publish, delete = chain.publish, publishing.delete
 
-    def killed(night, final, state):
+    def killed(night, final):
         if moment == "before":
             raise Killed
         if moment == "between":
             final.rename(final.with_name(f".{final.name}.old"))
             raise Killed
         with monkeypatch.context() as patch:
-            patch.setattr(chain, "delete", lambda path: None)
-            publish(night, final, state)
+            patch.setattr(publishing, "delete", lambda path: None)
+            publish(night, final)
         raise Killed
 
-    monkeypatch.setattr(chain, "_publish", killed)
+    monkeypatch.setattr(chain, "publish", killed)
     with pytest.raises(Killed):
         run(request_of())
-    monkeypatch.setattr(chain, "_publish", publish)
-    assert chain.delete is delete
+    monkeypatch.setattr(chain, "publish", publish)
+    assert publishing.delete is delete
     ran.clear()
     run(request_of())
     assert ran == []
