@@ -30,7 +30,6 @@ __all__ = [
     "carry_pairs",
     "merge_links",
     "update_links",
-    "whole_change",
 ]
 
 _PAIR = ["account_a", "account_b"]
@@ -48,14 +47,6 @@ class Change:
 
     accounts: pl.DataFrame
     identifiers: pl.DataFrame
-
-
-def whole_change(n_accounts: int, n_identifiers: int) -> Change:
-    """Everything is new: there is no night before."""
-    return Change(
-        pl.DataFrame({"before": pl.repeat(None, n_accounts, dtype=pl.Int32, eager=True)}).with_columns(is_moved=pl.lit(True)),
-        pl.DataFrame({"before": pl.repeat(None, n_identifiers, dtype=pl.Int32, eager=True)}).with_columns(is_touched=pl.lit(True)),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
