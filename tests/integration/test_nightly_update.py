@@ -110,7 +110,7 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-@pytest.mark.parametrize("step", ["links", "pairs", "clusters"])
+@pytest.mark.parametrize("step", ["links", "pairs"])
 def test_an_updated_night_that_was_killed_goes_on_even_without_its_state(
     events: Path, tmp_path: Path, step: str
 ) -> None:
