@@ -1,7 +1,8 @@
 """Nights on worlds by others, which lie beside the checkout: `town` with its truth, and `shop` with tables missing."""
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 
 from graph.lake import NIGHT_TABLES, read_night
 from jobs.cli import main
-from jobs.tasks import connected
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 QUICK = ("--set", "train.n_seeds=1", "--set", "train.with_controls=false")
@@ -21,12 +21,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_ray() -> Iterator[None]:
-    with connected(None, 2):
-        yield
-
-
 @pytest.fixture(autouse=True)
 def plain_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -34,8 +28,22 @@ def plain_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def night_of(world: str, day: str, *more: str) -> None:
+    """A night in a process of its own, so that its memory is its own, too."""
     events = str(SHARED / world / "events")
-    assert main(["nightly", "--events", events, "--lake", "lake", "--as-of", day, "--no-store", *QUICK, *more]) == 0
+    command = [
+        sys.executable,
+        "-m",
+        "jobs",
+        "nightly",
+        "--events",
+        events,
+        "--lake",
+        "lake",
+        "--as-of",
+        day,
+        "--no-store",
+    ]
+    subprocess.run([*command, *QUICK, *more], check=True)
     night = read_night(Path("lake"), date.fromisoformat(day))
     for table, schema in NIGHT_TABLES.items():
         assert night.read(table).schema == schema, table
