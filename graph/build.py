@@ -91,7 +91,9 @@ class Linkage:
 
 
 def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: Linkage | None = None) -> Linkage:
-    """The graph as of a cut-off, brought up to date from an earlier one: the same as `build_snapshot`, at the cost of what changed.
+    """The graph as of a cut-off, brought up to date from an earlier one: the same as `build_snapshot`.
+
+    What no change touched is taken over; digests of the events, numbering and persons are made for all.
 
     Args:
         events: clean events known before `as_of`.

@@ -1,4 +1,4 @@
-"""What a night takes over from the night before: a snapshot brought up to date costs what changed, and equals one made anew.
+"""What a night takes over from the night before: a snapshot brought up to date equals one made anew.
 
 Account ids and hashes stay from night to night, numbers do not: a late signup shifts all that come after it. So a `Change` maps
 old numbers to new ones and marks what must be looked at again. Everything else is the old row with new numbers, because what
@@ -29,6 +29,7 @@ __all__ = [
     "carry_evidence",
     "carry_pairs",
     "merge_links",
+    "update_clusters",
     "update_links",
 ]
 
@@ -162,46 +163,28 @@ def _moved(now: NDArray[np.int32], changed: NDArray[np.bool_], n_accounts: int) 
     survivors = np.flatnonzero(before >= 0)
     order = before[survivors]
     is_changed = changed[order]
-    calm = _in_order(order, ~is_changed)
-    fits = _in_order(order, calm | (is_changed & _between(order, calm)))
+    calm = ~is_changed & _between(order, ~is_changed)
+    staying = calm | (is_changed & _between(order, calm))
+    fits = staying & _between(order, staying)
     is_moved = np.ones(n_accounts, dtype=np.bool_)
     is_moved[survivors[fits]] = False
     return pl.DataFrame({"before": _known(before), "is_moved": is_moved})
 
 
 @njit(cache=True, nogil=True)
-def _in_order(order: NDArray[np.int32], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of the chosen are above all chosen before them and below all chosen after them."""
-    fits = chosen.copy()
-    highest = -1
-    for place in range(order.shape[0]):
-        if chosen[place]:
-            if order[place] < highest:
-                fits[place] = False
-            highest = max(highest, order[place])
-    lowest = np.iinfo(np.int32).max
-    for place in range(order.shape[0] - 1, -1, -1):
-        if chosen[place]:
-            if order[place] > lowest:
-                fits[place] = False
-            lowest = min(lowest, order[place])
-    return fits
-
-
-@njit(cache=True, nogil=True)
 def _between(order: NDArray[np.int32], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which places lie above all chosen before them and below all chosen after them; the chosen are in order."""
+    """Which places lie above all chosen ones before them and below all chosen ones after them."""
     fits = np.ones(order.shape[0], dtype=np.bool_)
     highest = -1
     for place in range(order.shape[0]):
         fits[place] = order[place] >= highest
         if chosen[place]:
-            highest = order[place]
+            highest = max(highest, order[place])
     lowest = np.iinfo(np.int32).max
     for place in range(order.shape[0] - 1, -1, -1):
         fits[place] &= order[place] <= lowest
         if chosen[place]:
-            lowest = order[place]
+            lowest = min(lowest, order[place])
     return fits
 
 
