@@ -35,6 +35,9 @@ test: check ## check, then all tests (unit, property, integration, e2e)
 unit: install ## unit and property tests, under a minute
 	$(BIN)/pytest tests/unit tests/property -m "not slow"
 
+fuzz: install ## property tests on examples drawn anew
+	$(BIN)/pytest tests/property --hypothesis-profile=fuzz
+
 check: install ## ruff, mypy strict, import-linter, generated pages up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,4 +60,4 @@ stop: ## stops the local Neo4j
 clean: ## deletes the made world, its lake and caches (not .venv, not the store)
 	rm -rf $(WORLD) $(LAKE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install run test unit check bench docs lock stop clean
+.PHONY: help install run test unit fuzz check bench docs lock stop clean

@@ -119,7 +119,6 @@ def _phones(values: pl.Series) -> pl.Series:
     text = (
         lowered(values)
         .str.replace(r"^tel:", "")
-        .str.replace(r"^(\(?\s*00|\+)[\s(]*", "+")
         .str.replace(r"[;,\s]*(ext|extension|x)[.:=]?\s*\d+$", "")
     )
     n_keys = text.str.count_matches("[0-9a-z]")
@@ -127,7 +126,10 @@ def _phones(values: pl.Series) -> pl.Series:
     if is_word.any():
         text = text.zip_with(~is_word, text.str.replace_many(KEYPAD))
     digits = text.str.replace_all(r"[^0-9]", "")
-    frame = pl.DataFrame({"number": _e164(digits.zip_with(~text.str.starts_with("+").fill_null(False), "+" + digits))})
+    has_plus = text.str.contains(r"^[\s(]*\+").fill_null(False)
+    dialled = (digits.str.starts_with("00") & ~has_plus).fill_null(False)  # 00 before the country, however it is spaced
+    digits = digits.zip_with(~dialled, digits.str.slice(2))
+    frame = pl.DataFrame({"number": _e164(digits.zip_with(~(has_plus | dialled), "+" + digits))})
     is_junk = pl.col("number").str.contains(JUNK_PHONE) | (pl.lit(digits).str.len_bytes() < FEWEST_PHONE_DIGITS)
     return frame.select(pl.when(~is_junk).then(pl.col("number")))["number"]
 

@@ -62,7 +62,6 @@ def _addresses(both: pl.Series) -> pl.Series:
         .str.replace_all(r"(\d)-([a-z])\b", "${1}${2}")
         .str.replace_all("#", " apt ")
         .str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
-        .str.replace_all(r"\b(?:p ?o|post office|postal) ?box\b", "pobox")
         .str.replace_all(r"(?:strasse|str)\b", "st")
         .str.replace(r"^\s*(?:no|nr|num|number|numero) (\d)", "${1}")
     )
@@ -71,7 +70,8 @@ def _addresses(both: pl.Series) -> pl.Series:
     )["words"]
     units = words.str.replace_all(r"\bapt(?: apt)+\b", "apt")
     unit = units.str.extract_all(r"(?:^| )apt \S+").list.join(" ")
-    rest = units.str.replace_all(r"(?:^| )apt \S+", "").str.replace_all(r"(?:^| )apt\b", "")
+    rest = units.str.replace_all(r"(?:^| )apt \S+", "").str.replace_all(r"(?:^| )apt\b", "").str.strip_chars()
+    rest = rest.str.replace_all(r"\b(?:p ?o|post office|postal) ?box\b", "pobox")  # last: a unit may have stood within
     form = (rest + " " + unit).str.replace_all(" +", " ").str.strip_chars()
     place = (
         folded(folded(both.struct.field("postcode")).str.to_uppercase())

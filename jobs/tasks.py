@@ -152,7 +152,6 @@ def map_tasks(
     label: str = "",
     n_cpus: int = 1,
     poll: Callable[[], None] | None = None,
-    ends_worker: bool = False,
     is_columnar: bool = False,
 ) -> list[R]:
     """`function(*arguments[i])` for each i as Ray tasks; the results in the order of the arguments.
@@ -162,7 +161,6 @@ def map_tasks(
         arguments: one tuple a task, small.
         n_cpus: cores that one task takes. polars has one thread in every task; what else has threads is told so by its own
             argument. Never more than the largest node has.
-        ends_worker: end the process after the task, so that its memory is free again.
         is_columnar: polars takes as many threads as the task has cores, not one; for tasks whose result does not depend on them.
         poll: called about every second while tasks run.
 
@@ -173,12 +171,11 @@ def map_tasks(
 
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     most = max((int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]), default=1)
-    decorate = ray.remote(max_calls=1) if ends_worker else ray.remote
     n_cores = min(n_cpus, max(most, 1))
     options: dict[str, Any] = {"num_cpus": n_cores, "max_retries": 1}
     if is_columnar:
         options["runtime_env"] = {"env_vars": _TASK_ENVIRONMENT["env_vars"] | {"POLARS_MAX_THREADS": str(n_cores)}}
-    remote = decorate(function).options(**options)
+    remote = ray.remote(function).options(**options)
     references = [remote.remote(*each) for each in arguments]
     done: dict[Any, R] = {}
 
@@ -209,7 +206,6 @@ def run_task(
     progress: Progress | None = None,
     label: str = "",
     poll: Callable[[], None] | None = None,
-    ends_worker: bool = False,
     is_columnar: bool = False,
 ) -> R:
     """`function(*arguments)` as one Ray task with `n_cpus` cores; see `map_tasks`."""
@@ -220,7 +216,6 @@ def run_task(
         label=label,
         n_cpus=n_cpus,
         poll=poll,
-        ends_worker=ends_worker,
         is_columnar=is_columnar,
     )[0]
 

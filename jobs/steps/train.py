@@ -208,7 +208,7 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tupl
             night.progress.say(f"  {line}")
         told = len(lines)
 
-    version, reason = run_task(
+    version, reason = run_task(  # its worker scores next: to import torch and PyG takes some ten seconds of each new one
         _train_task,
         night.work,
         night.lake / "models",
@@ -221,7 +221,6 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tupl
         n_cpus=config.n_threads,
         label="training",
         poll=tell,
-        ends_worker=True,
     )
     notes.unlink(missing_ok=True)
     return version, reason

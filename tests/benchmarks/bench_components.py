@@ -1,15 +1,16 @@
-"""Connected components: ours beside scipy's and networkx's on one graph, in one run.
+"""Connected components: ours beside scipy's, networkit's and networkx's on one graph, in one run.
 
     python tests/benchmarks/bench_components.py [NODES ...]
 
-A random graph with five edges a node. networkx runs up to a million nodes. Prints CPU-seconds, nanoseconds of CPU an edge, and
-how many times ours.
+A random graph with five edges a node, given as two arrays; a peer's own form of a graph is part of its time. networkx runs up to a
+million nodes. Prints CPU-seconds of all threads, nanoseconds of CPU an edge, and how many times ours.
 """
 
 import sys
 import time
 from collections.abc import Callable
 
+import networkit as nk
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,11 @@ NETWORKX_LIMIT = 1_000_000
 def by_scipy(n_nodes: int, source: Edges, target: Edges) -> int:
     matrix = coo_array((np.ones(source.shape[0], dtype=np.int8), (source, target)), shape=(n_nodes, n_nodes))
     return int(scipy_components(matrix.tocsr(), directed=False)[0])
+
+
+def by_networkit(n_nodes: int, source: Edges, target: Edges) -> int:
+    network = nk.GraphFromCoo((source.astype(np.uint64), target.astype(np.uint64)), n=n_nodes)
+    return int(nk.components.ConnectedComponents(network).run().numberOfComponents())
 
 
 def by_networkx(n_nodes: int, source: Edges, target: Edges) -> int:
@@ -45,7 +51,9 @@ def cpu_seconds(count: Callable[[int, Edges, Edges], int], *args: int | Edges) -
 
 def measure(n_nodes: int) -> None:
     source, target = np.random.default_rng(0).integers(0, n_nodes, (2, 5 * n_nodes), dtype=np.int32)
-    peers = {"ringlight": by_us, "scipy": by_scipy} | ({"networkx": by_networkx} if n_nodes <= NETWORKX_LIMIT else {})
+    peers = {"ringlight": by_us, "scipy": by_scipy, "networkit": by_networkit}
+    if n_nodes <= NETWORKX_LIMIT:
+        peers["networkx"] = by_networkx
     found = {name: cpu_seconds(count, n_nodes, source, target) for name, count in peers.items()}
     assert len({n_components for _, n_components in found.values()}) == 1, "the peers must agree"
     ours = found["ringlight"][0]

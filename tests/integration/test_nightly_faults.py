@@ -27,7 +27,7 @@ from jobs.tasks import connected
 DAY = date(2026, 6, 30)
 KEY = "5a" * 32
 NO_STORE = frozenset({"store"})
-QUICK = {"train.n_seeds": 1, "train.with_controls": False, "train.min_positives": 5}
+QUICK = {"train.n_seeds": 1, "train.with_controls": False, "train.min_positives": 5, "train.n_cutoffs": 1}
 
 
 class Killed(BaseException):

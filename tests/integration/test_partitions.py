@@ -1,5 +1,6 @@
 """The night's partitioned steps on a real Ray give what the whole chain gives in one process, however the work is cut."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -24,6 +25,13 @@ STEPS = ("ingest", "links", "pairs", "clusters")
 FRAMES = ("accounts", "identifiers", "links", "pairs", "clusters")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_ray() -> Iterator[None]:
+    """One Ray for all nights here: its start takes longer than they do."""
+    with connected(None, 2):
+        yield
+
+
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate(tmp_path_factory.mktemp("world"), n_accounts=1_500, n_days=120, seed=5, until=DAY).events
@@ -43,10 +51,9 @@ def run_steps(events: Path, lake: Path, n_partitions: int, day: date = DAY, stat
     )
     night.out.mkdir(parents=True)
     night.work.mkdir()
-    with connected(None, 2):
-        for name in STEPS:
-            step = load_step(name)
-            night = replace(night, results={**night.results, name: step.run(night, step.Config())})
+    for name in STEPS:
+        step = load_step(name)
+        night = replace(night, results={**night.results, name: step.run(night, step.Config())})
     return night
 
 

@@ -63,7 +63,7 @@ def test_town_finds_the_rings_that_nobody_found() -> None:
 
 
 def test_shop_runs_through_without_profiles_instruments_and_id_checks() -> None:
-    night_of("shop", "2015-08-31", "--set", "train.n_cutoffs=2")
+    night_of("shop", "2015-08-31", "--set", "train.n_cutoffs=1")
     scores = read_night(Path("lake"), date(2015, 8, 31)).read("scores")
     assert scores["rank"].sort().to_list() == list(range(1, scores.height + 1))
     assert scores.select(pl.col("score").is_between(0, 1).all()).item()

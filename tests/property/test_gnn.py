@@ -67,7 +67,6 @@ def test_windows_count_what_a_loop_counts(rows: list[tuple[int, int]], queries: 
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 60), st.integers(0, 2**31))
-@settings(deadline=None)
 def test_the_mean_is_pygs(n_rows: int, n_columns: int, n_edges: int, seed: int) -> None:
     from torch_geometric.nn import SAGEConv
 
@@ -129,7 +128,7 @@ def _features(events: Events, as_of: datetime, key: str) -> pl.DataFrame:
 
 
 @given(_events(), st.integers(1, 40))
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 def test_names_keys_and_order_of_rows_change_no_feature(events: Events, day: int) -> None:
     as_of = START + timedelta(days=day)
     if events["signups"].filter(pl.col("known_time") < as_of).is_empty():
@@ -149,7 +148,7 @@ def test_names_keys_and_order_of_rows_change_no_feature(events: Events, day: int
 
 
 @given(_events(), st.integers(1, 20))
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 def test_what_becomes_known_later_changes_no_feature(events: Events, day: int) -> None:
     as_of = START + timedelta(days=day)
     earlier = {name: frame.filter(pl.col("known_time") < as_of) for name, frame in events.items()}

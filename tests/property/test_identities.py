@@ -14,7 +14,7 @@ from graph.identity_records import build_records, encode_records, sorted_records
 from graph.identity_weights import Weights
 from jobs.simulate.people import PeopleConfig, simulate_people
 
-FEW = settings(max_examples=8, deadline=None)
+FEW = settings(max_examples=8)
 EVENTS, TRUTH = simulate_people(PeopleConfig(n_people=150, slips=1.5, n_rings=2), seed=3)
 ACCOUNTS = TRUTH.select("account_id", account=pl.int_range(pl.len(), dtype=pl.Int32))
 WHOLE = resolve(EVENTS, ACCOUNTS)
@@ -75,7 +75,7 @@ def test_a_comparison_has_no_direction(seed: int) -> None:
 PAIRS = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19), st.floats(-10, 20)), max_size=60)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(PAIRS)
 def test_persons_lie_within_components_and_agree_on_average(pairs: list[tuple[int, int, float]]) -> None:
     kept = [(a, b, bits) for a, b, bits in pairs if a != b]

@@ -52,7 +52,7 @@ def numbered(order: list[int]) -> pl.DataFrame:
 
 
 @given(st.lists(PROFILE, min_size=6, max_size=20), st.lists(CHANGES, min_size=1, max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_known_levels_are_those_of_a_comparison(profiles, nights):
     then = numbered(list(range(N_ACCOUNTS)))
     known = resolve_records(number_records(records_of(profiles), then), N_ACCOUNTS).known

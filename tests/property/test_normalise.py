@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from graph.normal_text import SEPARATOR
 from graph.normalise import NORMALISERS, normalise
 
-MANY = settings(max_examples=40, deadline=None)
+MANY = settings(max_examples=40)
 
 TEXT = st.text(max_size=40)
 DIGITS = st.text("0123456789 -().+٤٠５", max_size=22)

@@ -21,7 +21,7 @@ from graph.snapshot import Snapshot, read_snapshot, write_snapshot
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=100)
 KEY = "00ff"
-TINY = settings(max_examples=30, deadline=None)
+TINY = settings(max_examples=30)
 
 # (account, device, day of the login, days until it was known)
 LOGINS = st.lists(
@@ -112,7 +112,7 @@ def test_a_snapshot_comes_back_from_disk_as_it_was(logins: list[tuple[int, int, 
 
 
 @given(st.integers(1, 60), st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)), max_size=80))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_components_are_those_of_networkx(n_nodes: int, edges: list[tuple[int, int]]) -> None:
     edges = [(a % n_nodes, b % n_nodes) for a, b in edges]
     ends = np.array(edges, dtype=np.int32).reshape(-1, 2)
@@ -137,7 +137,7 @@ def name_night(groups: list[int], previous: pl.DataFrame | None, day: int) -> pl
 
 
 @given(PARTITIONS, PARTITIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_ids_stay_and_each_change_has_a_row(old: list[int], new: list[int]) -> None:
     first = name_night(old, None, 1).select("account_id", "cluster_id")
     second = name_night(new, first, 2)

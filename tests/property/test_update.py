@@ -152,7 +152,7 @@ def assert_same(one: Linkage, other: Linkage) -> None:
 
 @pytest.mark.slow
 @given(NIGHTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_night_after_a_night_equals_a_night_alone(nights: list[Night]) -> None:
     before = None
     for day, events in enumerate(states(nights)):

@@ -34,6 +34,7 @@ def form(name: str, *values: str | None) -> str | None:
     ("email", ("a.n-n_@protonmail.com",), ("ann@proton.me",)),
     ("email", ("ann@ya.ru",), ("ann+1@yandex.com",)),
     ("phone", ("+1 (555) 010-0200 ext 3",), ("001 555 010 0200",)),
+    ("phone", ("(+44) 20 7946 0000",), ("0 0 44-20 7946 0000",)),
     ("phone", ("+٤٤ ٢٠ ٧٩٤٦ ٠٠٠٠",), ("+44 20 7946 0000",)),
     ("phone", ("+44 (0)20 7946 0000",), ("tel:+442079460000",)),
     ("phone", ("+1-800-FLOWERS",), ("+1 800 356 9377",)),

@@ -71,7 +71,7 @@ def content(kind: Kind, frames: list[pl.DataFrame]) -> dict[str, str]:
     return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=ACCOUNTS, after=ACCOUNTS)
 def test_what_was_less_what_is_gone_plus_what_is_new_is_what_is(
     before: dict[str, tuple[str, int, str | None, set[str]]],
