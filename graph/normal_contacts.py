@@ -116,11 +116,7 @@ def _is_throw_away(mail: str | None) -> bool:
 
 
 def _phones(values: pl.Series) -> pl.Series:
-    text = (
-        lowered(values)
-        .str.replace(r"^tel:", "")
-        .str.replace(r"[;,\s]*(ext|extension|x)[.:=]?\s*\d+$", "")
-    )
+    text = lowered(values).str.replace(r"^tel:", "").str.replace(r"[;,\s]*(ext|extension|x)[.:=]?\s*\d+$", "")
     n_keys = text.str.count_matches("[0-9a-z]")
     is_word = (text.str.contains(WORD_NUMBER) & (n_keys >= FEWEST_WORD_KEYS)).fill_null(False)
     if is_word.any():

@@ -208,7 +208,8 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tupl
             night.progress.say(f"  {line}")
         told = len(lines)
 
-    version, reason = run_task(  # its worker scores next: to import torch and PyG takes some ten seconds of each new one
+    # its worker scores next: each new one takes some ten seconds to import torch and PyG
+    version, reason = run_task(
         _train_task,
         night.work,
         night.lake / "models",
