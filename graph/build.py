@@ -3,7 +3,7 @@
 Training calls it for earlier cut-offs; tests hold the partitioned night against it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from graph.identities import build_identities, resolve_records
 from graph.identity_known import Known, nothing_known, renumber_known
 from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records
 from graph.links import build_links, name_identifiers, number_links
-from graph.marks import MARK_SCHEMA, build_marks, changed_accounts, stale_accounts
+from graph.marks import MARK_SCHEMA, are_among, build_marks, differing_accounts
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
 from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS, Events, Snapshot
@@ -78,14 +78,14 @@ class Linkage:
     Attributes:
         snapshot: the graph as of its cut-off.
         evidence: as `graph.pairs.build_evidence` gives it.
-        marks: as `graph.marks.build_marks` gives them.
+        marks: by table, as `graph.marks.build_marks` gives them.
         records: as `graph.identity_records.build_records` gives them; `account` is the account's id.
         known: pairs of these records that were compared.
     """
 
     snapshot: Snapshot
     evidence: pl.DataFrame
-    marks: pl.DataFrame
+    marks: Mapping[str, pl.DataFrame]
     records: pl.DataFrame
     known: Known
 
@@ -99,18 +99,17 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
         events: clean events known before `as_of`.
         before: what this gave for an earlier cut-off, whatever came, went or changed since; None builds all anew.
     """
-    marks = build_marks(events)
+    marks = {name: build_marks(events[name]) for name in HISTORY_TABLES}
     if before is None:
         before = _nothing(as_of)
     old = before.snapshot
-    changed = changed_accounts(before.marks, marks)
-    own = {name: frame.filter(pl.col("account_id").is_in(changed.implode())) for name, frame in events.items()}
+    differing = pl.concat([differing_accounts(before.marks[name], marks[name]) for name in HISTORY_TABLES]).unique()
+    own = {name: frame.filter(are_among(frame["account_id"], differing)) for name, frame in events.items()}
     fresh = build_links(build_sightings(own, key))
-    stale = stale_accounts(before.marks, marks)
-    merged = merge_links(old.accounts, old.identifiers, old.links, stale, fresh)
+    merged = merge_links(old.accounts, old.identifiers, old.links, differing, fresh)
     signups = signup_times(events["signups"])
     accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links(), key)
-    records = carry_records(before.records, stale, build_records(own["profiles"].rename({"account_id": "account"})))
+    records = carry_records(before.records, differing, build_records(own["profiles"].rename({"account_id": "account"})))
     known = renumber_known(before.known, old.accounts, accounts)
     resolution = resolve_records(number_records(records, accounts), accounts.height, known=known)
     accounts = accounts.with_columns(resolution.identity)
@@ -131,5 +130,5 @@ def _nothing(as_of: datetime) -> Linkage:
     """The linkage of no events."""
     empty = Snapshot(as_of, **{name: pl.DataFrame(schema=schema) for name, schema in SNAPSHOT_SCHEMAS.items()})
     records = pl.DataFrame(schema={**RECORD_SCHEMA, "account": pl.String()})
-    marks = pl.DataFrame(schema=MARK_SCHEMA)
+    marks = {name: pl.DataFrame(schema=MARK_SCHEMA) for name in HISTORY_TABLES}
     return Linkage(empty, pl.DataFrame(schema=EVIDENCE_SCHEMA), marks, records, nothing_known())

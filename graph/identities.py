@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from graph.errors import InputError
 from graph.identity_blocking import build_blocks, candidates
 from graph.identity_comparison import FIELDS, compare_pairs, is_impossible
-from graph.identity_known import Known, known_levels, note_levels
+from graph.identity_known import Known, known_levels, note_levels, recognisable
 from graph.identity_persons import agglomerate, bounded_components, inner_pairs
 from graph.identity_records import Encoded, build_records, encode_records
 from graph.identity_weights import PairBits, Weights, estimate_weights, score_pairs, total_bits
@@ -123,13 +123,14 @@ def resolve_records(
     """
     encoded = encode_records(records)
     left, right = candidates(build_blocks(encoded))
-    held = None if known is None else known_levels(known, records, encoded, left, right)
+    own = recognisable(records, encoded)
+    held = None if known is None else known_levels(known, own, left, right)
     levels, rarities = compare_pairs(encoded, left, right, held)
     if weights is None:
         weights = estimate_weights(encoded, levels)
     bits = total_bits(levels, rarities, weights)
     identity = find_persons(encoded, n_accounts, left, right, bits, weights)
-    noted = note_levels(records, encoded, left, right, levels)
+    noted = note_levels(own, left, right, levels)
     return Resolution(pl.Series("identity", identity, dtype=pl.Int32), weights, records.height, left.shape[0], noted)
 
 

@@ -107,7 +107,7 @@ def candidates(blocks: Blocks, touched: NDArray[np.bool_] | None = None) -> tupl
         touched: bool[n]; where given, only the pairs with a touched record, exactly those of the whole.
 
     Returns:
-        left, right int32[n_pairs], left < right.
+        left, right int32[n_pairs], left < right, sorted by left and right.
     """
     n_records = blocks.keys.shape[1]
     wanted = np.ones(n_records, dtype=np.bool_) if touched is None else touched
@@ -125,7 +125,9 @@ def candidates(blocks: Blocks, touched: NDArray[np.bool_] | None = None) -> tupl
         _pair(blocks, number, order, starts, ends, wanted, left, right)
         lefts.append(left)
         rights.append(right)
-    return np.concatenate(lefts), np.concatenate(rights)
+    codes = (np.concatenate(lefts).astype(np.int64) << 32) | np.concatenate(rights)
+    codes.sort()
+    return (codes >> 32).astype(np.int32), codes.astype(np.int32)  # the lower half
 
 
 def _in_a_row(blocks: Blocks, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

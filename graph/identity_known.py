@@ -22,6 +22,7 @@ __all__ = [
     "note_levels",
     "nothing_known",
     "pack_levels",
+    "recognisable",
     "renumber_known",
     "unpack_levels",
 ]
@@ -63,18 +64,25 @@ def unpack_levels(patterns: NDArray[np.uint32]) -> NDArray[np.int8]:
     return np.stack(np.unravel_index(patterns.astype(np.int64), LENGTHS), axis=1).astype(np.int8)
 
 
+def recognisable(records: pl.DataFrame, encoded: Encoded) -> pl.DataFrame:
+    """By what another night knows records again: `Known.records`.
+
+    Args:
+        records, encoded: all records, as they are and as arrays.
+    """
+    return pl.DataFrame({"account": encoded.account, "digest": _digests(records, encoded)})
+
+
 def note_levels(
-    records: pl.DataFrame, encoded: Encoded, left: NDArray[np.int32], right: NDArray[np.int32], levels: NDArray[np.int8]
+    records: pl.DataFrame, left: NDArray[np.int32], right: NDArray[np.int32], levels: NDArray[np.int8]
 ) -> Known:
     """What the next night may look up.
 
     Args:
-        records, encoded: all records, as they are and as arrays.
-        left, right, levels: all candidates.
+        records: as `recognisable` gives them.
+        left, right, levels: all candidates, sorted.
     """
-    order = np.argsort(_codes(left, right))
-    pairs = pl.DataFrame({"left": left[order], "right": right[order], "pattern": pack_levels(levels)[order]})
-    return Known(pl.DataFrame({"account": encoded.account, "digest": _digests(records, encoded)}), pairs)
+    return Known(records, pl.DataFrame({"left": left, "right": right, "pattern": pack_levels(levels)}))
 
 
 def renumber_known(known: Known, then: pl.DataFrame, now: pl.DataFrame) -> Known:
@@ -90,19 +98,19 @@ def renumber_known(known: Known, then: pl.DataFrame, now: pl.DataFrame) -> Known
 
 
 def known_levels(
-    known: Known, records: pl.DataFrame, encoded: Encoded, left: NDArray[np.int32], right: NDArray[np.int32]
+    known: Known, records: pl.DataFrame, left: NDArray[np.int32], right: NDArray[np.int32]
 ) -> NDArray[np.int8]:
     """The levels of those pairs of which both records are as they were and were compared then.
 
     Args:
         known: in tonight's numbers of accounts.
-        records, encoded: all records of tonight, as they are and as arrays.
-        left, right: tonight's candidates.
+        records: of tonight, as `recognisable` gives them.
+        left, right: tonight's candidates, sorted.
 
     Returns:
         int8[n_pairs, n_fields]; the first is `UNKNOWN` where the pair is to be compared.
     """
-    numbers = pl.DataFrame({"account": encoded.account, "digest": _digests(records, encoded)}).with_row_index("now")
+    numbers = records.with_row_index("now")
     now = known.records.join(numbers, on=["account", "digest"], how="left", maintain_order="left")["now"]
     place = now.cast(pl.Int64).fill_null(-1).to_numpy()
     one, other = (place[known.pairs[side].to_numpy()] for side in ("left", "right"))
@@ -113,7 +121,7 @@ def known_levels(
     then_order = np.argsort(then, kind="stable")  # fast on what is nearly in order
     levels = np.full((left.shape[0], len(FIELDS)), UNKNOWN, dtype=np.int8)
     distinct, row = _distinct(patterns[then_order])
-    _look_up(then[then_order], row, unpack_levels(distinct), codes, np.argsort(codes), levels)
+    _look_up(then[then_order], row, unpack_levels(distinct), codes, levels)
     return levels
 
 
@@ -154,12 +162,11 @@ def _look_up(
     row: NDArray[np.int32],
     found: NDArray[np.int8],
     codes: NDArray[np.int64],
-    order: NDArray[np.int64],
     levels: NDArray[np.int8],
 ) -> None:
     """Walks through two sorted lists of pairs side by side."""
     place = 0
-    for pair in order:
+    for pair in range(codes.shape[0]):
         while place < then.shape[0] and then[place] < codes[pair]:
             place += 1
         if place < then.shape[0] and then[place] == codes[pair]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from graph.identity_names import TITLES, name_groups
 from graph.identity_text import Texts, encode_texts
+from graph.marks import are_among
 from graph.normal_persons import JUNK_NAMES
 from graph.normalise import normalise
 
@@ -150,15 +151,15 @@ def digest_records(records: pl.DataFrame) -> pl.Series:
     return records.select(digest=digest)["digest"]
 
 
-def carry_records(before: pl.DataFrame, stale: pl.Series, fresh: pl.DataFrame) -> pl.DataFrame:
+def carry_records(before: pl.DataFrame, differing: pl.Series, fresh: pl.DataFrame) -> pl.DataFrame:
     """Records brought up to date, as `build_records` of all profiles gives them.
 
     Args:
         before: of an earlier night; `account` is the account's id.
-        stale: ids of accounts whose records no longer stand, or are made anew.
+        differing: keys of the accounts that came, went or changed (`graph.marks`).
         fresh: those of changed and new accounts.
     """
-    kept = before.filter(~pl.col("account").is_in(stale.implode()))
+    kept = before.filter(~are_among(before["account"], differing))
     return pl.concat([kept, fresh]).sort("account", maintain_order=True)
 
 

@@ -43,6 +43,7 @@ EVIDENCE = pl.List(
             "n_accounts": pl.Int64,  # how many accounts share it
             "gap_days": pl.Float64,  # between the two accounts' first uses
             "is_concurrent": pl.Boolean,  # their tenures overlap
+            "is_crossed": pl.Boolean,  # one national id, submitted as two different people's
         }
     )
 )

@@ -76,13 +76,19 @@ def name_identifiers(links: pl.DataFrame, known: pl.DataFrame | None = None) -> 
         `identifier` as a provisional number, i32, and without the hash.
     """
     columns = ["identifier_type", "hash"]
-    named = links.select("identifier_type", hash="identifier")
-    known = named.clear() if known is None else known.select(columns)
-    both = pl.concat([known, named])
-    numbers = dense_numbers(*both.get_columns())
-    own = pl.Series("identifier", numbers[known.height :], dtype=pl.Int32)
-    new = first_rows(numbers)[known.height :]  # the known ones are distinct, and come first
-    return pl.concat([known, both[new]]), links.with_columns(own)
+    named = links.select("identifier_type", hash="identifier").rechunk()
+    numbers = dense_numbers(*named.get_columns())
+    names = named[first_rows(numbers)]
+    if known is not None:
+        found = known.select(*columns, known=pl.int_range(pl.len(), dtype=pl.Int32)).join(
+            names.with_row_index("row"), on=columns
+        )
+        is_new = np.ones(names.height, dtype=np.bool_)
+        is_new[found["row"].to_numpy()] = False
+        place = known.height - 1 + np.cumsum(is_new, dtype=np.int32)
+        place[found["row"].to_numpy()] = found["known"].to_numpy()
+        names, numbers = pl.concat([known.select(columns), names.filter(is_new)], rechunk=True), place[numbers]
+    return names, links.with_columns(pl.Series("identifier", numbers, dtype=pl.Int32))
 
 
 def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:

@@ -1,39 +1,42 @@
 """Marks of accounts: a digest of all that was known of an account, by which the next night sees whether it changed."""
 
 import polars as pl
+import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 
-from graph.accounts import HISTORY_TABLES
-from graph.snapshot import Events
+__all__ = ["MARK_SCHEMA", "account_keys", "are_among", "build_marks", "differing_accounts"]
 
-__all__ = ["MARK_SCHEMA", "build_marks", "changed_accounts", "stale_accounts"]
-
-MARK_SCHEMA: dict[str, pl.DataType] = {"account_id": pl.String(), "mark": pl.UInt64()}
+MARK_SCHEMA: dict[str, pl.DataType] = {"account": pl.UInt64(), "mark": pl.UInt64()}
 
 
-def build_marks(events: Events) -> pl.DataFrame:
-    """A digest of the clean events of each account, whatever their order; labels are left out.
+def build_marks(rows: pl.DataFrame) -> pl.DataFrame:
+    """A digest of each account's events of one table, whatever their order.
 
     Marks of a partition by account are the whole's marks of those accounts. Equal only within one version of polars and of this
-    code: a later version must not read them.
+    code: a later version must not read them. Accounts whose keys are the same share a mark: either's change is then both's.
+
+    Args:
+        rows: clean events; any of the tables but outcomes, since no label may change what is linked.
 
     Returns:
-        `MARK_SCHEMA`, sorted by account_id.
+        `MARK_SCHEMA`: account (see `account_keys`), mark; sorted by account.
     """
-    parts = [
-        events[name].select("account_id", mark=events[name].hash_rows(seed) % 2**48)
-        for seed, name in enumerate(HISTORY_TABLES)
-        if events[name].height
-    ]
-    if not parts:
-        return pl.DataFrame(schema=MARK_SCHEMA)
-    return pl.concat(parts).group_by("account_id").agg(pl.col("mark").sum()).sort("account_id")
+    digests = pl.DataFrame({"account": account_keys(rows["account_id"]), "mark": rows.hash_rows() % 2**48})
+    return digests.group_by("account").agg(pl.col("mark").sum()).sort("account")
 
 
-def changed_accounts(before: pl.DataFrame, now: pl.DataFrame) -> pl.Series:
-    """Account ids of `now` that are new or whose mark is another."""
-    return now.join(before, on=["account_id", "mark"], how="anti")["account_id"]
+def differing_accounts(before: pl.DataFrame, now: pl.DataFrame) -> pl.Series:
+    """Keys of accounts that came, went or have another mark; u64, distinct."""
+    columns = list(MARK_SCHEMA)
+    sides = (before.join(now, on=columns, how="anti"), now.join(before, on=columns, how="anti"))
+    return pl.concat([side["account"] for side in sides]).unique()
 
 
-def stale_accounts(before: pl.DataFrame, now: pl.DataFrame) -> pl.Series:
-    """Account ids of `before` that are no more or whose mark is another."""
-    return changed_accounts(now, before)
+def account_keys(account_ids: pl.Series) -> pl.Series:
+    """xxh3 of each id, u64."""
+    key: pl.Expr = pl.col("id").nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
+    return account_ids.to_frame("id").select(key=key)["key"]
+
+
+def are_among(account_ids: pl.Series, keys: pl.Series) -> pl.Series:
+    """Whether each account's key is among the keys."""
+    return account_keys(account_ids).is_in(keys.implode())

@@ -7,11 +7,11 @@ just before it: the group stays connected, and the cost stays linear. A hub join
 import numpy as np
 import polars as pl
 
-from graph.lake import EVIDENCE
 from graph.rules import FURTHER_IN_GROUP, RULES
 from graph.schema import IDENTIFIERS
+from graph.snapshot import PAIR_EVIDENCE
 
-__all__ = ["EVIDENCE_SCHEMA", "build_evidence", "merge_evidence"]
+__all__ = ["EVIDENCE_SCHEMA", "build_evidence", "merge_evidence", "name_pairs"]
 
 ALL_PAIRS_LIMIT = 24  # up to so many holders all pairs are made: 276 at most
 WINDOW = 4  # of a larger group each account meets so many that came before it
@@ -27,6 +27,7 @@ EVIDENCE_SCHEMA: dict[str, pl.DataType] = {
     "gap_days": pl.Float64(),
     "is_concurrent": pl.Boolean(),
 }
+CROSSED = "national_id"  # one number is one person's; a household may share any other element
 
 
 def build_evidence(links: pl.DataFrame, identifiers: pl.DataFrame) -> pl.DataFrame:
@@ -79,7 +80,7 @@ def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> pl.Data
 
     Returns:
         account_a, account_b, weight_bits (MIN_PAIR_BITS or more), ties (some of it may tie alone, or two groups of types
-        agree), evidence (`graph.lake.EVIDENCE`, the bits that each contributes, strongest first); sorted by the accounts.
+        agree), evidence (`graph.snapshot.PAIR_EVIDENCE`, the bits that each contributes, strongest first); sorted by the accounts.
     """
     groups = {label: kind.group for label, kind in IDENTIFIERS.items()}
     alone = [label for label, rule in RULES.items() if rule.ties_alone]
@@ -108,7 +109,38 @@ def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> pl.Data
             evidence=pl.col("evidence"),
         )
         .filter(pl.col("weight_bits") >= MIN_PAIR_BITS)
-        .with_columns(pl.col("evidence").cast(EVIDENCE))
+        .with_columns(pl.col("evidence").cast(PAIR_EVIDENCE))
+    )
+
+
+def name_pairs(pairs: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
+    """The lake's pairs: ids in place of numbers, and of each piece of evidence whether it crosses two people's identities.
+
+    Who is one person may change for accounts whose pair did not, so it is asked of all pairs, at the end.
+
+    Args:
+        pairs: account_a, account_b, weight_bits, evidence (see `graph.snapshot.Snapshot`); none without evidence.
+        accounts: account_id, identity; the row is the account's number.
+    """
+    first, second = pairs["account_a"], pairs["account_b"]
+    accounts = accounts.select("account_id", "identity").rechunk()
+    evidence = (
+        pairs.select(
+            "evidence",
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("pair"),
+            are_two=accounts["identity"][first] != accounts["identity"][second],
+        )
+        .explode("evidence")
+        .unnest("evidence")
+        .with_columns(
+            pl.col("pair").set_sorted(), is_crossed=pl.col("are_two") & (pl.col("identifier_type") == CROSSED)
+        )
+        .group_by("pair", maintain_order=True)
+        .agg(evidence=pl.struct(pl.exclude("are_two")))["evidence"]
+    )
+    ids = accounts["account_id"]
+    return pl.DataFrame(
+        {"account_a": ids[first], "account_b": ids[second], "weight_bits": pairs["weight_bits"], "evidence": evidence}
     )
 
 

@@ -24,14 +24,19 @@ def write_partitions(rows: pl.DataFrame, folder: Path, n_partitions: int) -> Non
 
 
 def read_partitioned_events(
-    folder: Path, tables: Iterable[str], partition: int | None = None
+    folder: Path, tables: Iterable[str], partition: int | None = None, account_ids: pl.Series | None = None
 ) -> dict[str, pl.DataFrame]:
-    """Tables of `folder`/<table>/<partition>.parquet, of one partition or of all.
+    """Tables of `folder`/<table>/<partition>.parquet, of one partition or of all, of some accounts or of all.
 
     Returns:
         each table sorted by event_time and event_id, however it was cut.
     """
     name = "*" if partition is None else str(partition)
+    wanted = pl.lit(True) if account_ids is None else pl.col("account_id").is_in(account_ids.implode())
     return {
-        table: pl.read_parquet(folder / table / f"{name}.parquet").sort("event_time", "event_id") for table in tables
+        table: pl.scan_parquet(folder / table / f"{name}.parquet")
+        .filter(wanted)
+        .collect()
+        .sort("event_time", "event_id")
+        for table in tables
     }

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from graph.clusters import build_clusters
 from graph.links import LINK_COLUMNS, Numbered, name_identifiers, number_links, rarity_ceiling
+from graph.marks import are_among
 
 __all__ = [
     "Change",
@@ -78,17 +79,17 @@ class Merged:
 
 
 def merge_links(
-    accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, stale: pl.Series, fresh: pl.DataFrame
+    accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, differing: pl.Series, fresh: pl.DataFrame
 ) -> Merged:
     """Puts fresh links in the place of stale ones.
 
     Args:
         accounts, identifiers, links: the snapshot of the night before.
-        stale: account ids of that snapshot whose links no longer stand: changed ones, and those that are no more.
+        differing: keys of the accounts that came, went or changed (`graph.marks`): their links of then no longer stand.
         fresh: links of changed and new accounts, as `graph.links.build_links` gives them.
     """
     names, named = name_identifiers(fresh, identifiers)
-    is_stale = accounts["account_id"].is_in(stale.implode()).to_numpy()
+    is_stale = are_among(accounts["account_id"], differing).to_numpy()
     goes = is_stale[links["account"].to_numpy()]
     return Merged(accounts, names, links.filter(~goes), links.filter(goes), named)
 
@@ -109,7 +110,7 @@ def update_links(merged: Merged, identifiers: pl.DataFrame, accounts: pl.DataFra
     new_number = now.fill_null(-1).to_numpy()
     kept = _renumber(merged.kept, {"account": new_number}).select(columns)
     fresh = merged.fresh.join(known, on="account_id").select(columns)
-    numbered = number_links(merged.names, pl.concat([kept, fresh]), accounts)
+    numbered = number_links(merged.names, pl.concat([kept, fresh], rechunk=True), accounts)
     before = np.where(numbered.order < identifiers.height, numbered.order, -1).astype(np.int32)
     changed = np.zeros(merged.accounts.height, dtype=np.bool_)
     changed[merged.gone["account"].unique().to_numpy()] = True
@@ -229,7 +230,7 @@ def carry_pairs(
         for one, other in ((looked_at, fresh.select(columns)), (fresh.select(columns), looked_at))
     ]
     dirty = pl.concat([frame[name] for frame in differ for name in _PAIR]).unique().sort()
-    evidence = pl.concat([pairs["evidence"], fresh["evidence"]])
+    evidence = pl.concat([pairs["evidence"], fresh["evidence"]], rechunk=True)  # many chunks are gathered from slowly
     rows = pl.concat([kept["row"], pl.int_range(pairs.height, evidence.len(), dtype=pl.UInt32, eager=True)])
     both = pl.concat([kept.select(columns), fresh.select(columns)]).with_columns(rows.alias("row")).sort(_PAIR)
     return both.drop("row").with_columns(evidence=evidence[both["row"]]), dirty.filter(dirty >= 0)

@@ -81,6 +81,7 @@ def _night_tables(day: date, with_model: bool, embedding_version: str) -> dict[s
                     "n_accounts": 2,
                     "gap_days": 1.0,
                     "is_concurrent": True,
+                    "is_crossed": False,
                 }
                 for kind, value in sorted(shared)
             ]

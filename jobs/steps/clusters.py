@@ -16,7 +16,7 @@ from graph.lineage import build_lineage, name_clusters
 from graph.snapshot import SNAPSHOT_SCHEMAS
 from graph.update import update_clusters
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.steps.links import read_change
+from jobs.steps.links import cores_for, read_change
 from jobs.tasks import run_task
 
 __all__ = ["Config", "run"]
@@ -35,7 +35,17 @@ class Config(StepConfig):
 
 def run(night: NightContext, config: Config) -> StepResult:
     """The clusters of all accounts; an alarm, but no refusal, where one is too large."""
-    facts = run_task(_cluster, night.work, night.out, night.previous, night.state, night.as_of, night.key, night.seed)
+    facts = run_task(
+        _cluster,
+        night.work,
+        night.out,
+        night.previous,
+        night.state,
+        night.as_of,
+        night.key,
+        night.seed,
+        **cores_for(night.results["links"].rows["accounts"]),
+    )
     alarms = []
     if facts["n_accounts"] >= SMALLEST_WORLD and facts["largest_share"] > config.largest_share:
         alarms.append(

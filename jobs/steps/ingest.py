@@ -1,6 +1,7 @@
 """Ingest: event files become clean tables as of the night, cut into partitions by account; bad rows go to quarantine.
 
 work/events/<table>/<partition>.parquet     raw values, so in the restricted zone
+work/marks/<table>/<partition>.parquet      by which the next night sees which accounts changed (`graph.marks`)
 out/quarantine/<table>.parquet              ids, times and the reason; no other value
 out/labels.parquet                          the latest outcome known of each account
 """
@@ -13,10 +14,12 @@ import polars as pl
 from pydantic import Field
 
 from gnn.examples import latest_outcomes
+from graph.accounts import HISTORY_TABLES
 from graph.cleaning import clean_table, signup_times
 from graph.errors import GateError, InputError
 from graph.events import EventSource, open_events, scan_table
 from graph.lake import as_of_of, write_table
+from graph.marks import build_marks
 from graph.partitions import write_partitions
 from graph.schema import TABLES
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
@@ -25,7 +28,7 @@ from jobs.tasks import map_tasks
 __all__ = ["Config", "check", "run"]
 
 READS: tuple[str, ...] = ()
-EVENTS = "events"
+EVENTS, MARKS = "events", "marks"
 
 
 class Config(StepConfig):
@@ -62,7 +65,8 @@ def run(night: NightContext, config: Config) -> StepResult:
         rows={"labels": n_labels}
         | {f"events.{name}": count["n_rows"] for name, count in zip(tables, counts, strict=True)},
         outputs=["quarantine", "labels.parquet"],
-        intermediates=[EVENTS],
+        intermediates=[EVENTS, MARKS],
+        restricted_state=[MARKS],
         facts={"tables": by_table, "warnings": list(source.warnings)},
     )
 
@@ -81,6 +85,8 @@ def _ingest_table(
     if table == "signups" and clean.rows.is_empty():
         raise InputError(_no_signup(scan, as_of, clean.rejected.height))
     write_partitions(clean.rows, work / EVENTS / table, n_partitions)
+    if table in HISTORY_TABLES:
+        _write_marks(build_marks(clean.rows), work / MARKS / table, n_partitions)
     clean.rejected.write_parquet(out / "quarantine" / f"{table}.parquet")
     times = clean.rows["event_time"]
     return {
@@ -93,6 +99,14 @@ def _ingest_table(
         "first_event": None if times.is_empty() else str(times.min()),
         "last_event": None if times.is_empty() else str(times.max()),
     }
+
+
+def _write_marks(marks: pl.DataFrame, folder: Path, n_partitions: int) -> None:
+    """By the partitions of the events: these are cut by the accounts' keys, too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(n_partitions):
+        own = marks.filter(pl.col("account") % n_partitions == number)
+        own.write_parquet(folder / f"{number}.parquet", compression="lz4")
 
 
 def _no_signup(scan: pl.LazyFrame, as_of: datetime, n_rejected: int) -> str:

@@ -2,7 +2,7 @@
 
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
-work/marks/<partition>.parquet, work/links/<partition>.parquet (of changed accounts)
+work/differing/<partition>.parquet (keys of accounts that came, went or changed), work/links/<partition>.parquet (of those there are)
 work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts)
 work/known/{records,pairs}.parquet                   pairs of these that were compared
 work/snapshot/{accounts,identifiers,links}.parquet
@@ -14,7 +14,6 @@ out/links.parquet, out/identities.parquet, out/identity_weights.json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
@@ -25,8 +24,7 @@ from graph.identity_records import build_records, carry_records, number_records
 from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.links import build_links
-from graph.marks import MARK_SCHEMA, build_marks, changed_accounts, stale_accounts
-from graph.numbering import order_rows
+from graph.marks import are_among, differing_accounts
 from graph.partitions import read_partitioned_events
 from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS
@@ -39,7 +37,7 @@ __all__ = ["Config", "cores_for", "read_change", "run"]
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
 LARGE_WORLD = 200_000  # accounts; below, a worker of its own costs more than its threads save
-FOLDERS = ("marks", "records", "known", "sightings", "links", "snapshot", "change", "holders")
+FOLDERS = ("differing", "records", "known", "sightings", "links", "snapshot", "change", "holders")
 
 
 class Config(StepConfig):
@@ -73,7 +71,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         outputs=["links.parquet", "identities.parquet", "identity_weights.json"],
         intermediates=[folder for folder in FOLDERS if folder != "snapshot"] + ["joining.parquet", *SNAPSHOT],
         state=SNAPSHOT,
-        restricted_state=["marks", "records", "known"],
+        restricted_state=["records", "known"],
     )
 
 
@@ -85,25 +83,29 @@ def cores_for(n_accounts: int) -> dict[str, Any]:
 def _link_partition(partition: int, work: Path, restricted_state: Path | None, key: str) -> tuple[int, int]:
     """How many accounts of the partition changed, and how many there are."""
     file = f"{partition}.parquet"
-    events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
-    marks = build_marks(events)
-    marks.write_parquet(work / "marks" / file, compression="lz4")
-    changed = marks["account_id"]
+    account_ids = pl.read_parquet(work / "events/signups" / file, columns=["account_id"])["account_id"].unique()
+    changed, differing = account_ids, pl.Series("account", dtype=pl.UInt64)
     if restricted_state is not None:
-        before = pl.read_parquet(restricted_state / "marks" / file)
-        changed = changed_accounts(before, marks)
-        events = {name: rows.filter(pl.col("account_id").is_in(changed.implode())) for name, rows in events.items()}
+        differing = _differing(work / "marks", restricted_state / "marks", file)
+        changed = account_ids.filter(are_among(account_ids, differing))
+    differing.to_frame().write_parquet(work / "differing" / file, compression="lz4")
+    of_some = None if restricted_state is None else changed
+    events = read_partitioned_events(work / "events", HISTORY_TABLES, partition, of_some)
     records = build_records(events["profiles"].rename({"account_id": "account"}))
     if restricted_state is not None:
-        records = carry_records(
-            pl.read_parquet(restricted_state / "records" / file), stale_accounts(before, marks), records
-        )
+        records = carry_records(pl.read_parquet(restricted_state / "records" / file), differing, records)
     records.write_parquet(work / "records" / file, compression="lz4")
     sightings = build_sightings(events, key)
     if restricted_state is None:
         sightings.write_parquet(work / "sightings" / file, compression="lz4")
     build_links(sightings).write_parquet(work / "links" / file, compression="lz4")
-    return changed.len(), marks.height
+    return changed.len(), account_ids.len()
+
+
+def _differing(now: Path, before: Path, file: str) -> pl.Series:
+    """Keys of the accounts of which any table holds something else."""
+    marks = ([pl.read_parquet(folder / table / file) for folder in (before, now)] for table in HISTORY_TABLES)
+    return pl.concat([differing_accounts(*both) for both in marks]).unique()
 
 
 def read_change(work: Path) -> Change:
@@ -115,20 +117,17 @@ def _before(state: Path | None, table: str) -> pl.DataFrame:
     """A table of the snapshot of the night before, empty without one."""
     if state is None:
         return pl.DataFrame(schema=SNAPSHOT_SCHEMAS[table])
-    return pl.read_parquet(state / "snapshot" / f"{table}.parquet")
+    return pl.read_parquet(state / "snapshot" / f"{table}.parquet").rechunk()
 
 
 def _number(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
 ) -> dict[str, int]:
     events = {name: pl.scan_parquet(work / "events" / name / "*.parquet") for name in HISTORY_TABLES}
-    marks = pl.read_parquet(work / "marks/*.parquet")
-    marks_before = pl.DataFrame(schema=MARK_SCHEMA)
-    if restricted_state is not None:
-        marks_before = pl.read_parquet(restricted_state / "marks/*.parquet")
-    fresh = pl.read_parquet(work / "links/*.parquet")
+    differing = pl.read_parquet(work / "differing/*.parquet")["account"]
+    fresh = pl.read_parquet(work / "links/*.parquet").rechunk()
     before = {table: _before(state, table) for table in ("accounts", "identifiers", "links")}
-    merged = merge_links(**before, stale=stale_accounts(marks_before, marks), fresh=fresh)
+    merged = merge_links(**before, differing=differing, fresh=fresh)
 
     def histories(accounts: pl.DataFrame) -> pl.DataFrame:
         rows = {name: scan.join(accounts.lazy(), on="account_id", how="semi") for name, scan in events.items()}
@@ -166,7 +165,7 @@ def _known_before(restricted_state: Path | None) -> Known:
 
 def _identify(accounts: pl.DataFrame, known: Known, work: Path, out: Path) -> pl.DataFrame:
     """The accounts with their `identity`; the weights stay with the night."""
-    records = number_records(pl.read_parquet(work / "records/*.parquet"), accounts)
+    records = number_records(pl.read_parquet(work / "records/*.parquet").rechunk(), accounts)
     resolution = resolve_records(records, accounts.height, known=known)
     for name in KNOWN_SCHEMAS:
         getattr(resolution.known, name).write_parquet(work / "known" / f"{name}.parquet", compression="lz4")
@@ -188,17 +187,10 @@ def _write_joining(
 
 
 def _lake_links(accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """The lake's links, by account_id, an account's own in the order of the identifiers' numbers."""
-    place = np.empty(accounts.height, dtype=np.int32)
-    place[accounts["account_id"].arg_sort().to_numpy()] = np.arange(accounts.height, dtype=np.int32)
-    account, identifier = links["account"].to_numpy(), links["identifier"].to_numpy()
-    rows = order_rows(place[account], identifier, accounts.height, identifiers.height)
-    named = identifiers[identifier[rows]].select("identifier_type", "weight", identifier="hash")
-    return (
-        links[rows]
-        .drop("account", "identifier")
-        .with_columns(accounts["account_id"][account[rows]], *named.get_columns())
-    )
+    """The lake's links: names in place of numbers, in the numbers' order, which follows from no name."""
+    named = identifiers[links["identifier"]].select("identifier_type", "weight", identifier="hash")
+    account_ids = accounts["account_id"][links["account"]]
+    return links.drop("account", "identifier").with_columns(account_ids, *named.get_columns())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from graph.lake import write_table
-from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
+from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence, name_pairs
 from graph.snapshot import SNAPSHOT_SCHEMAS
 from graph.update import carry_evidence, carry_pairs
 from jobs.night import NightContext, StepConfig, StepResult
@@ -75,17 +75,12 @@ def _merge_partition(part: int, work: Path) -> None:
 def _gather(work: Path, out: Path, state: Path | None) -> int:
     before = pl.DataFrame(schema=SNAPSHOT_SCHEMAS["pairs"])
     if state is not None:
-        before = pl.read_parquet(state / "snapshot/pairs.parquet")
+        before = pl.read_parquet(state / "snapshot/pairs.parquet").rechunk()
     again = pl.read_parquet(work / "again/*/*.parquet").unique()
     pairs, dirty = carry_pairs(before, again, pl.read_parquet(work / "pairs/*.parquet"), read_change(work))
     pairs.write_parquet(work / "snapshot/pairs.parquet", compression="lz4")
     dirty.to_frame("account").write_parquet(work / "dirty.parquet", compression="lz4")
-    names = pl.read_parquet(work / "snapshot/accounts.parquet", columns=["account_id"])["account_id"]
-    place = names.arg_sort().arg_sort()
-    order = pairs.select(pl.arg_sort_by(place[pairs["account_a"]], place[pairs["account_b"]])).to_series()
-    named = pairs[order].with_columns(
-        account_a=names[pairs["account_a"][order]], account_b=names[pairs["account_b"][order]]
-    )
+    named = name_pairs(pairs, pl.read_parquet(work / "snapshot/accounts.parquet"))
     write_table(named, out, "pairs")
     return pairs.height
 

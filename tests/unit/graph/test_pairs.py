@@ -8,7 +8,7 @@ import pytest
 from graph.clusters import build_clusters
 from graph.identities import build_identities
 from graph.links import build_links, number_identifiers
-from graph.pairs import ALL_PAIRS_LIMIT, build_evidence, merge_evidence
+from graph.pairs import ALL_PAIRS_LIMIT, build_evidence, merge_evidence, name_pairs
 from graph.rules import FURTHER_IN_GROUP
 from graph.schema import IDENTIFIERS, TABLES
 from graph.sightings import SIGHTING_SCHEMA
@@ -45,6 +45,29 @@ def bits(*seen: tuple[int, str, str, float]) -> float:
 
 def test_a_rare_device_used_by_two_at_once_carries_its_whole_rarity() -> None:
     assert bits((1, "device", "d", 0), (2, "device", "d", 1)) == pytest.approx(9.0)  # log2(1024 / 2)
+
+
+def test_one_number_under_two_names_is_crossed_and_nothing_else_is() -> None:
+    pairs = pairs_of(
+        (1, "national_id", "n", 0), (2, "national_id", "n", 1), (3, "national_id", "n", 1),
+        (1, "device", "d", 0), (2, "device", "d", 1),
+    )  # fmt: skip
+    one_person = ACCOUNTS.with_columns(identity=pl.col("identity").replace({3: 1}))
+    named = name_pairs(pairs, one_person)
+    found = {
+        (pair["account_a"], pair["account_b"], piece["identifier_type"]): piece["is_crossed"]
+        for pair in named.to_dicts()
+        for piece in pair["evidence"]
+    }
+    assert found == {
+        ("a1", "a2", "national_id"): True,
+        ("a1", "a2", "device"): False,
+        ("a1", "a3", "national_id"): False,
+        ("a2", "a3", "national_id"): True,
+    }
+    assert named.drop("evidence").rows() == [
+        (f"a{a}", f"a{b}", bits) for a, b, bits in pairs.select("account_a", "account_b", "weight_bits").rows()
+    ]
 
 
 def test_what_more_accounts_hold_says_less() -> None:
