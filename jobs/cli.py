@@ -219,6 +219,25 @@ def lineage(
 
 
 @app.command()
+def explain(
+    account_a: Annotated[str, typer.Argument(help="Id of an account.")],
+    account_b: Annotated[str, typer.Argument(help="Id of another.")],
+    lake: Lake,
+    as_of: MaybeDay = None,
+    debug: Debug = False,
+) -> None:
+    """What two accounts share, and whether one person stands behind them, field by field, in bits.
+
+    Example:
+
+      ringlight explain a-17 a-42 --lake lake --as-of 2026-06-30
+    """
+    from jobs.explain import run
+
+    run(lake, account_a, account_b, as_of)
+
+
+@app.command()
 def evaluate(
     lake: Lake,
     truth: Annotated[

@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from graph.lake import Night, list_nights
 from jobs.files import delete, fingerprint, write_json, write_whole
 from jobs.key import make_private_folder
 from jobs.manifest import code_version, mark_of_night, versions
 from jobs.night import NightContext, StepResult
 
-__all__ = ["Reader", "begin_from", "find_state", "keep_state", "with_state_begun"]
+__all__ = ["Reader", "begin_from", "find_state", "keep_state", "records_of", "with_state_begun"]
 
 N_KEPT = 2  # the newest, and the one before it, so that a night can be run again
 MARK_FILE = "mark"
@@ -65,6 +67,14 @@ def keep_state(lake: Path, night: Night, work: Path, results: Iterable[StepResul
         states = sorted(folder.iterdir())
         for path in [*(path for path in states if path.name not in known), *states[:-N_KEPT]]:
             _delete(path)
+
+
+def records_of(lake: Path, night: Night) -> pl.DataFrame | None:
+    """The submitted identities of a night (`graph.identity_records.RECORD_SCHEMA`, `account` the id); None where none are kept."""
+    folder = _zones(lake)[1] / night.date.isoformat()
+    if not (folder / MARK_FILE).is_file():
+        return None
+    return pl.read_parquet(folder / "records" / "*.parquet")
 
 
 def begin_from(night: NightContext) -> None:

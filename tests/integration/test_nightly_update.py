@@ -11,6 +11,7 @@ import pytest
 
 from graph.lake import night_folder
 from jobs.chain import NightOutcome, NightRequest, run_night
+from jobs.cli import main
 from jobs.manifest import MANIFEST_FILE
 from jobs.night import SilentProgress
 from jobs.settings import read_settings
@@ -104,6 +105,32 @@ def test_an_updated_night_is_the_same_as_one_made_anew(events: Path, tmp_path: P
     run(changed, anew, THIRD, is_full=True)
     assert_same_night(night_folder(updated, THIRD), night_folder(anew, THIRD))
     assert sorted(path.name for path in (updated / "state").iterdir()) == [str(SECOND), str(THIRD)]
+
+
+def test_two_accounts_are_explained_in_bits_and_without_a_raw_value(events: Path, tmp_path: Path, capsys) -> None:
+    lake = tmp_path / "lake"
+    run(events, lake, FIRST)
+    night, state = night_folder(lake, FIRST), lake / "restricted/state" / str(FIRST)
+    persons = dict(pl.read_parquet(night / "identities.parquet").iter_rows())
+    pairs = pl.read_parquet(night / "pairs.parquet").sort("weight_bits", "account_a", "account_b").to_dicts()
+    ends = [(pair["account_a"], pair["account_b"]) for pair in pairs]
+    same = next(pair for pair, (a, b) in zip(pairs, ends, strict=True) if persons[a] == persons[b])
+    records = pl.read_parquet(state / "records/*.parquet")
+    raw = {value for name in ("email", "phone", "national_id", "address") for value in records[name].drop_nulls()}
+    for pair, verdict in ((pairs[-1], None), (same, "one person")):
+        a, b = pair["account_a"], pair["account_b"]
+        assert main(["explain", b, a, "--lake", str(lake)]) == 0
+        told = capsys.readouterr().out
+        assert f"{pair['weight_bits']:.1f} bits join" in told
+        assert (verdict or ("one person" if persons[a] == persons[b] else "two people")) in told
+        assert "log2 odds" in told
+        assert not [value for value in raw if value in told]
+    shutil.rmtree(state)
+    assert main(["explain", a, b, "--lake", str(lake)]) == 0
+    assert "was not kept" in capsys.readouterr().out
+    assert main(["explain", a, "nobody", "--lake", str(lake)]) == 2
+    assert "`nobody`" in capsys.readouterr().err
+    assert main(["explain", a, a, "--lake", str(lake)]) == 2
 
 
 class Killed(BaseException):
