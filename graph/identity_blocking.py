@@ -99,20 +99,17 @@ def _affordable(pairs_by_size: NDArray[np.float64], n_pairs: int) -> int:
     return int(np.searchsorted(np.cumsum(pairs_by_size), n_pairs, side="right")) - 1
 
 
-def candidates(blocks: Blocks, touched: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def candidates(blocks: Blocks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Pairs of records that share a used block, each once.
 
     Args:
         blocks: as `build_blocks` gives them, of all records.
-        touched: bool[n]; where given, only the pairs with a touched record, exactly those of the whole.
 
     Returns:
         left, right int32[n_pairs], left < right, sorted by left and right.
     """
-    n_records = blocks.keys.shape[1]
-    wanted = np.ones(n_records, dtype=np.bool_) if touched is None else touched
     lefts, rights = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int32)]
-    row_left, row_right = _in_a_row(blocks, wanted)
+    row_left, row_right = _in_a_row(blocks)
     lefts.append(row_left)
     rights.append(row_right)
     for number in range(blocks.keys.shape[0]):
@@ -120,9 +117,9 @@ def candidates(blocks: Blocks, touched: NDArray[np.bool_] | None = None) -> tupl
         order = usable[np.argsort(blocks.keys[number][usable], kind="stable")].astype(np.int32)
         starts = np.flatnonzero(np.diff(blocks.keys[number][order], prepend=np.uint64(0)))
         ends = np.append(starts[1:], order.shape[0]).astype(np.int64)
-        n_pairs = _pair(blocks, number, order, starts, ends, wanted, lefts[0], rights[0])
+        n_pairs = _pair(blocks, number, order, starts, ends, lefts[0], rights[0])
         left, right = np.empty(n_pairs, dtype=np.int32), np.empty(n_pairs, dtype=np.int32)
-        _pair(blocks, number, order, starts, ends, wanted, left, right)
+        _pair(blocks, number, order, starts, ends, left, right)
         lefts.append(left)
         rights.append(right)
     codes = (np.concatenate(lefts).astype(np.int64) << 32) | np.concatenate(rights)
@@ -130,13 +127,13 @@ def candidates(blocks: Blocks, touched: NDArray[np.bool_] | None = None) -> tupl
     return (codes >> 32).astype(np.int32), codes.astype(np.int32)  # the lower half
 
 
-def _in_a_row(blocks: Blocks, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _in_a_row(blocks: Blocks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Each record of a name and birth date too common for all pairs, with the next one; no other key gives these pairs."""
     size = blocks.size[PERSON]
     order = np.flatnonzero((size > blocks.bound[PERSON]) & (size <= IDENTIFIERS["person"].cap)).astype(np.int32)
     order = order[np.argsort(blocks.keys[PERSON][order], kind="stable")]
     left, right = order[:-1], order[1:]
-    is_one = (blocks.keys[PERSON][left] == blocks.keys[PERSON][right]) & (wanted[left] | wanted[right])
+    is_one = blocks.keys[PERSON][left] == blocks.keys[PERSON][right]
     for number in range(blocks.keys.shape[0]):
         is_shared = blocks.keys[number][left] == blocks.keys[number][right]
         is_one &= ~(is_shared & (blocks.size[number][left] >= 2) & (blocks.size[number][left] <= blocks.bound[number]))
@@ -150,7 +147,6 @@ def _pair(
     order: NDArray[np.int32],
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
-    wanted: NDArray[np.bool_],
     left: NDArray[np.int32],
     right: NDArray[np.int32],
 ) -> int:
@@ -160,8 +156,6 @@ def _pair(
         for i in range(starts[block], ends[block]):
             for j in range(i + 1, ends[block]):
                 a, b = order[i], order[j]
-                if not (wanted[a] or wanted[b]):
-                    continue
                 is_known = False
                 for earlier in range(number):
                     if (

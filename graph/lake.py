@@ -19,6 +19,7 @@ from graph.schema import UTC_TIME
 __all__ = [
     "EMBEDDING_DIM",
     "EVIDENCE",
+    "EVIDENCE_FIELDS",
     "LAKE_VERSION",
     "NIGHT_TABLES",
     "REASON_EVIDENCE",
@@ -34,19 +35,16 @@ __all__ = [
 LAKE_VERSION = 1
 EMBEDDING_DIM = 64
 
-EVIDENCE = pl.List(
-    pl.Struct(
-        {
-            "identifier_type": pl.String,
-            "identifier": pl.String,  # hex of the keyed hash
-            "bits": pl.Float64,  # what this one contributes to weight_bits
-            "n_accounts": pl.Int64,  # how many accounts share it
-            "gap_days": pl.Float64,  # between the two accounts' first uses
-            "is_concurrent": pl.Boolean,  # their tenures overlap
-            "is_crossed": pl.Boolean,  # one national id, submitted as two different people's
-        }
-    )
-)
+EVIDENCE_FIELDS = [
+    pl.Field("identifier_type", pl.String),
+    pl.Field("identifier", pl.String),  # hex of the keyed hash
+    pl.Field("bits", pl.Float64),  # what this one contributes to weight_bits
+    pl.Field("n_accounts", pl.Int64),  # how many accounts share it
+    pl.Field("gap_days", pl.Float64),  # between the two accounts' first uses
+    pl.Field("is_concurrent", pl.Boolean),  # their tenures overlap
+    pl.Field("is_crossed", pl.Boolean),  # one national id, under names and birth dates that are not one person's
+]
+EVIDENCE = pl.List(pl.Struct(EVIDENCE_FIELDS))
 REASON_EVIDENCE = pl.List(pl.Struct({"identifier_type": pl.String, "identifier": pl.String, "account_id": pl.String}))
 
 NIGHT_TABLES: dict[str, dict[str, pl.DataType]] = {

@@ -1,9 +1,10 @@
 """Marks of accounts: a digest of all that was known of an account, by which the next night sees whether it changed."""
 
 import polars as pl
-import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 
-__all__ = ["MARK_SCHEMA", "account_keys", "are_among", "build_marks", "differing_accounts"]
+from graph.partitions import account_key
+
+__all__ = ["MARK_SCHEMA", "are_among", "build_marks", "differing_accounts"]
 
 MARK_SCHEMA: dict[str, pl.DataType] = {"account": pl.UInt64(), "mark": pl.UInt64()}
 
@@ -18,9 +19,9 @@ def build_marks(rows: pl.DataFrame) -> pl.DataFrame:
         rows: clean events; any of the tables but outcomes, since no label may change what is linked.
 
     Returns:
-        `MARK_SCHEMA`: account (see `account_keys`), mark; sorted by account.
+        `MARK_SCHEMA`: account (`graph.partitions.account_key`), mark; sorted by account.
     """
-    digests = pl.DataFrame({"account": account_keys(rows["account_id"]), "mark": rows.hash_rows() % 2**48})
+    digests = rows.select(account=account_key(pl.col("account_id")), mark=rows.hash_rows() % 2**48)
     return digests.group_by("account").agg(pl.col("mark").sum()).sort("account")
 
 
@@ -31,12 +32,6 @@ def differing_accounts(before: pl.DataFrame, now: pl.DataFrame) -> pl.Series:
     return pl.concat([side["account"] for side in sides]).unique()
 
 
-def account_keys(account_ids: pl.Series) -> pl.Series:
-    """xxh3 of each id, u64."""
-    key: pl.Expr = pl.col("id").nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
-    return account_ids.to_frame("id").select(key=key)["key"]
-
-
 def are_among(account_ids: pl.Series, keys: pl.Series) -> pl.Series:
     """Whether each account's key is among the keys."""
-    return account_keys(account_ids).is_in(keys.implode())
+    return account_ids.to_frame("id").select(is_among=account_key(pl.col("id")).is_in(keys.implode()))["is_among"]

@@ -123,8 +123,11 @@ def _phones(values: pl.Series) -> pl.Series:
         text = text.zip_with(~is_word, text.str.replace_many(KEYPAD))
     digits = text.str.replace_all(r"[^0-9]", "")
     has_plus = text.str.contains(r"^[\s(]*\+").fill_null(False)
-    dialled = (digits.str.starts_with("00") & ~has_plus).fill_null(False)  # 00 before the country, however it is spaced
-    digits = digits.zip_with(~dialled, digits.str.slice(2))
+    dialled = (text.str.contains(r"^[\s(]*00") & ~has_plus).fill_null(False)  # 00 in place of the plus
+    # zeros that stand apart are a country's own prefix, written twice: (0)044 668 18 00
+    digits = digits.zip_with(~dialled, digits.str.slice(2)).zip_with(
+        dialled | has_plus, digits.str.replace("^00+", "0")
+    )
     frame = pl.DataFrame({"number": _e164(digits.zip_with(~(has_plus | dialled), "+" + digits))})
     is_junk = pl.col("number").str.contains(JUNK_PHONE) | (pl.lit(digits).str.len_bytes() < FEWEST_PHONE_DIGITS)
     return frame.select(pl.when(~is_junk).then(pl.col("number")))["number"]

@@ -23,6 +23,7 @@ WORDS = {
     "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th", "seventh": "7th", "eighth": "8th",
     "ninth": "9th", "tenth": "10th", "eleventh": "11th", "twelfth": "12th",
 }  # fmt: skip
+PO_BOX = r"\b(?:p ?o|post office|postal) ?box\b"
 JUNK_ADDRESSES = JUNK | {
     "homeless", "no fixed abode", "nfa", "address", "home", "street", "st", "123 fake st", "address line 1",
 }  # fmt: skip
@@ -62,6 +63,7 @@ def _addresses(both: pl.Series) -> pl.Series:
         .str.replace_all(r"(\d)-([a-z])\b", "${1}${2}")
         .str.replace_all("#", " apt ")
         .str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
+        .str.replace_all(PO_BOX, "pobox")
         .str.replace_all(r"(?:strasse|str)\b", "st")
         .str.replace(r"^\s*(?:no|nr|num|number|numero) (\d)", "${1}")
     )
@@ -71,7 +73,7 @@ def _addresses(both: pl.Series) -> pl.Series:
     units = words.str.replace_all(r"\bapt(?: apt)+\b", "apt")
     unit = units.str.extract_all(r"(?:^| )apt \S+").list.join(" ")
     rest = units.str.replace_all(r"(?:^| )apt \S+", "").str.replace_all(r"(?:^| )apt\b", "").str.strip_chars()
-    rest = rest.str.replace_all(r"\b(?:p ?o|post office|postal) ?box\b", "pobox")  # last: a unit may have stood within
+    rest = rest.str.replace_all(PO_BOX, "pobox")  # again: a unit may have stood within
     form = (rest + " " + unit).str.replace_all(" +", " ").str.strip_chars()
     place = (
         folded(folded(both.struct.field("postcode")).str.to_uppercase())

@@ -116,19 +116,23 @@ def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> pl.Data
 def name_pairs(pairs: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     """The lake's pairs: ids in place of numbers, and of each piece of evidence whether it crosses two people's identities.
 
+    One number is crossed where both accounts gave a name and a birth date with it, and these are not one person's: who left
+    them out has not given another name.
+
     Who is one person may change for accounts whose pair did not, so it is asked of all pairs, at the end.
 
     Args:
         pairs: account_a, account_b, weight_bits, evidence (see `graph.snapshot.Snapshot`); none without evidence.
-        accounts: account_id, identity; the row is the account's number.
+        accounts: account_id, identity, is_named bool (it gave a name and a birth date); the row is the account's number.
     """
     first, second = pairs["account_a"], pairs["account_b"]
-    accounts = accounts.select("account_id", "identity").rechunk()
+    accounts = accounts.select("account_id", "identity", "is_named").rechunk()
+    identity, is_named = accounts["identity"], accounts["is_named"]
     evidence = (
         pairs.select(
             "evidence",
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("pair"),
-            are_two=accounts["identity"][first] != accounts["identity"][second],
+            are_two=identity[first].ne_missing(identity[second]) & is_named[first] & is_named[second],
         )
         .explode("evidence")
         .unnest("evidence")

@@ -6,13 +6,18 @@ from pathlib import Path
 import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 
-__all__ = ["partition_of", "read_partitioned_events", "write_partitions"]
+__all__ = ["account_key", "partition_of", "read_partitioned_events", "write_partitions"]
+
+
+def account_key(account_id: pl.Expr) -> pl.Expr:
+    """A number of an account, u64; the same in every version and process (xxh3)."""
+    hashed: pl.Expr = account_id.nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
+    return hashed
 
 
 def partition_of(account_id: pl.Expr, n_partitions: int) -> pl.Expr:
-    """The partition of an account, u64 below `n_partitions`; the same in every version and process (xxh3)."""
-    hashed: pl.Expr = account_id.nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
-    return hashed % n_partitions
+    """The partition of an account, u64 below `n_partitions`: its key's remainder."""
+    return account_key(account_id) % n_partitions
 
 
 def write_partitions(rows: pl.DataFrame, folder: Path, n_partitions: int) -> None:
@@ -26,7 +31,11 @@ def write_partitions(rows: pl.DataFrame, folder: Path, n_partitions: int) -> Non
 def read_partitioned_events(
     folder: Path, tables: Iterable[str], partition: int | None = None, account_ids: pl.Series | None = None
 ) -> dict[str, pl.DataFrame]:
-    """Tables of `folder`/<table>/<partition>.parquet, of one partition or of all, of some accounts or of all.
+    """Tables of `folder`/<table>/<partition>.parquet.
+
+    Args:
+        partition: of one partition; None of all.
+        account_ids: of these accounts; None of all.
 
     Returns:
         each table sorted by event_time and event_id, however it was cut.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from graph.lake import EVIDENCE_FIELDS
 from graph.schema import UTC_TIME
 
 __all__ = ["PAIR_EVIDENCE", "SNAPSHOT_SCHEMAS", "Events", "Snapshot", "read_snapshot", "write_snapshot"]
@@ -44,19 +45,9 @@ class Snapshot:
     clusters: pl.DataFrame
 
 
-# of one pair, strongest first; the lake's (`graph.lake.EVIDENCE`) says beside that whether the identity is crossed
-PAIR_EVIDENCE = pl.List(
-    pl.Struct(
-        {
-            "identifier_type": pl.String,
-            "identifier": pl.String,
-            "bits": pl.Float64,
-            "n_accounts": pl.Int64,
-            "gap_days": pl.Float64,
-            "is_concurrent": pl.Boolean,
-        }
-    )
-)
+# the lake's, but for what is said at the end, of all pairs
+PAIR_EVIDENCE = pl.List(pl.Struct([field for field in EVIDENCE_FIELDS if field.name != "is_crossed"]))
+
 SNAPSHOT_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "accounts": {"account": pl.Int32(), "account_id": pl.String(), "signup_time": UTC_TIME, "identity": pl.Int32()},
     "identifiers": {

@@ -74,7 +74,7 @@ def _print_shared(night: Night, both: list[str], console: Console) -> None:
             table.add_row(row["identifier_type"], row["identifier"][:N_HEX], "", "0", "", why)
             continue
         notes = ["at once" if found["is_concurrent"] else "one after the other"]
-        notes += ["one number, two people"] if found["is_crossed"] else []
+        notes += ["one number, two people"] if found.get("is_crossed") else []  # nights of before do not say
         apart = f"{found['gap_days']:.1f} days"
         bits = f"{found['bits']:.1f}"
         table.add_row(

@@ -51,7 +51,7 @@ def find_state(lake: Path, previous: Night | None, reader: Reader) -> tuple[Path
         return None
     mark = _mark(previous, reader)
     state, restricted = (zone / previous.date.isoformat() for zone in _zones(lake))
-    return (state, restricted) if _is_whole(state, mark) and _is_whole(restricted, mark) else None
+    return (state, restricted) if _holds(state, "mark", mark) and _holds(restricted, "mark", mark) else None
 
 
 def keep_state(lake: Path, night: Night, work: Path, results: Iterable[StepResult], reader: Reader) -> None:
@@ -72,7 +72,7 @@ def keep_state(lake: Path, night: Night, work: Path, results: Iterable[StepResul
 def records_of(lake: Path, night: Night) -> pl.DataFrame | None:
     """The submitted identities of a night (`graph.identity_records.RECORD_SCHEMA`, `account` the id); None where none are kept."""
     folder = _zones(lake)[1] / night.date.isoformat()
-    if not (folder / MARK_FILE).is_file():
+    if not _holds(folder, "night", mark_of_night(night)):  # of an earlier run of that night, perhaps
         return None
     return pl.read_parquet(folder / "records" / "*.parquet")
 
@@ -108,7 +108,8 @@ def _keep(zone: Path, night: Night, work: Path, names: Iterable[str], mark: str,
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(work / name, place)  # the zones may be two file systems
-    write_json(folder / MARK_FILE, {"mark": mark, "bytes": _sizes(folder)})
+    held = {"mark": mark, "night": mark_of_night(night), "bytes": _sizes(folder)}
+    write_json(folder / MARK_FILE, held)
 
 
 def _delete(folder: Path) -> None:
@@ -117,12 +118,13 @@ def _delete(folder: Path) -> None:
     delete(folder)
 
 
-def _is_whole(folder: Path, mark: str) -> bool:
+def _holds(folder: Path, name: str, value: Any) -> bool:
+    """Whether the folder is whole, and its mark says so of it."""
     try:
         held = json.loads((folder / MARK_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(held, dict) and held.get("mark") == mark and held.get("bytes") == _sizes(folder)
+    return isinstance(held, dict) and held.get(name) == value and held.get("bytes") == _sizes(folder)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

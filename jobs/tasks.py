@@ -34,7 +34,7 @@ _QUIET = {
 # Of a Ray that is started here: it listens on 127.0.0.1 alone (the switch was made for macOS and works anywhere), and who
 # else is on the machine needs the token.
 _PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
-# A worker that waits is kept for the night: in a new one a step begins with three seconds of imports.
+# A worker that waits is kept for an hour: in a new one a step begins with three seconds of imports.
 _KEPT = {"RAY_idle_worker_killing_time_threshold_ms": "3600000"}
 _TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105  (a name)
 # One thread of polars a task. Threads of torch and LightGBM that wait must sleep: on a machine with other work, spinning

@@ -2,7 +2,7 @@
 
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
-work/differing/<partition>.parquet (keys of accounts that came, went or changed), work/links/<partition>.parquet (of those there are)
+work/differing/<partition>.parquet (keys of accounts that came, went or changed; none where all is made anew), work/links/<partition>.parquet (of those there are)
 work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts)
 work/known/{records,pairs}.parquet                   pairs of these that were compared
 work/snapshot/{accounts,identifiers,links}.parquet

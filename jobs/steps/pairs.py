@@ -80,7 +80,9 @@ def _gather(work: Path, out: Path, state: Path | None) -> int:
     pairs, dirty = carry_pairs(before, again, pl.read_parquet(work / "pairs/*.parquet"), read_change(work))
     pairs.write_parquet(work / "snapshot/pairs.parquet", compression="lz4")
     dirty.to_frame("account").write_parquet(work / "dirty.parquet", compression="lz4")
-    named = name_pairs(pairs, pl.read_parquet(work / "snapshot/accounts.parquet"))
+    accounts = pl.read_parquet(work / "snapshot/accounts.parquet")
+    given = pl.scan_parquet(work / "records/*.parquet").select("account", "first", "birth_date").drop_nulls().collect()
+    named = name_pairs(pairs, accounts.with_columns(is_named=accounts["account_id"].is_in(given["account"].implode())))
     write_table(named, out, "pairs")
     return pairs.height
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from graph.components import connected_components
 from graph.identities import identity_records, resolve, resolve_records
-from graph.identity_blocking import build_blocks, candidates
 from graph.identity_comparison import compare_pairs
 from graph.identity_persons import agglomerate, bounded_components
 from graph.identity_records import build_records, encode_records, sorted_records
@@ -20,7 +19,6 @@ ACCOUNTS = TRUTH.select("account_id", account=pl.int_range(pl.len(), dtype=pl.In
 WHOLE = resolve(EVENTS, ACCOUNTS)
 RECORDS = identity_records(EVENTS, ACCOUNTS)
 ENCODED = encode_records(RECORDS)
-BLOCKS = build_blocks(ENCODED)
 
 
 def same_as_whole(identity: pl.Series, weights: Weights) -> None:
@@ -48,18 +46,6 @@ def test_records_of_parts_are_those_of_the_whole(n_parts: int) -> None:
     assert together.equals(RECORDS)
     found = resolve_records(together, ACCOUNTS.height)
     same_as_whole(found.identity, found.weights)
-
-
-@FEW
-@given(st.sets(st.integers(0, ENCODED.account.shape[0] - 1), max_size=40))
-def test_candidates_of_touched_records_are_exactly_theirs_of_all(touched: set[int]) -> None:
-    mask = np.zeros(ENCODED.account.shape[0], dtype=np.bool_)
-    mask[list(touched)] = True
-    everything = set(zip(*(side.tolist() for side in candidates(BLOCKS)), strict=True))
-    left, right = candidates(BLOCKS, mask)
-    found = list(zip(left.tolist(), right.tolist(), strict=True))
-    assert len(found) == len(set(found))
-    assert set(found) == {pair for pair in everything if touched & set(pair)}
 
 
 @FEW

@@ -50,9 +50,11 @@ def test_a_rare_device_used_by_two_at_once_carries_its_whole_rarity() -> None:
 def test_one_number_under_two_names_is_crossed_and_nothing_else_is() -> None:
     pairs = pairs_of(
         (1, "national_id", "n", 0), (2, "national_id", "n", 1), (3, "national_id", "n", 1),
-        (1, "device", "d", 0), (2, "device", "d", 1),
+        (1, "device", "d", 0), (2, "device", "d", 1), (4, "national_id", "n", 1),
     )  # fmt: skip
-    one_person = ACCOUNTS.with_columns(identity=pl.col("identity").replace({3: 1}))
+    one_person = ACCOUNTS.with_columns(
+        identity=pl.col("identity").replace({3: 1}), is_named=pl.col("account") != 4
+    )  # the fourth gave no name
     named = name_pairs(pairs, one_person)
     found = {
         (pair["account_a"], pair["account_b"], piece["identifier_type"]): piece["is_crossed"]
@@ -64,6 +66,9 @@ def test_one_number_under_two_names_is_crossed_and_nothing_else_is() -> None:
         ("a1", "a2", "device"): False,
         ("a1", "a3", "national_id"): False,
         ("a2", "a3", "national_id"): True,
+        ("a1", "a4", "national_id"): False,
+        ("a2", "a4", "national_id"): False,
+        ("a3", "a4", "national_id"): False,
     }
     assert named.drop("evidence").rows() == [
         (f"a{a}", f"a{b}", bits) for a, b, bits in pairs.select("account_a", "account_b", "weight_bits").rows()

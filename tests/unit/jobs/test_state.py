@@ -4,12 +4,13 @@ import stat
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from graph.lake import Night
 from jobs.files import delete
 from jobs.night import StepResult
-from jobs.state import MARK_FILE, Reader, find_state, keep_state
+from jobs.state import MARK_FILE, Reader, find_state, keep_state, records_of
 
 READER = Reader("key", {"seed": 0}, 2)
 RESULTS = [StepResult(state=["numbers"], restricted_state=["raw/0.txt"]), StepResult(state=["more.txt"])]
@@ -39,6 +40,19 @@ def test_both_zones_are_found_and_the_raw_one_is_private(tmp_path):
     assert restricted.is_relative_to(tmp_path / "restricted")
     for folder in (restricted, restricted.parent):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_records_are_those_of_this_edition_of_the_night_or_none(tmp_path, monkeypatch):
+    night = Night(tmp_path / "nights/2026-06-28", date(2026, 6, 28))
+    work = tmp_path / "work"
+    night.folder.mkdir(parents=True)
+    (work / "records").mkdir(parents=True)
+    pl.DataFrame({"account": ["a"]}).write_parquet(work / "records/0.parquet")
+    keep_state(tmp_path, night, work, [StepResult(restricted_state=["records"])], READER)
+    assert records_of(tmp_path, night)["account"].to_list() == ["a"]
+    assert records_of(tmp_path, Night(tmp_path / "nights/2026-06-27", date(2026, 6, 27))) is None
+    monkeypatch.setattr("jobs.state.mark_of_night", lambda night: "run again since")
+    assert records_of(tmp_path, night) is None
 
 
 @pytest.mark.parametrize("zone", ["state", "restricted/state"])
