@@ -53,7 +53,7 @@ def night_of(world: str, day: str, *more: str) -> None:
 
 
 def test_town_finds_the_rings_that_nobody_found() -> None:
-    night_of("town", "2026-06-30", "--set", "train.n_cutoffs=1")
+    night_of("town", "2026-06-30", "--set", "train.n_cutoffs=2")
     truth = str(SHARED / "town/truth/accounts.parquet")
     assert main(["evaluate", "--lake", "lake", "--truth", truth, "--json", "found.json"]) == 0
     found = json.loads(Path("found.json").read_text())
