@@ -109,9 +109,17 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     merged = merge_links(old.accounts, old.identifiers, old.links, differing, fresh)
     signups = signup_times(events["signups"])
     accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links(), key)
-    records = carry_records(before.records, differing, build_records(own["profiles"].rename({"account_id": "account"})))
+    fresh_records = build_records(own["profiles"].rename({"account_id": "account"}))
+    records = carry_records(before.records, differing, fresh_records)
     known = renumber_known(before.known, old.accounts, accounts)
-    resolution = resolve_records(number_records(records, accounts), accounts.height, known=known)
+    is_fresh = are_among(accounts["account_id"], differing)
+    resolution = resolve_records(
+        number_records(fresh_records, accounts),
+        accounts.height,
+        known=known,
+        is_fresh=is_fresh.to_numpy(),
+        read=lambda some: number_records(records, accounts[some]),
+    )
     accounts = accounts.with_columns(resolution.identity)
     numbered, change = update_links(merged, old.identifiers, accounts)
     kept, lost = carry_evidence(before.evidence, change)

@@ -1,97 +1,48 @@
 """Which pairs of records are worth comparing: those that share a block of some key.
 
-A key joins two or three parts of a record (a birth date and the sound of a family name). A block is used while no more than
-`LARGEST_BLOCK` records stand in it; where a coarse key's block is larger, the finer keys that contain it go on. So no value, however
-common, costs more than its records times a constant. Those of one name and one birth date are joined in a row where they are more, up
-to the cap of the identifier type `person`: one actor may submit one identity a hundred times.
-"""
+A block is used while no more than `LARGEST_BLOCK` records stand in it; where a coarse key's block is larger, the finer keys that
+contain it go on. So no value, however common, costs more than its records times a constant. Those of one name and one birth date are
+joined in a row where they are more, up to the cap of the identifier type `person`: one actor may submit one identity a hundred times.
 
-from typing import NamedTuple
+A pair of records that stayed as they were, in blocks that are used or not as they were, is a candidate as it was. So a night
+looks for pairs of touched records only.
+"""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from graph.identity_records import NO_DATE, Encoded
-from graph.identity_text import Texts
+from graph.identity_values import KEYS, Values, are_held
 from graph.schema import IDENTIFIERS
 
-__all__ = ["KEYS", "LARGEST_BLOCK", "PAIRS_PER_RECORD", "Blocks", "build_blocks", "candidates"]
+__all__ = ["LARGEST_BLOCK", "PAIRS_PER_RECORD", "are_used", "bound_blocks", "candidates", "pairs_in_a_row"]
 
 LARGEST_BLOCK = 50
 PAIRS_PER_KEY = 4  # a record, by one key; beyond it the key's largest blocks are left out
 PAIRS_PER_RECORD = 80  # by all keys; beyond it the largest blocks of all keys are left out
-
-# key -> parts of a record that make it, coarse first
-KEYS: dict[str, tuple[str, ...]] = {
-    "person": ("name", "birth_date"),
-    "national id": ("national_id",),
-    "email": ("email",),
-    "phone": ("phone",),
-    "name": ("name",),
-    "birth date": ("birth_date",),
-    "mailbox": ("mailbox",),
-    "home": ("home",),
-    "birth date, family": ("birth_date", "family"),
-    "birth date, given": ("birth_date", "given"),
-    "birth date, place": ("birth_date", "postcode"),
-    "birth date, address": ("birth_date", "address"),
-    "postcode, family": ("postcode", "family"),
-    "postcode, given": ("postcode", "given"),
-    "address, family": ("address", "family"),
-    "address, given": ("address", "given"),
-    "sounds": ("sounds",),
-    "sounds, year": ("sounds", "year"),
-    "sounds, address": ("sounds", "address"),
-    "sounds, postcode": ("sounds", "postcode"),
-    "sounds, birth date": ("sounds", "birth_date"),
-}
-PERSON = 0
+PERSON = list(KEYS).index("person")
 
 
-class Blocks(NamedTuple):
-    """The keys of records, and which of their blocks are used.
+def bound_blocks(count: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The size up to which each key's blocks are used, so that all pairs stay within `PAIRS_PER_RECORD`.
 
-    Attributes:
-        keys: uint64[n_keys, n], 0 where the record lacks a part.
-        size: int32[n_keys, n], records in the block.
-        bound: int32[n_keys], blocks of a key that have more records are not used.
+    Args:
+        count: int32[len(KEYS) or more, n], see `graph.identity_values.Values`.
+
+    Returns:
+        int32[len(KEYS)].
     """
-
-    keys: NDArray[np.uint64]
-    size: NDArray[np.int32]
-    bound: NDArray[np.int32]
-
-
-def build_blocks(records: Encoded) -> Blocks:
-    """Keys of all records, sizes of their blocks, and the bound at which all pairs stay within `PAIRS_PER_RECORD`."""
-    parts = _parts(records)
-    n_records = records.account.shape[0]
-    keys = np.zeros((len(KEYS), n_records), dtype=np.uint64)
-    size = np.zeros((len(KEYS), n_records), dtype=np.int32)
-    bound = np.full(len(KEYS), LARGEST_BLOCK, dtype=np.int32)
+    n_records = count.shape[1]
+    sizes = np.arange(LARGEST_BLOCK + 1)
+    bound = np.empty(len(KEYS), dtype=np.int32)
     pairs = np.zeros((len(KEYS), LARGEST_BLOCK + 1))  # by size of their block
-    for number, names in enumerate(KEYS.values()):
-        keys[number] = _joined([parts[name] for name in names])
-        size[number] = _sizes(keys[number])
-        n_of_size = np.bincount(size[number], minlength=LARGEST_BLOCK + 1)[: LARGEST_BLOCK + 1]
-        pairs[number] = n_of_size * (np.arange(LARGEST_BLOCK + 1) - 1).clip(0) / 2
+    for number in range(len(KEYS)):
+        pairs[number] = np.bincount(np.minimum(count[number], LARGEST_BLOCK + 1), minlength=LARGEST_BLOCK + 2)[:-1]
+        pairs[number] *= (sizes - 1).clip(0) / 2
         bound[number] = _affordable(pairs[number], PAIRS_PER_KEY * n_records)
         pairs[number, bound[number] + 1 :] = 0
-    bound = np.minimum(bound, _affordable(pairs.sum(axis=0), PAIRS_PER_RECORD * n_records))
-    return Blocks(keys, size, bound)
-
-
-def _sizes(keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """How many records have the same key; 0 for no key."""
-    order = np.argsort(keys)
-    ordered = keys[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: keys.shape[0]])
-    counts = np.diff(np.append(starts, keys.shape[0]))
-    sizes = np.empty(keys.shape[0], dtype=np.int32)
-    sizes[order] = np.repeat(counts, counts)
-    sizes[keys == 0] = 0
-    return sizes
+    whole: NDArray[np.int32] = np.minimum(bound, _affordable(pairs.sum(axis=0), PAIRS_PER_RECORD * n_records))
+    return whole
 
 
 def _affordable(pairs_by_size: NDArray[np.float64], n_pairs: int) -> int:
@@ -99,157 +50,90 @@ def _affordable(pairs_by_size: NDArray[np.float64], n_pairs: int) -> int:
     return int(np.searchsorted(np.cumsum(pairs_by_size), n_pairs, side="right")) - 1
 
 
-def candidates(blocks: Blocks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Pairs of records that share a used block, each once.
+def are_used(count: NDArray[np.int32], bound: int) -> NDArray[np.bool_]:
+    """Whether the blocks of one key, in which each record stands, are used."""
+    used: NDArray[np.bool_] = (count >= 2) & (count <= bound)
+    return used
+
+
+def candidates(values: Values, bound: NDArray[np.int32], touched: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Pairs of records that share a used block, and of which at least one is touched, each once.
 
     Args:
-        blocks: as `build_blocks` gives them, of all records.
+        values: of all records.
+        bound: as `bound_blocks` gives it.
+        touched: bool[n].
 
     Returns:
-        left, right int32[n_pairs], left < right, sorted by left and right.
+        int64[n_pairs], left << 32 | right, left < right; sorted.
     """
-    lefts, rights = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int32)]
-    row_left, row_right = _in_a_row(blocks)
-    lefts.append(row_left)
-    rights.append(row_right)
-    for number in range(blocks.keys.shape[0]):
-        usable = np.flatnonzero((blocks.size[number] >= 2) & (blocks.size[number] <= blocks.bound[number]))
-        order = usable[np.argsort(blocks.keys[number][usable], kind="stable")].astype(np.int32)
-        starts = np.flatnonzero(np.diff(blocks.keys[number][order], prepend=np.uint64(0)))
+    found = [np.empty(0, dtype=np.int64)]
+    for number in range(len(KEYS)):
+        value = values.value[number]
+        used = are_used(values.count[number], int(bound[number]))
+        if not touched.all():
+            used &= are_held(value, used & touched)
+        rows = np.flatnonzero(used)
+        order = rows[np.argsort(value[rows], kind="stable")].astype(np.int32)
+        starts = np.flatnonzero(np.diff(value[order], prepend=np.uint64(0)))
         ends = np.append(starts[1:], order.shape[0]).astype(np.int64)
-        n_pairs = _pair(blocks, number, order, starts, ends, lefts[0], rights[0])
-        left, right = np.empty(n_pairs, dtype=np.int32), np.empty(n_pairs, dtype=np.int32)
-        _pair(blocks, number, order, starts, ends, left, right)
-        lefts.append(left)
-        rights.append(right)
-    codes = (np.concatenate(lefts).astype(np.int64) << 32) | np.concatenate(rights)
-    codes.sort()
-    return (codes >> 32).astype(np.int32), codes.astype(np.int32)  # the lower half
+        pairs = np.empty(_pair(values, bound, touched, number, order, starts, ends, found[0]), dtype=np.int64)
+        _pair(values, bound, touched, number, order, starts, ends, pairs)
+        found.append(pairs)
+    pairs = np.concatenate(found)
+    pairs.sort()
+    return pairs
 
 
-def _in_a_row(blocks: Blocks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Each record of a name and birth date too common for all pairs, with the next one; no other key gives these pairs."""
-    size = blocks.size[PERSON]
-    order = np.flatnonzero((size > blocks.bound[PERSON]) & (size <= IDENTIFIERS["person"].cap)).astype(np.int32)
-    order = order[np.argsort(blocks.keys[PERSON][order], kind="stable")]
+def pairs_in_a_row(values: Values, bound: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Each record of a name and birth date too common for all pairs, with the next one; no block gives these pairs.
+
+    Returns:
+        int64[n_pairs], as `candidates` gives them.
+    """
+    value, count = values
+    is_common = (count[PERSON] > bound[PERSON]) & (count[PERSON] <= IDENTIFIERS["person"].cap)
+    order = np.flatnonzero(is_common).astype(np.int64)
+    order = order[np.argsort(value[PERSON][order], kind="stable")]
     left, right = order[:-1], order[1:]
-    is_one = blocks.keys[PERSON][left] == blocks.keys[PERSON][right]
-    for number in range(blocks.keys.shape[0]):
-        is_shared = blocks.keys[number][left] == blocks.keys[number][right]
-        is_one &= ~(is_shared & (blocks.size[number][left] >= 2) & (blocks.size[number][left] <= blocks.bound[number]))
-    return left[is_one], right[is_one]
+    in_a_row = value[PERSON][left] == value[PERSON][right]
+    for number in range(len(KEYS)):
+        used = are_used(count[number][left], int(bound[number]))
+        in_a_row &= ~(used & (value[number][left] == value[number][right]))
+    pairs: NDArray[np.int64] = np.sort(left[in_a_row] << 32 | right[in_a_row])
+    return pairs
 
 
 @njit(cache=True, nogil=True)
 def _pair(
-    blocks: Blocks,
+    values: Values,
+    bound: NDArray[np.int32],
+    touched: NDArray[np.bool_],
     number: int,
     order: NDArray[np.int32],
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
-    left: NDArray[np.int32],
-    right: NDArray[np.int32],
+    pairs: NDArray[np.int64],
 ) -> int:
-    """Counts the pairs of one key that no earlier key gave, and writes them where `left` has room."""
-    n_pairs, is_writing = 0, left.shape[0] > 0
+    """Counts the pairs of one key that no earlier key gave, and writes them where there is room."""
+    n_pairs, is_writing = 0, pairs.shape[0] > 0
     for block in range(starts.shape[0]):
         for i in range(starts[block], ends[block]):
             for j in range(i + 1, ends[block]):
                 a, b = order[i], order[j]
+                if not (touched[a] or touched[b]):
+                    continue
                 is_known = False
                 for earlier in range(number):
                     if (
-                        blocks.keys[earlier, a] == blocks.keys[earlier, b]
-                        and 2 <= blocks.size[earlier, a] <= blocks.bound[earlier]
+                        values.value[earlier, a] == values.value[earlier, b]
+                        and 2 <= values.count[earlier, a] <= bound[earlier]
                     ):
                         is_known = True
                         break
                 if is_known:
                     continue
                 if is_writing:
-                    left[n_pairs], right[n_pairs] = min(a, b), max(a, b)
+                    pairs[n_pairs] = np.int64(min(a, b)) << 32 | np.int64(max(a, b))
                 n_pairs += 1
     return n_pairs
-
-
-def _joined(parts: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
-    """One key of several parts, 0 where one is missing."""
-    key = np.zeros(parts[0].shape[0], dtype=np.uint64)
-    missing = np.zeros(parts[0].shape[0], dtype=np.bool_)
-    for part in parts:
-        key = _mixed(key ^ part)
-        missing |= part == 0
-    key[missing] = 0
-    return key
-
-
-def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spreads the bits (the finaliser of splitmix64)."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: NDArray[np.uint64] = value ^ (value >> np.uint64(31))
-    return mixed
-
-
-def _parts(records: Encoded) -> dict[str, NDArray[np.uint64]]:
-    """A hash of each part of each record, 0 where it is missing."""
-    sounds = np.zeros(records.words.held.shape[0], dtype=np.uint64)
-    _sound(records.words, sounds)
-    short = records.groups[:, 0].astype(np.int64)
-    heard = np.where(short >= 0, _mixed((short + 1).astype(np.uint64)), sounds)
-    first, last = records.names[:, 0], records.names[:, 1]
-    is_lone = last < 0
-    lone_leads = _of(records.leads.astype(np.uint64), first) > 0
-    given = np.where(is_lone & ~lone_leads, 0, _of(heard, first))
-    family = np.where(is_lone, np.where(lone_leads, 0, _of(sounds, first)), _of(sounds, last))
-    name = np.where(is_lone, 0, _of(records.words.digest, first) + _of(records.words.digest, last))
-    either = _of(heard, first) + _of(heard, last)
-    has_date = records.days != NO_DATE
-    return {
-        "national_id": _of(records.national_ids.digest, records.national_id),
-        "email": _of(records.emails.digest, records.email),
-        "mailbox": _of(records.mailboxes.digest, records.mailbox),
-        "phone": _of(records.phones.digest, records.phone),
-        "address": _of(records.addresses.digest, records.address),
-        "postcode": _of(records.postcodes.digest, records.postcode),
-        "home": _of(records.homes.digest, records.home),
-        "birth_date": np.where(has_date, _mixed(records.days.astype(np.int64).astype(np.uint64) + np.uint64(1)), 0),
-        "year": np.where(has_date, _mixed(records.parts[:, 0].astype(np.uint64) + np.uint64(7)), 0),
-        "given": given.astype(np.uint64),
-        "family": family.astype(np.uint64),
-        "name": name.astype(np.uint64),
-        "sounds": np.where((given == 0) | (family == 0), 0, either).astype(np.uint64),
-    }
-
-
-def _of(values: NDArray[np.uint64], codes: NDArray[np.int32]) -> NDArray[np.uint64]:
-    if values.shape[0] == 0:
-        return np.zeros(codes.shape[0], dtype=np.uint64)
-    return np.where(codes >= 0, values[codes], np.uint64(0))
-
-
-# sound classes of the letters a to z, in the manner of Soundex; 0 is not heard
-CLASSES = np.array([0, 1, 2, 3, 0, 1, 2, 0, 0, 2, 2, 4, 5, 5, 0, 1, 2, 6, 2, 3, 0, 1, 0, 2, 0, 2], dtype=np.uint64)
-
-
-@njit(cache=True, nogil=True)
-def _sound(words: Texts, sounds: NDArray[np.uint64]) -> None:
-    """First letter and up to three classes of consonants; other scripts by their first four code points."""
-    for word in range(sounds.shape[0]):
-        start, end = words.start[word], words.start[word + 1]
-        sound = np.uint64(words.points[start])
-        last = np.uint64(0)
-        n_heard = 0
-        for place in range(start + 1, end):
-            point = words.points[place]
-            if 97 <= point <= 122:
-                heard = CLASSES[point - 97]
-            elif 48 <= point <= 57:
-                continue
-            else:
-                heard = np.uint64(point)
-            if heard != 0 and heard != last and n_heard < 3:
-                sound = sound * np.uint64(1099511628211) + heard
-                n_heard += 1
-            last = heard
-        sounds[word] = sound * np.uint64(0x9E3779B97F4A7C15) + np.uint64(1)

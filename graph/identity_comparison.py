@@ -1,6 +1,7 @@
 """Comparison of two records, field by field: how well they agree, and how rare the value is on which they do.
 
-A level is a function of the two records alone; a rarity also of how many records hold the value.
+A level is a function of the two records alone; a rarity of how many records hold the value. The levels of a pair are one number, its
+pattern: of millions of pairs there are a thousand patterns.
 """
 
 import numpy as np
@@ -9,17 +10,21 @@ from numpy.typing import NDArray
 
 from graph.identity_records import NO_DATE, Encoded
 from graph.identity_text import Texts, is_one_edit, jaro_winkler
+from graph.identity_values import VALUES, Values
 
 __all__ = [
     "BACKGROUND",
     "FIELDS",
     "RARITY_STEP",
+    "N_PATTERNS",
     "RATED",
-    "UNKNOWN",
     "compare_pairs",
     "is_conflict",
     "is_impossible",
     "is_one_submission",
+    "pack_levels",
+    "rate_pairs",
+    "unpack_levels",
 ]
 
 NAME_LEVELS = ("missing", "differs", "alike", "initial", "partial", "near", "short form", "swapped", "equal")
@@ -44,6 +49,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
 }
 N_FIELDS = len(FIELDS)
+LENGTHS = tuple(len(levels) for levels in FIELDS.values())
+N_PATTERNS = int(np.prod(LENGTHS))
 GIVEN, FAMILY, BIRTH, NUMBER, EMAIL, PHONE, PLACE = range(N_FIELDS)
 MISSING, DIFFERS, ALIKE, INITIAL, PARTIAL, NEAR, SHORT, SWAPPED, EQUAL = range(len(NAME_LEVELS))
 # levels at which the shared value's own rarity counts, in place of the mean rarity of such values
@@ -56,10 +63,15 @@ RATED: dict[str, tuple[int, ...]] = {
     "phone": (3,),
     "place": (4, 5, 6, 7, 8),
 }
+# whose counts are the rarities of these
+WORDS = VALUES.index("first word"), VALUES.index("last word")
+DAY, ID, EMAILS, MAILBOX, TELEPHONE, HOME, ADDRESS, POSTCODE = (
+    VALUES.index(name)
+    for name in ("birth date", "national id", "email", "mailbox", "phone", "home", "address", "postcode")
+)
 RARITY_STEP = 0.25  # bits; coarse, so that a new record does not move every pair
 LAST_FAR_DATE = 3  # levels of birth dates from `differs` to this are no slip of the pen
 LEAST_AGREEMENTS = 2
-UNKNOWN = -1  # in place of a pair's first level: the pair is yet to be compared
 BACKGROUND = 1000  # records thought of beside those that are there, so that in a small world nothing is certain
 CLOSE_DAYS = 400
 TEN_YEARS_DAYS = 3652
@@ -68,35 +80,62 @@ LEAST_STEM_POINTS = 3  # "sol" for "solomon"
 LEAST_NEAR_POINTS = 4  # one edit of a shorter word makes another word
 
 
-def compare_pairs(
-    records: Encoded, left: NDArray[np.int32], right: NDArray[np.int32], known: NDArray[np.int8] | None = None
-) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+def compare_pairs(records: Encoded, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int8]:
     """Compares pairs of records.
 
     Args:
         records: as `graph.identity_records.encode_records` gives them.
-        left, right: the pairs' records, int32[n_pairs].
-        known: levels of pairs where they are known, the first is `UNKNOWN` where they are not; they are filled in.
+        left, right: places of the pairs' records among these, int64[n_pairs].
 
     Returns:
-        levels int8[n_pairs, n_fields], numbers into `FIELDS`; rarities uint8[n_pairs, n_fields], of the shared value in
-        steps of `RARITY_STEP` bits (log2 of records with a value by records with this one), 0 where nothing is shared.
+        levels int8[n_pairs, n_fields], numbers into `FIELDS`.
     """
-    levels = np.full((left.shape[0], N_FIELDS), UNKNOWN, dtype=np.int8) if known is None else known
-    rarities = np.zeros((left.shape[0], N_FIELDS), dtype=np.uint8)
-    totals = np.array(
-        [
-            (records.names[:, 0] >= 0).sum(),
-            (records.names[:, 0] >= 0).sum(),
-            (records.days != NO_DATE).sum(),
-            *((codes >= 0).sum() for codes in (records.national_id, records.email, records.phone)),
-            max((records.address >= 0).sum(), (records.postcode >= 0).sum()),
-        ],
-        dtype=np.float64,
-    )
+    levels = np.empty((left.shape[0], N_FIELDS), dtype=np.int8)
     _compare(records, left, right, levels)
-    _rate(records, left, right, totals, levels, rarities)
-    return levels, rarities
+    return levels
+
+
+def rate_pairs(
+    values: Values, left: NDArray[np.int64], right: NDArray[np.int64], levels: NDArray[np.int8]
+) -> NDArray[np.uint8]:
+    """How rare the values are that pairs share.
+
+    Args:
+        values: of all records.
+        left, right: the pairs' records, int64[n_pairs].
+        levels: as `compare_pairs` gives them.
+
+    Returns:
+        uint8[n_pairs, n_fields], in steps of `RARITY_STEP` bits (log2 of records with a value by records with this one), 0 where
+        nothing is shared.
+    """
+    n_held = [int(np.count_nonzero(values.value[number])) for number in (WORDS[0], DAY, ID, EMAILS, TELEPHONE)]
+    n_placed = max(int(np.count_nonzero(values.value[number])) for number in (ADDRESS, POSTCODE))
+    totals = np.array([n_held[0], *n_held, n_placed], dtype=np.float64)
+    rarities = np.zeros((left.shape[0], N_FIELDS), dtype=np.uint8)
+    _rate(values, left, right, totals, levels, rarities)
+    return rarities
+
+
+def pack_levels(levels: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """Levels int8[n_pairs, n_fields] as one number a pair, below `N_PATTERNS`."""
+    patterns = np.empty(levels.shape[0], dtype=np.uint32)
+    _pack(levels, np.array(LENGTHS), patterns)
+    return patterns
+
+
+def unpack_levels(patterns: NDArray[np.uint32]) -> NDArray[np.int8]:
+    """What `pack_levels` packed."""
+    return np.stack(np.unravel_index(patterns.astype(np.int64), LENGTHS), axis=1).astype(np.int8)
+
+
+@njit(cache=True, nogil=True)
+def _pack(levels: NDArray[np.int8], lengths: NDArray[np.int64], patterns: NDArray[np.uint32]) -> None:
+    for pair in range(levels.shape[0]):
+        pattern = 0
+        for field in range(levels.shape[1]):
+            pattern = pattern * lengths[field] + levels[pair, field]
+        patterns[pair] = pattern
 
 
 def is_impossible(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
@@ -180,13 +219,14 @@ def _is_among(words: Texts, groups: NDArray[np.int32], word: int, names: NDArray
 
 @njit(cache=True, nogil=True)
 def _compare_names(
-    words: Texts, groups: NDArray[np.int32], leads: NDArray[np.bool_], a: NDArray[np.int32], b: NDArray[np.int32]
+    words: Texts, groups: NDArray[np.int32], a: NDArray[np.int32], b: NDArray[np.int32], leads_a: bool, leads_b: bool
 ) -> tuple[int, int]:
-    """Levels of given and family name."""
+    """Levels of given and family name; of names of one word, whether they lead."""
     for place in range(a.shape[0]):  # one direction, whichever account came first
         if a[place] != b[place]:
             if a[place] > b[place]:
                 a, b = b, a
+                leads_a, leads_b = leads_b, leads_a
             break
     if a[0] < 0 or b[0] < 0:
         return MISSING, MISSING
@@ -194,7 +234,7 @@ def _compare_names(
         level = _compare_words(words, groups, a[0], b[0])
         if level == DIFFERS:  # one may be the given name and the other the family's
             return MISSING, MISSING
-        return (level, MISSING) if leads[a[0]] else (MISSING, level)
+        return (level, MISSING) if leads_a else (MISSING, level)
     if a[1] < 0 or b[1] < 0:
         word = a[0] if a[1] < 0 else b[0]
         other = b if a[1] < 0 else a
@@ -226,19 +266,6 @@ def _compare_names(
         ):
             family = PARTIAL
     return given, family
-
-
-@njit(cache=True, nogil=True)
-def _shared_word(a: NDArray[np.int32], b: NDArray[np.int32], place: int) -> int:
-    """The word on which two names agree whose level at `place` is `SWAPPED` or `EQUAL`: a name's only one, else of the first by number."""
-    if a[1] < 0 or b[1] < 0:
-        return int(a[0] if a[1] < 0 else b[0])
-    for k in range(a.shape[0]):  # as in `_compare_names`
-        if a[k] != b[k]:
-            if a[k] > b[k]:
-                a = b
-            break
-    return int(a[place])
 
 
 @njit(cache=True, nogil=True)
@@ -367,14 +394,11 @@ def _compare_places(
 
 
 @njit(cache=True, nogil=True)
-def _compare(records: Encoded, left: NDArray[np.int32], right: NDArray[np.int32], levels: NDArray[np.int8]) -> None:
-    """Fills in the levels of pairs that are not known."""
+def _compare(records: Encoded, left: NDArray[np.int64], right: NDArray[np.int64], levels: NDArray[np.int8]) -> None:
     for pair in range(left.shape[0]):
-        if levels[pair, 0] != UNKNOWN:
-            continue
         a, b = left[pair], right[pair]
         levels[pair, 0], levels[pair, 1] = _compare_names(
-            records.words, records.groups, records.leads, records.names[a], records.names[b]
+            records.words, records.groups, records.names[a], records.names[b], records.leads[a], records.leads[b]
         )
         levels[pair, 2] = _compare_dates(records.days[a], records.days[b], records.parts[a], records.parts[b])
         levels[pair, 3] = _compare_codes(records.national_ids, records.national_id[a], records.national_id[b])
@@ -389,37 +413,48 @@ def _compare(records: Encoded, left: NDArray[np.int32], right: NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True)
+def _n_sharing(values: Values, a: int, b: int, place: int) -> int:
+    """Records with the word on which two names agree whose level at `place` is `SWAPPED` or `EQUAL`.
+
+    It is a name's only word; else that of the record whose words come first by their digests, as in `_compare_names`.
+    """
+    first, last = WORDS
+    if values.value[last, a] == 0 or values.value[last, b] == 0:
+        row = a if values.value[last, a] == 0 else b
+        return int(values.count[first, row])
+    row = a
+    for word in WORDS:
+        if values.value[word, a] != values.value[word, b]:
+            row = a if values.value[word, a] < values.value[word, b] else b
+            break
+    return int(values.count[WORDS[place], row])
+
+
+@njit(cache=True, nogil=True)
 def _rate(
-    records: Encoded,
-    left: NDArray[np.int32],
-    right: NDArray[np.int32],
+    values: Values,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
     totals: NDArray[np.float64],
     levels: NDArray[np.int8],
     rarities: NDArray[np.uint8],
 ) -> None:
-    """The rarities of the values that pairs share."""
+    count = values.count
     for pair in range(left.shape[0]):
         a, b = left[pair], right[pair]
         for place in range(2):
             if levels[pair, place] >= SWAPPED:
-                word = _shared_word(records.names[a], records.names[b], place)
-                rarities[pair, place] = _rarity(totals[place], records.words.held[word])
+                rarities[pair, place] = _rarity(totals[place], _n_sharing(values, a, b, place))
         if levels[pair, 2] == 7:
-            rarities[pair, 2] = _rarity(totals[2], records.day_count[a])
+            rarities[pair, 2] = _rarity(totals[2], count[DAY, a])
         if levels[pair, 3] == 3:
-            rarities[pair, 3] = _rarity(totals[3], records.national_ids.held[records.national_id[a]])
+            rarities[pair, 3] = _rarity(totals[3], count[ID, a])
         email = levels[pair, 4]
         if email >= 4:
-            count = records.emails.held[records.email[a]] if email == 5 else records.mailboxes.held[records.mailbox[a]]
-            rarities[pair, 4] = _rarity(totals[4], count)
+            rarities[pair, 4] = _rarity(totals[4], count[EMAILS if email == 5 else MAILBOX, a])
         if levels[pair, 5] == 3:
-            rarities[pair, 5] = _rarity(totals[5], records.phones.held[records.phone[a]])
+            rarities[pair, 5] = _rarity(totals[5], count[TELEPHONE, a])
         place = levels[pair, 6]
         if place >= 4:
-            if place == 8:
-                count = records.homes.held[records.home[a]]
-            elif place == 7:
-                count = records.postcodes.held[records.postcode[a]]
-            else:
-                count = records.addresses.held[records.address[a]]
-            rarities[pair, 6] = _rarity(totals[6], count)
+            shared = HOME if place == 8 else POSTCODE if place == 7 else ADDRESS
+            rarities[pair, 6] = _rarity(totals[6], count[shared, a])

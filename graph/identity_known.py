@@ -1,36 +1,45 @@
-"""What a night knows of pairs of records, so that the next one compares only pairs with a record that changed.
+"""What a night keeps of its comparisons, so that the next one looks only at records that came, went or changed.
 
-A pair's levels follow from its two records and, where both names are one word, from whether that word leads among all names. So a record
-is known again by its account and a digest of its submission in which that, too, has a say. Numbers of accounts and records may be others.
+A record is known again by its account and a digest of its submission. What it holds, and the levels of a pair of such records, follow
+from the submissions alone; but where a name is one word, also from whether that word leads in others' names, so a record with a word
+that now leads otherwise counts as a new one. Numbers of accounts and records may be others each night.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-from graph.identity_comparison import FIELDS, UNKNOWN
-from graph.identity_records import Encoded, digest_records
+from graph.identity_values import VALUES, Values
 
 __all__ = [
     "KNOWN_SCHEMAS",
     "Known",
-    "known_levels",
-    "note_levels",
+    "Pairs",
+    "Rows",
+    "carry_pairs",
+    "keep",
+    "look_up",
+    "match_records",
     "nothing_known",
-    "pack_levels",
-    "recognisable",
     "renumber_known",
-    "unpack_levels",
 ]
 
-LENGTHS = tuple(len(levels) for levels in FIELDS.values())
+Pairs = tuple[NDArray[np.int64], NDArray[np.uint32]]  # left << 32 | right, sorted; and the pattern of each
+
+_PAIRS: dict[str, pl.DataType] = {"left": pl.Int32(), "right": pl.Int32(), "pattern": pl.UInt32()}
 KNOWN_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
-    "records": {"account": pl.Int32(), "digest": pl.UInt64()},
-    "pairs": {"left": pl.Int32(), "right": pl.Int32(), "pattern": pl.UInt32()},
+    "records": {
+        "account": pl.Int32(),
+        "digest": pl.UInt64(),
+        "leads": pl.Boolean(),
+        **{name: pl.UInt64() for name in VALUES},
+        **{f"n {name}": pl.Int32() for name in VALUES},
+    },
+    "pairs": _PAIRS,
+    "others": _PAIRS,
 }
 
 
@@ -39,50 +48,35 @@ class Known:
     """The compared pairs of a night. Digests of raw values can be guessed back, so it belongs where those are.
 
     Attributes:
-        records: account i32 (-1: no more), digest u64; the row is the record's number.
-        pairs: left, right i32, pattern u32 (see `pack_levels`); sorted by left and right.
+        records: account i32 (-1: no more), digest, leads, and by the names of `graph.identity_values.VALUES` what each record
+            holds and how many hold the same; the row is the record's number.
+        pairs: left, right i32, pattern u32 of all pairs that blocks give, sorted by left and right.
+        others: the same of other pairs that were compared.
     """
 
     records: pl.DataFrame
     pairs: pl.DataFrame
+    others: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All records of a night, sorted by account and digest.
+
+    Attributes:
+        account: int32[n].
+        digest: uint64[n], of the submission.
+        source: int64[n], the record's number the night before; -1 for a new one.
+    """
+
+    account: NDArray[np.int32]
+    digest: NDArray[np.uint64]
+    source: NDArray[np.int64]
 
 
 def nothing_known() -> Known:
     """There is no night before."""
     return Known(**{name: pl.DataFrame(schema=schema) for name, schema in KNOWN_SCHEMAS.items()})
-
-
-def pack_levels(levels: NDArray[np.int8]) -> NDArray[np.uint32]:
-    """Levels int8[n_pairs, n_fields] as one number a pair, below the product of the fields' numbers of levels."""
-    patterns = np.empty(levels.shape[0], dtype=np.uint32)
-    _pack(levels, np.array(LENGTHS), patterns)
-    return patterns
-
-
-def unpack_levels(patterns: NDArray[np.uint32]) -> NDArray[np.int8]:
-    """What `pack_levels` packed."""
-    return np.stack(np.unravel_index(patterns.astype(np.int64), LENGTHS), axis=1).astype(np.int8)
-
-
-def recognisable(records: pl.DataFrame, encoded: Encoded) -> pl.DataFrame:
-    """By what another night knows records again: `Known.records`.
-
-    Args:
-        records, encoded: all records, as they are and as arrays.
-    """
-    return pl.DataFrame({"account": encoded.account, "digest": _digests(records, encoded)})
-
-
-def note_levels(
-    records: pl.DataFrame, left: NDArray[np.int32], right: NDArray[np.int32], levels: NDArray[np.int8]
-) -> Known:
-    """What the next night may look up.
-
-    Args:
-        records: as `recognisable` gives them.
-        left, right, levels: all candidates, sorted.
-    """
-    return Known(records, pl.DataFrame({"left": left, "right": right, "pattern": pack_levels(levels)}))
 
 
 def renumber_known(known: Known, then: pl.DataFrame, now: pl.DataFrame) -> Known:
@@ -94,81 +88,79 @@ def renumber_known(known: Known, then: pl.DataFrame, now: pl.DataFrame) -> Known
     number = then.select("account_id").join(
         now.select("account_id", "account"), on="account_id", how="left", maintain_order="left"
     )["account"]
-    return Known(known.records.with_columns(number.fill_null(-1).gather(known.records["account"])), known.pairs)
+    return replace(known, records=known.records.with_columns(number.fill_null(-1).gather(known.records["account"])))
 
 
-def known_levels(
-    known: Known, records: pl.DataFrame, left: NDArray[np.int32], right: NDArray[np.int32]
-) -> NDArray[np.int8]:
-    """The levels of those pairs of which both records are as they were and were compared then.
+def match_records(known: Known, fresh: pl.DataFrame, is_fresh: NDArray[np.bool_]) -> Rows:
+    """Puts the records of some accounts in the place of those that they had.
 
     Args:
         known: in tonight's numbers of accounts.
-        records: of tonight, as `recognisable` gives them.
-        left, right: tonight's candidates, sorted.
-
-    Returns:
-        int8[n_pairs, n_fields]; the first is `UNKNOWN` where the pair is to be compared.
+        fresh: account, digest; sorted by both.
+        is_fresh: bool[n_accounts], all records of the account are in `fresh`.
     """
-    numbers = records.with_row_index("now")
-    now = known.records.join(numbers, on=["account", "digest"], how="left", maintain_order="left")["now"]
-    place = now.cast(pl.Int64).fill_null(-1).to_numpy()
-    one, other = (place[known.pairs[side].to_numpy()] for side in ("left", "right"))
-    stands = (one >= 0) & (other >= 0)
-    one, other = one[stands], other[stands]
-    then, codes = _codes(np.minimum(one, other), np.maximum(one, other)), _codes(left, right)
-    patterns = known.pairs["pattern"].to_numpy()[stands]
-    then_order = np.argsort(then, kind="stable")  # fast on what is nearly in order
-    levels = np.full((left.shape[0], len(FIELDS)), UNKNOWN, dtype=np.int8)
-    distinct, row = _distinct(patterns[then_order])
-    _look_up(then[then_order], row, unpack_levels(distinct), codes, levels)
-    return levels
+    columns = ["account", "digest"]
+    then = known.records.select(*columns, source=pl.int_range(pl.len()))
+    there = np.append(~is_fresh, False)[then["account"].to_numpy()]  # the last is that of -1
+    found = fresh.select(columns).join(then.filter(~there), on=columns, how="left", maintain_order="left")
+    both = pl.concat([then.filter(there), found.with_columns(pl.col("source").fill_null(-1))], rechunk=True)
+    order = np.argsort(both["account"].to_numpy(), kind="stable")  # fast on what is nearly in order
+    return Rows(*(both[name].to_numpy()[order] for name in (*columns, "source")))
 
 
-def _codes(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.int64]:
-    """Pairs as numbers that sort as they do."""
-    codes: NDArray[np.int64] = (left.astype(np.int64) << 32) | right
-    return codes
+def keep(rows: Rows, leads: NDArray[np.bool_], values: Values, pairs: Pairs, others: Pairs) -> Known:
+    """What the next night may look up; see `Known`."""
+    records = pl.DataFrame(
+        {
+            "account": rows.account,
+            "digest": rows.digest,
+            "leads": leads,
+            **dict(zip(VALUES, values.value, strict=True)),
+            **{f"n {name}": count for name, count in zip(VALUES, values.count, strict=True)},
+        }
+    )
+    return Known(records, _frame(pairs), _frame(others))
 
 
-def _distinct(patterns: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
-    """The distinct patterns, and of each pattern its place among them."""
-    is_there = np.zeros(int(np.prod(LENGTHS)), dtype=np.bool_)
-    is_there[patterns] = True
-    return np.flatnonzero(is_there).astype(np.uint32), (np.cumsum(is_there, dtype=np.int32) - 1)[patterns]
+def _frame(pairs: Pairs) -> pl.DataFrame:
+    codes, patterns = pairs
+    return pl.DataFrame({"left": (codes >> 32).astype(np.int32), "right": codes.astype(np.int32), "pattern": patterns})
 
 
-def _digests(records: pl.DataFrame, encoded: Encoded) -> NDArray[np.uint64]:
-    """A digest of each record's submission; another one where its only word leads."""
-    first, last = encoded.names[:, 0], encoded.names[:, 1]
-    lone = np.flatnonzero((first >= 0) & (last < 0))
-    digests: NDArray[np.uint64] = digest_records(records).to_numpy().copy()
-    digests[lone] ^= encoded.leads[first[lone]].astype(np.uint64)
-    return digests
+def carry_pairs(pairs: pl.DataFrame, now: NDArray[np.int64]) -> Pairs:
+    """Pairs of the night before in tonight's numbers of records.
 
-
-@njit(cache=True, nogil=True)
-def _pack(levels: NDArray[np.int8], lengths: NDArray[np.int64], patterns: NDArray[np.uint32]) -> None:
-    for pair in range(levels.shape[0]):
-        pattern = 0
-        for field in range(levels.shape[1]):
-            pattern = pattern * lengths[field] + levels[pair, field]
-        patterns[pair] = pattern
+    Args:
+        pairs: as in `Known`.
+        now: int64[n_records then], the number of tonight, -1 for records whose pairs are not taken over.
+    """
+    codes, places = _carried(pairs["left"].to_numpy(), pairs["right"].to_numpy(), now)
+    patterns = pairs["pattern"].to_numpy()[places]
+    if (codes[1:] < codes[:-1]).any():
+        order = np.argsort(codes, kind="stable")  # fast on what is nearly in order
+        codes, patterns = codes[order], patterns[order]
+    return codes, patterns
 
 
 @njit(cache=True, nogil=True)
-def _look_up(
-    then: NDArray[np.int64],
-    row: NDArray[np.int32],
-    found: NDArray[np.int8],
-    codes: NDArray[np.int64],
-    levels: NDArray[np.int8],
-) -> None:
-    """Walks through two sorted lists of pairs side by side."""
-    place = 0
-    for pair in range(codes.shape[0]):
-        while place < then.shape[0] and then[place] < codes[pair]:
-            place += 1
-        if place < then.shape[0] and then[place] == codes[pair]:
-            for field in range(levels.shape[1]):
-                levels[pair, field] = found[row[place], field]
+def _carried(
+    left: NDArray[np.int32], right: NDArray[np.int32], now: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    codes = np.empty(left.shape[0], dtype=np.int64)
+    places = np.empty(left.shape[0], dtype=np.int64)
+    n_pairs = 0
+    for pair in range(left.shape[0]):
+        a, b = now[left[pair]], now[right[pair]]
+        if a >= 0 and b >= 0:
+            codes[n_pairs], places[n_pairs] = min(a, b) << 32 | max(a, b), pair
+            n_pairs += 1
+    return codes[:n_pairs], places[:n_pairs]
+
+
+def look_up(pairs: Pairs, wanted: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """The patterns of wanted pairs (sorted), and which of them are there."""
+    codes, patterns = pairs
+    if not codes.shape[0]:
+        return np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
+    place = np.minimum(np.searchsorted(codes, wanted), codes.shape[0] - 1)
+    return patterns[place], codes[place] == wanted

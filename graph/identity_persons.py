@@ -49,26 +49,28 @@ def _bounded(n_nodes: int, left: NDArray[np.int32], right: NDArray[np.int32]) ->
     return kept
 
 
-def inner_pairs(component: NDArray[np.int32], group: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def inner_pairs(component: NDArray[np.int32], group: NDArray[np.int32]) -> NDArray[np.int64]:
     """All pairs of records of one component and different groups, by component.
 
     Args:
         component: int32[n_records], of the record.
         group: int32[n_records], its account.
+
+    Returns:
+        int64[n_pairs], left << 32 | right, left < right.
     """
     order = np.argsort(component, kind="stable").astype(np.int32)
     starts = np.flatnonzero(np.diff(component[order], prepend=-1))
     ends = np.append(starts[1:], order.shape[0])
     if not starts.shape[0]:
-        return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+        return np.empty(0, dtype=np.int64)
     # one account may have submitted a hundred thousand identities: components of it alone have no pairs
     grouped = group[order]
     several = np.maximum.reduceat(grouped, starts) != np.minimum.reduceat(grouped, starts)
-    none = np.empty(0, dtype=np.int32)
-    n_pairs = _inner(order, starts[several], ends[several], group, none, none)
-    left, right = np.empty(n_pairs, dtype=np.int32), np.empty(n_pairs, dtype=np.int32)
-    _inner(order, starts[several], ends[several], group, left, right)
-    return left, right
+    starts, ends = starts[several], ends[several]
+    pairs = np.empty(_inner(order, starts, ends, group, np.empty(0, dtype=np.int64)), dtype=np.int64)
+    _inner(order, starts, ends, group, pairs)
+    return pairs
 
 
 @njit(cache=True, nogil=True)
@@ -77,17 +79,16 @@ def _inner(
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     group: NDArray[np.int32],
-    left: NDArray[np.int32],
-    right: NDArray[np.int32],
+    pairs: NDArray[np.int64],
 ) -> int:
-    """Counts the pairs, and writes them where `left` has room."""
-    n_pairs, is_writing = 0, left.shape[0] > 0
+    """Counts the pairs, and writes them where there is room."""
+    n_pairs, is_writing = 0, pairs.shape[0] > 0
     for block in range(starts.shape[0]):
         for i in range(starts[block], ends[block]):
             for j in range(i + 1, ends[block]):
                 if group[order[i]] != group[order[j]]:
                     if is_writing:
-                        left[n_pairs], right[n_pairs] = min(order[i], order[j]), max(order[i], order[j])
+                        pairs[n_pairs] = np.int64(min(order[i], order[j])) << 32 | np.int64(max(order[i], order[j]))
                     n_pairs += 1
     return n_pairs
 

@@ -47,26 +47,25 @@ RECORD_SCHEMA: dict[str, pl.DataType] = {
 
 
 class Encoded(NamedTuple):
-    """Records as arrays: n records, texts by number (-1: none).
+    """Some records as arrays: n records, texts by number in the order of their digests (-1: none).
 
     Attributes:
-        account: int32[n], not falling.
+        rows: int32[n], their numbers among all records, rising.
         names: int32[n, 4], words of the name: first, last, second, third.
+        leads: bool[n], the name is one word, and that leads rather than ends the names of others.
         days: int32[n], days since 1970, `NO_DATE` for none.
         parts: int16[n, 3], year, month, day.
-        day_count: int64[n], records with the same birth date.
         national_id, email, mailbox, phone, address, postcode: int32[n].
         home: int32[n], address and postcode together.
         words, ..., homes: the texts.
         groups: int32[n_words, MAX_GROUPS], groups of short forms (-1: none).
-        leads: bool[n_words], the word stands first in a name more often than last.
     """
 
-    account: NDArray[np.int32]
+    rows: NDArray[np.int32]
     names: NDArray[np.int32]
+    leads: NDArray[np.bool_]
     days: NDArray[np.int32]
     parts: NDArray[np.int16]
-    day_count: NDArray[np.int64]
     national_id: NDArray[np.int32]
     email: NDArray[np.int32]
     mailbox: NDArray[np.int32]
@@ -83,7 +82,6 @@ class Encoded(NamedTuple):
     postcodes: Texts
     homes: Texts
     groups: NDArray[np.int32]
-    leads: NDArray[np.bool_]
 
 
 def build_records(profiles: pl.DataFrame) -> pl.DataFrame:
@@ -184,8 +182,14 @@ def _filled(value: pl.Expr) -> pl.Expr:
     return pl.when(value.str.len_bytes() > 0).then(value)
 
 
-def encode_records(records: pl.DataFrame) -> Encoded:
-    """The records as arrays; numbers of texts have a meaning within one result only."""
+def encode_records(records: pl.DataFrame, rows: NDArray[np.int32], leads: NDArray[np.bool_]) -> Encoded:
+    """Records as arrays; numbers of texts have a meaning within one result only.
+
+    Args:
+        records: n of them (`RECORD_SCHEMA`).
+        rows: int32[n], their numbers among all records, rising.
+        leads: bool[n], as `graph.identity_values.leading` finds them among all records.
+    """
     words, word_texts, known = encode_texts([records[name] for name in ("first", "last", "second", "third")])
     home = records.select(home=pl.col("address") + "\x1f" + pl.col("postcode"))["home"]
     (national_id, national_ids), (email, emails), (mailbox, mailboxes), (phone, phones) = (
@@ -194,15 +198,14 @@ def encode_records(records: pl.DataFrame) -> Encoded:
     (address, addresses), (postcode, postcodes), (home_code, homes) = (
         _coded(values) for values in (records["address"], records["postcode"], home)
     )
-    names = np.stack(words, axis=1)
     born = records["birth_date"]
     parts = [part.fill_null(0).cast(pl.Int16).to_numpy() for part in (born.dt.year(), born.dt.month(), born.dt.day())]
     return Encoded(
-        account=records["account"].to_numpy(writable=True),
-        names=names,
+        rows=rows,
+        names=np.stack(words, axis=1),
+        leads=leads,
         days=born.cast(pl.Int32).fill_null(int(NO_DATE)).to_numpy(writable=True),
         parts=np.stack(parts, axis=1),
-        day_count=records.select(n=pl.len().over("birth_date").cast(pl.Int64))["n"].to_numpy(writable=True),
         national_id=national_id,
         email=email,
         mailbox=mailbox,
@@ -219,7 +222,6 @@ def encode_records(records: pl.DataFrame) -> Encoded:
         postcodes=postcodes,
         homes=homes,
         groups=_groups_of(known),
-        leads=_leading(names, len(known)),
     )
 
 
@@ -233,12 +235,3 @@ def _groups_of(words: list[str]) -> NDArray[np.int32]:
     for number, own in enumerate(name_groups(words)):
         groups[number, : len(own)] = own[:MAX_GROUPS]
     return groups
-
-
-def _leading(names: NDArray[np.int32], n_words: int) -> NDArray[np.bool_]:
-    """Whether a word stands first rather than last, among names of two words and more."""
-    several = names[:, 1] >= 0
-    first = np.bincount(names[several, 0], minlength=n_words)
-    last = np.bincount(names[several, 1], minlength=n_words)
-    leads: NDArray[np.bool_] = first > last
-    return leads

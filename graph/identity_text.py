@@ -19,18 +19,16 @@ MAX_POINTS = 48  # what follows in a longer text is not compared
 
 
 class Texts(NamedTuple):
-    """Distinct texts and how many records hold each.
+    """Distinct texts.
 
     Attributes:
         points: code points of all texts, uint32.
         start: text i is points[start[i]:start[i + 1]], int64[n + 1].
-        held: records that hold the text, int64[n].
         digest: xxh3 of the text, uint64[n].
     """
 
     points: NDArray[np.uint32]
     start: NDArray[np.int64]
-    held: NDArray[np.int64]
     digest: NDArray[np.uint64]
 
 
@@ -43,9 +41,7 @@ def encode_texts(columns: list[pl.Series]) -> tuple[list[NDArray[np.int32]], Tex
     whole = pl.concat([column.rename("text") for column in columns])
     held = whole.drop_nulls()
     digests = held.to_frame().select(pl.col("text").nchash.xxh3_64())["text"]  # type: ignore[attr-defined]
-    digest, first, place, n_held = np.unique(
-        digests.to_numpy(), return_index=True, return_inverse=True, return_counts=True
-    )
+    digest, first, place = np.unique(digests.to_numpy(), return_index=True, return_inverse=True)
     codes = np.full(whole.len(), NO_TEXT, dtype=np.int32)
     codes[whole.is_not_null().to_numpy()] = place
     known = held.gather(first)
@@ -53,7 +49,7 @@ def encode_texts(columns: list[pl.Series]) -> tuple[list[NDArray[np.int32]], Tex
     np.cumsum(known.str.len_chars().to_numpy(), out=start[1:])
     strings: list[str] = known.to_list()
     points = np.frombuffer("".join(strings).encode("utf-32-le"), dtype=np.uint32).copy()  # read-only compiles anew
-    texts = Texts(points, start, n_held.astype(np.int64), digest.astype(np.uint64))
+    texts = Texts(points, start, digest.astype(np.uint64))
     return np.split(codes, len(columns)), texts, strings
 
 

@@ -24,19 +24,18 @@ from graph.identity_comparison import (
     GIVEN,
     RARITY_STEP,
     RATED,
-    compare_pairs,
     is_conflict,
     is_impossible,
     is_one_submission,
+    unpack_levels,
 )
-from graph.identity_known import pack_levels, unpack_levels
-from graph.identity_records import NO_DATE, Encoded
+from graph.identity_values import VALUES, Values
 
-__all__ = ["PairBits", "Weights", "estimate_weights", "score_pairs", "total_bits"]
+__all__ = ["PairBits", "Weights", "draw_pairs", "estimate_weights", "score_pairs", "total_bits"]
 
 VERSION = 1
 ITERATIONS, TOLERANCE = 40, 1e-4  # of the share of pairs of one person
-RANDOM_PAIRS, RANDOM_PAIRS_PER_RECORD = 200_000, 50
+RANDOM_RECORDS, RANDOM_PAIRS, RANDOM_PAIRS_PER_RECORD = 50_000, 200_000, 50
 PRIOR_PAIRS = 50.0  # what is believed beforehand weighs as this many pairs of one person
 PRIOR_RANDOM_PAIRS = 5_000.0  # the same for pairs of strangers
 LEAST_ODDS = 1e-7
@@ -119,6 +118,7 @@ class Weights:
 
 
 KINDS = ("same", "related", "strangers")
+COUNTED = {field: VALUES.index(field.replace("_", " ")) for field in ("birth_date", "national_id", "email", "phone")}
 LENGTHS = {field: len(levels) for field, levels in FIELDS.items()}
 
 
@@ -236,53 +236,27 @@ def _share_strangers(weights: Weights) -> float:
     return 1.0 - weights.share_same - weights.share_related
 
 
-def estimate_weights(records: Encoded, levels: NDArray[np.int8]) -> Weights:
-    """Estimates the weights from the pairs that blocks give and from pairs at random.
+def draw_pairs(digests: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Pairs of records at random: records are drawn by their digests, and each meets those next to it in the digests' order.
+
+    So a record that comes or goes changes the pairs about it, and no others. What is submitted again counts once.
 
     Args:
-        records: all records.
-        levels: int8[n_pairs, n_fields] of all candidates.
+        digests: uint64[n], of what each record says.
+
+    Returns:
+        int64[n_pairs], left << 32 | right, left < right; sorted. At most `RANDOM_PAIRS` and as many again.
     """
-    n_records = records.account.shape[0]
-    n_all = (n_records + BACKGROUND) * (n_records + BACKGROUND - 1) / 2
-    patterns, counts = _patterns(levels)
-    met = _met_at_random(records)
-    return _maximise(patterns, counts, met, n_all, n_records)
-
-
-def _patterns(levels: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Distinct rows of levels and how often each occurs."""
-    counts = np.bincount(pack_levels(levels))
-    distinct = np.flatnonzero(counts)
-    return unpack_levels(distinct.astype(np.uint32)).astype(np.int64), counts[distinct].astype(np.float64)
-
-
-def _met_at_random(records: Encoded) -> list[NDArray[np.float64]]:
-    """For each field, the odds of its levels among pairs at large, from pairs drawn by a fixed scattering of numbers.
-
-    What is equal is counted exactly.
-    """
-    n_records = records.account.shape[0]
-    draw = np.arange(min(RANDOM_PAIRS, RANDOM_PAIRS_PER_RECORD * n_records) if n_records > 1 else 0, dtype=np.uint64)
-    left, right = (_scattered(draw * np.uint64(2) + np.uint64(side)) % np.uint64(max(n_records, 1)) for side in (0, 1))
-    apart = left != right
-    levels, _ = compare_pairs(records, left[apart].astype(np.int32), right[apart].astype(np.int32))
-    n_all = n_records * (n_records - 1) / 2
-    share_equal = {
-        "birth_date": _share_equal(np.unique(records.days[records.days != NO_DATE], return_counts=True)[1]),
-        "national_id": _share_equal(records.national_ids.held),
-        "email": _share_equal(records.emails.held),
-        "phone": _share_equal(records.phones.held),
-    }
-    odds = []
-    for number, (field, n_levels) in enumerate(LENGTHS.items()):
-        seen = np.bincount(levels[:, number], minlength=n_levels)[1:].astype(np.float64)
-        seen *= min(1.0, n_all / max(levels.shape[0], 1))  # of a small world a draw sees each pair many times
-        if field in share_equal:
-            seen[-1] = share_equal[field] * seen.sum()
-        before = np.array(STRANGERS[field])
-        odds.append((seen + PRIOR_RANDOM_PAIRS * before) / (seen.sum() + PRIOR_RANDOM_PAIRS))
-    return odds
+    n_records = digests.shape[0]
+    mixed = _scattered(digests)
+    halvings = max(n_records // RANDOM_RECORDS, 1).bit_length() - 1
+    drawn = np.flatnonzero(mixed >> np.uint64(64 - halvings) == 0 if halvings else np.ones(n_records, dtype=np.bool_))
+    ring = drawn[np.unique(mixed[drawn], return_index=True)[1]]
+    n_wanted = min(RANDOM_PAIRS, RANDOM_PAIRS_PER_RECORD * n_records)
+    n_steps = min(-(-n_wanted // max(ring.shape[0], 1)), ring.shape[0] // 2)
+    met = [(np.roll(ring, -step), ring) for step in range(1, n_steps + 1)]
+    codes = [np.minimum(one, other) << 32 | np.maximum(one, other) for one, other in met]
+    return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *codes]))
 
 
 def _scattered(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -292,9 +266,47 @@ def _scattered(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return scattered
 
 
-def _share_equal(counts: NDArray[np.int64]) -> float:
-    n = float(counts.sum())
-    return float((counts * (counts - 1.0)).sum() / max(n * (n - 1.0), 1.0))
+def estimate_weights(values: Values, patterns: NDArray[np.uint32], drawn: NDArray[np.uint32]) -> Weights:
+    """Estimates the weights from the pairs that blocks give and from pairs at random.
+
+    Args:
+        values: of all records.
+        patterns: of all candidates, see `graph.identity_comparison.pack_levels`.
+        drawn: of the pairs that `draw_pairs` gives.
+    """
+    n_records = values.count.shape[1]
+    n_all = (n_records + BACKGROUND) * (n_records + BACKGROUND - 1) / 2
+    levels, counts = _distinct(patterns)
+    return _maximise(levels, counts, _met_at_random(values, drawn), n_all, n_records)
+
+
+def _distinct(patterns: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Distinct rows of levels and how often each occurs."""
+    counts = np.bincount(patterns)
+    distinct = np.flatnonzero(counts)
+    return unpack_levels(distinct.astype(np.uint32)).astype(np.int64), counts[distinct].astype(np.float64)
+
+
+def _met_at_random(values: Values, drawn: NDArray[np.uint32]) -> list[NDArray[np.float64]]:
+    """For each field, the odds of its levels among pairs at large. What is equal is counted exactly."""
+    levels, counts = _distinct(drawn)
+    n_records = values.count.shape[1]
+    n_all = n_records * (n_records - 1) / 2
+    odds = []
+    for number, (field, n_levels) in enumerate(LENGTHS.items()):
+        seen = np.bincount(levels[:, number], weights=counts, minlength=n_levels)[1:].astype(np.float64)
+        seen *= min(1.0, n_all / max(drawn.shape[0], 1))  # of a small world a draw sees each pair many times
+        if field in COUNTED:
+            seen[-1] = _share_equal(values.count[COUNTED[field]]) * seen.sum()
+        before = np.array(STRANGERS[field])
+        odds.append((seen + PRIOR_RANDOM_PAIRS * before) / (seen.sum() + PRIOR_RANDOM_PAIRS))
+    return odds
+
+
+def _share_equal(count: NDArray[np.int32]) -> float:
+    """Of all pairs of records that hold some value, those that hold the same."""
+    n = float(np.count_nonzero(count))
+    return float((count.astype(np.int64) - (count > 0)).sum() / max(n * (n - 1.0), 1.0))
 
 
 def _maximise(

@@ -191,6 +191,6 @@ def write_table(
     schema = schemas[table]
     path = folder / f"{table}.parquet"
     frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).write_parquet(
-        path, compression="zstd", compression_level=3, row_group_size=262_144
+        path, compression="zstd", compression_level=1, row_group_size=262_144
     )
     return path

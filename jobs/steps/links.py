@@ -3,8 +3,8 @@
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
 work/differing/<partition>.parquet (keys of accounts that came, went or changed; none where all is made anew), work/links/<partition>.parquet (of those there are)
-work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts)
-work/known/{records,pairs}.parquet                   pairs of these that were compared
+work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts;
+of those that changed in fresh/), work/known/{records,pairs,others}.parquet (what these hold, and pairs of them that were compared)
 work/snapshot/{accounts,identifiers,links}.parquet
 work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
 work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
@@ -37,7 +37,7 @@ __all__ = ["Config", "cores_for", "read_change", "run"]
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
 LARGE_WORLD = 200_000  # accounts; below, a worker of its own costs more than its threads save
-FOLDERS = ("differing", "records", "known", "sightings", "links", "snapshot", "change", "holders")
+FOLDERS = ("differing", "records", "fresh", "known", "sightings", "links", "snapshot", "change", "holders")
 
 
 class Config(StepConfig):
@@ -93,6 +93,7 @@ def _link_partition(partition: int, work: Path, restricted_state: Path | None, k
     events = read_partitioned_events(work / "events", HISTORY_TABLES, partition, of_some)
     records = build_records(events["profiles"].rename({"account_id": "account"}))
     if restricted_state is not None:
+        records.write_parquet(work / "fresh" / file, compression="lz4")
         records = carry_records(pl.read_parquet(restricted_state / "records" / file), differing, records)
     records.write_parquet(work / "records" / file, compression="lz4")
     sightings = build_sightings(events, key)
@@ -136,7 +137,8 @@ def _number(
     signups = signup_times(events["signups"].select("account_id", "event_time").collect())
     accounts = build_accounts(signups, events["profiles"], histories, merged.links(), key)
     known = renumber_known(_known_before(restricted_state), before["accounts"], accounts)
-    accounts = _identify(accounts, known, work, out)
+    is_fresh = are_among(accounts["account_id"], differing) if state else None
+    accounts = _identify(accounts, known, is_fresh, work, out)
     numbered, change = update_links(merged, before["identifiers"], accounts)
     identifiers, links = numbered.identifiers, numbered.links
     for name, frame in (("accounts", accounts), ("identifiers", identifiers), ("links", links)):
@@ -163,10 +165,21 @@ def _known_before(restricted_state: Path | None) -> Known:
     return Known(**{name: pl.read_parquet(restricted_state / "known" / f"{name}.parquet") for name in KNOWN_SCHEMAS})
 
 
-def _identify(accounts: pl.DataFrame, known: Known, work: Path, out: Path) -> pl.DataFrame:
+def _identify(
+    accounts: pl.DataFrame, known: Known, is_fresh: pl.Series | None, work: Path, out: Path
+) -> pl.DataFrame:
     """The accounts with their `identity`; the weights stay with the night."""
-    records = number_records(pl.read_parquet(work / "records/*.parquet").rechunk(), accounts)
-    resolution = resolve_records(records, accounts.height, known=known)
+
+    def read(some: pl.Series) -> pl.DataFrame:
+        own = accounts[some]
+        records = pl.scan_parquet(work / "records/*.parquet")
+        return number_records(records.filter(pl.col("account").is_in(own["account_id"].implode())).collect(), own)
+
+    records = pl.read_parquet(work / ("records" if is_fresh is None else "fresh") / "*.parquet").rechunk()
+    fresh = None if is_fresh is None else is_fresh.to_numpy()
+    resolution = resolve_records(
+        number_records(records, accounts), accounts.height, known=known, is_fresh=fresh, read=None if is_fresh is None else read
+    )
     for name in KNOWN_SCHEMAS:
         getattr(resolution.known, name).write_parquet(work / "known" / f"{name}.parquet", compression="lz4")
     (out / "identity_weights.json").write_text(resolution.weights.to_json() + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,10 +52,10 @@ def numbered(order: list[int]) -> pl.DataFrame:
     )
 
 
-@given(st.lists(PROFILE, min_size=6, max_size=20), st.lists(CHANGES, min_size=1, max_size=3))
-@settings(max_examples=40)
-def test_known_levels_are_those_of_a_comparison(profiles, nights):
-    then = numbered(list(range(N_ACCOUNTS)))
+@given(st.lists(PROFILE, min_size=6, max_size=20), st.lists(CHANGES, min_size=1, max_size=3), st.integers(0, N_ACCOUNTS))
+@settings(max_examples=60)
+def test_what_is_known_is_what_all_records_give(profiles, nights, n_named):
+    then, submitted = numbered(list(range(N_ACCOUNTS))), profiles
     known = resolve_records(number_records(records_of(profiles), then), N_ACCOUNTS).known
     for come, go, order in nights:
         for place in go:
@@ -63,9 +64,17 @@ def test_known_levels_are_those_of_a_comparison(profiles, nights):
         now = numbered(order)
         records = number_records(records_of(profiles), now)
         alone = resolve_records(records, N_ACCOUNTS)
-        after = resolve_records(records, N_ACCOUNTS, known=renumber_known(known, then, now))
+        changed = {profile[0] for profile in set(profiles) ^ set(submitted)} | set(range(n_named))  # some did not change
+        is_fresh = np.array([account in changed for account in order])
+        after = resolve_records(
+            records.filter(pl.Series(is_fresh)[records["account"]]),
+            N_ACCOUNTS,
+            known=renumber_known(known, then, now),
+            is_fresh=is_fresh,
+            read=lambda some, records=records: records.filter(pl.col("account").is_in(some.implode())),
+        )
         for name in KNOWN_SCHEMAS:
             assert getattr(after.known, name).equals(getattr(alone.known, name)), name
         assert after.weights == alone.weights
         assert after.identity.equals(alone.identity)
-        known, then = after.known, now
+        known, then, submitted = after.known, now, profiles

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 from graph.errors import InputError
-from graph.identities import Resolution, explain_pair, identity_records, resolve
-from graph.identity_blocking import LARGEST_BLOCK, PAIRS_PER_RECORD, build_blocks, candidates
-from graph.identity_comparison import compare_pairs
-from graph.identity_records import encode_records
+from graph.identities import Resolution, explain_pair, identity_records, resolve, resolve_records
+from graph.identity_blocking import LARGEST_BLOCK, PAIRS_PER_RECORD, bound_blocks
+from graph.identity_comparison import rate_pairs, unpack_levels
+from graph.identity_known import Known
+from graph.identity_values import VALUES, Values
 from graph.identity_weights import Weights, score_pairs, total_bits
 from graph.schema import IDENTIFIERS
 from jobs.simulate.people import PeopleConfig, simulate_people
@@ -136,12 +137,17 @@ def test_a_value_that_all_share_costs_linear(shared: Row) -> None:
         [{"account_id": f"{k}", "full_name": f"n{k} f{k}", "birth_date": date(1900, 1, 1) + timedelta(days=k)} | shared for k in range(n)],
         schema=SCHEMA,
     ).with_columns(account=pl.int_range(pl.len(), dtype=pl.Int32))  # fmt: skip
-    blocks = build_blocks(encode_records(identity_records({"profiles": frame}, frame.select("account", "account_id"))))
-    left, right = candidates(blocks)
-    assert left.shape[0] <= PAIRS_PER_RECORD * n
-    assert (blocks.bound <= LARGEST_BLOCK).all()
-    assert np.unique(np.stack([left, right]), axis=1).shape[1] == left.shape[0]
-    assert (left < right).all()
+    records = identity_records({"profiles": frame}, frame.select("account", "account_id"))
+    known = resolve_records(records, n).known
+    assert known.pairs.height <= PAIRS_PER_RECORD * n
+    assert (bound_blocks(values_of(known).count) <= LARGEST_BLOCK).all()
+    assert not known.pairs.select("left", "right").is_duplicated().any()
+    assert (known.pairs["left"] < known.pairs["right"]).all()
+
+
+def values_of(known: Known) -> Values:
+    value, count = ([known.records[prefix + name].to_numpy() for name in VALUES] for prefix in ("", "n "))
+    return Values(np.stack(value), np.stack(count))
 
 
 def test_no_submission_at_all() -> None:
@@ -183,8 +189,10 @@ def test_an_explanation_names_levels(resolved: tuple[pl.DataFrame, Resolution]) 
 
 
 def test_totals_in_one_pass_are_the_sums_of_the_parts(resolved: tuple[pl.DataFrame, Resolution]) -> None:
-    records = encode_records(resolved[0])
-    levels, rarities = compare_pairs(records, *candidates(build_blocks(records)))
+    known = resolved[1].known
+    left, right = (known.pairs[side].cast(pl.Int64).to_numpy() for side in ("left", "right"))
+    levels = unpack_levels(known.pairs["pattern"].to_numpy())
+    rarities = rate_pairs(values_of(known), left, right, levels)
     whole = score_pairs(levels, rarities, resolved[1].weights)
     parts = whole.prior + whole.fields.sum(axis=1) + whole.rarity.sum(axis=1) + whole.relatives + whole.rule
     assert np.allclose(whole.total, parts)
