@@ -55,17 +55,15 @@ def build(rows: Rows) -> pl.DataFrame:
 
 def _pairs(rows: Rows) -> pl.DataFrame:
     """One row a pair with what its evidence sums to."""
-    pairs = rows.snapshot.pairs.with_row_index("pair")
-    item = pl.col("evidence").struct
+    pieces = rows.snapshot.pair_evidence
+    kinds = rows.snapshot.identifiers["identifier_type"][pieces["identifier"]]
     evidence = (
-        pairs.select("pair", "evidence")
-        .explode("evidence")
-        .select(
+        pieces.select(
             "pair",
-            kind=item.field("identifier_type"),
-            group=item.field("identifier_type").replace_strict(_GROUPS, default=item.field("identifier_type")),
-            gap=item.field("gap_days"),
-            at_once=item.field("is_concurrent"),
+            kind=kinds,
+            group=kinds.replace_strict(_GROUPS, default=kinds),
+            gap="gap_days",
+            at_once="is_concurrent",
         )
         .group_by("pair")
         .agg(
@@ -78,7 +76,7 @@ def _pairs(rows: Rows) -> pl.DataFrame:
     )
     ends = rows.accounts.select("account", "identity", "signup_time")
     return (
-        pairs.drop("evidence")
+        rows.snapshot.pairs.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("pair"))
         .join(evidence, on="pair", how="left", maintain_order="left")
         .join(ends, left_on="account_a", right_on="account", maintain_order="left")
         .join(ends, left_on="account_b", right_on="account", suffix="_b", maintain_order="left")

@@ -20,7 +20,15 @@ from graph.marks import MARK_SCHEMA, are_among, build_marks, differing_accounts
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
 from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS, Events, Snapshot
-from graph.update import carry_evidence, carry_pairs, merge_links, update_clusters, update_links
+from graph.update import (
+    Pairs,
+    carry_evidence,
+    carry_pairs,
+    finish_links,
+    merge_links,
+    reorder_links,
+    update_clusters,
+)
 
 __all__ = ["Linkage", "build_linkage", "build_snapshot", "events_before"]
 
@@ -55,9 +63,9 @@ def build_snapshot(events: Events, sightings: pl.DataFrame, as_of: datetime, key
     accounts = build_accounts(signups, known["profiles"].lazy(), _histories_of(known), held.lazy(), key)
     accounts = accounts.with_columns(build_identities(known, accounts))
     numbered = number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
-    pairs = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
+    pairs, evidence = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     clusters = build_clusters(pairs, accounts.height, seed)
-    return Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, clusters)
+    return Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, evidence, clusters)
 
 
 def _histories_of(events: Events) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -121,16 +129,18 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
         read=lambda some: number_records(records, accounts[some]),
     )
     accounts = accounts.with_columns(resolution.identity)
-    numbered, change = update_links(merged, old.identifiers, accounts)
+    numbered, change = finish_links(merged, reorder_links(merged, accounts), old.identifiers, accounts)
     kept, lost = carry_evidence(before.evidence, change)
     touched = numbered.identifiers.filter(change.identifiers["is_touched"])
     found = build_evidence(numbered.links, touched)
     evidence = pl.concat([kept, found]).sort("account_a", "account_b", "identifier")
     again = pl.concat([lost, found.select("account_a", "account_b")]).unique()
-    merged_pairs = merge_evidence(evidence.join(again, on=["account_a", "account_b"], how="semi"), numbered.identifiers)
-    pairs, dirty = carry_pairs(old.pairs, again, merged_pairs, change)
-    clusters = update_clusters(pairs, old.clusters, dirty, change, seed)
-    snapshot = Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, clusters)
+    own_rows = evidence.join(again, on=["account_a", "account_b"], how="semi")
+    looked_at = Pairs(*merge_evidence(own_rows, numbered.identifiers))
+    carried, dirty = carry_pairs(Pairs(old.pairs, old.pair_evidence), again, looked_at, change)
+    clusters = update_clusters(carried.pairs, old.clusters, dirty, change, seed)
+    frames = (accounts, numbered.identifiers, numbered.links, carried.pairs, carried.evidence, clusters)
+    snapshot = Snapshot(as_of, *frames)
     return Linkage(snapshot, evidence, marks, records, resolution.known)
 
 

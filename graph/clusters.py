@@ -6,6 +6,8 @@ Phys. Rev. E 84, 2011), found by Leiden (Traag, Waltman, van Eck, Sci. Rep. 9, 2
 more than `RESOLUTION` of a full tie, on average, whatever the size of the whole; modularity would melt small groups together.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import graspologic_native
 import numpy as np
 import polars as pl
@@ -82,13 +84,20 @@ def _refine(
     place = np.empty(n_accounts, dtype=np.int32)
     place[members] = np.arange(n_accounts) - starts[component[members]]
     n_dirty = np.bincount(component, weights=is_dirty, minlength=starts.shape[0] - 1)
-    for number in np.flatnonzero((np.diff(starts) > REFINE_ABOVE) & (n_dirty > 0)):
-        own = members[starts[number] : starts[number + 1]]
-        mine = edges[edge_starts[number] : edge_starts[number + 1]]
-        parts = _part(own.shape[0], place[source[mine]], place[target[mine]], weight[mine], seed)
-        first = np.full(parts.max() + 1, own.shape[0])
-        np.minimum.at(first, parts, np.arange(own.shape[0]))
-        leader[own] = own[first[parts]]
+
+    def part(numbers: NDArray[np.int64]) -> None:
+        for number in numbers:
+            own = members[starts[number] : starts[number + 1]]
+            mine = edges[edge_starts[number] : edge_starts[number + 1]]
+            parts = _part(own.shape[0], place[source[mine]], place[target[mine]], weight[mine], seed)
+            first = np.full(parts.max() + 1, own.shape[0])
+            np.minimum.at(first, parts, np.arange(own.shape[0]))
+            leader[own] = own[first[parts]]
+
+    parted = np.flatnonzero((np.diff(starts) > REFINE_ABOVE) & (n_dirty > 0))
+    n_threads = pl.thread_pool_size()  # as many as the task was given; components are apart, so they change nothing
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(part, (parted[first::n_threads] for first in range(n_threads))))
     return np.unique(leader, return_inverse=True)[1].astype(np.int32)
 
 

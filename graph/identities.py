@@ -30,7 +30,17 @@ from graph.identity_comparison import (
     rate_pairs,
     unpack_levels,
 )
-from graph.identity_known import Known, Pairs, Rows, carry_pairs, keep, look_up, match_records, nothing_known
+from graph.identity_known import (
+    Known,
+    Pairs,
+    carry_pairs,
+    keep,
+    leave_out,
+    look_up,
+    match_records,
+    merge_pairs,
+    nothing_known,
+)
 from graph.identity_persons import agglomerate, bounded_components, inner_pairs
 from graph.identity_records import Encoded, build_records, digest_records, encode_records
 from graph.identity_values import KEYS, VALUES, Values, count_values, hash_values, leading
@@ -52,7 +62,6 @@ __all__ = [
 # person short of evidence, and a mean over many pairs does not share the doubt of each.
 LEAST_BITS = -3.0
 FLOOR_BITS, CEILING_BITS = -8.0, 20.0  # one pair's say in a mean
-_NO_PAIRS: Pairs = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint32)
 IMPOSSIBLE_BITS = -15.0  # the say of a pair that is surely two people
 
 
@@ -152,15 +161,14 @@ def resolve_records(
     drawn, in_a_row = draw_pairs(submitted.rows.digest), pairs_in_a_row(values, bound)
     touched = submitted.is_touched(bound)
     found = candidates(values, bound, touched)
-    kept = submitted.carry(known.pairs, touched)
-    others = submitted.carry(known.others, submitted.is_new)
+    before, others = (submitted.carry(pairs) for pairs in (known.pairs, known.others))
     asked = np.unique(np.concatenate([found, drawn, in_a_row]))
-    compared = submitted.compare(asked, others)
-    pairs = _merge(kept, (found, look_up(compared, found)[0]))
-    linked = _merge(pairs, (in_a_row, look_up(compared, in_a_row)[0]))
+    compared = submitted.compare(asked, before, others)
+    pairs = merge_pairs(leave_out(before, touched), (found, look_up(compared, found)[0]))
+    linked = merge_pairs(pairs, (in_a_row, look_up(compared, in_a_row)[0]))
     if weights is None:
         weights = estimate_weights(values, linked[1], look_up(compared, drawn)[0])
-    identity, inner = _find_persons(submitted, n_accounts, linked, _merge(others, compared), weights)
+    identity, inner = _find_persons(submitted, n_accounts, linked, (others, compared), weights)
     apart = np.unique(np.concatenate([drawn, in_a_row, inner[0]]))
     patterns, is_inner = look_up(inner, apart)
     patterns[~is_inner] = look_up(compared, apart[~is_inner])[0]
@@ -171,15 +179,6 @@ def resolve_records(
 
 def _is_among(column: str, some: pl.Series) -> pl.Expr:
     return pl.col(column).is_in(some.implode())
-
-
-def _merge(one: Pairs, other: Pairs) -> Pairs:
-    """Two sorted lists of pairs as one; of a pair in both, once."""
-    codes = np.concatenate([one[0], other[0]])
-    order = np.argsort(codes, kind="stable")  # two runs: merged in one pass
-    codes = codes[order]
-    is_first = np.append(True, codes[1:] != codes[:-1])[: codes.shape[0]]
-    return codes[is_first], np.concatenate([one[1], other[1]])[order][is_first]
 
 
 class _Submitted:
@@ -220,9 +219,10 @@ class _Submitted:
     def _carried(self, prefix: str, dtype: type) -> NDArray[Any]:
         """A line for each value: that of the record's source, 0 for a new one."""
         carried = np.zeros((len(VALUES), self.rows.source.shape[0]), dtype=dtype)
-        there = self.rows.source >= 0
-        for line, name in enumerate(VALUES):
-            carried[line, there] = self._known[prefix + name].to_numpy()[self.rows.source[there]]
+        if self._known.height:
+            for line, name in enumerate(VALUES):
+                np.take(self._known[prefix + name].to_numpy(), self.rows.source, out=carried[line], mode="clip")
+            carried[:, self.rows.source < 0] = 0
         return carried
 
     def is_touched(self, bound: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -236,16 +236,19 @@ class _Submitted:
             touched[stays] |= was != are_used(self.values.count[line, stays], bound[line])
         return touched
 
-    def carry(self, pairs: pl.DataFrame, is_left_out: NDArray[np.bool_]) -> Pairs:
-        """Pairs of the night before, but for those of the records that are left out."""
+    def carry(self, pairs: pl.DataFrame) -> Pairs:
+        """Pairs of the night before whose records are as they were."""
         now = np.full(self._known.height, -1, dtype=np.int64)
-        stays = np.flatnonzero(~is_left_out)
+        stays = np.flatnonzero(~self.is_new)
         now[self.rows.source[stays]] = stays
         return carry_pairs(pairs, now)
 
-    def compare(self, wanted: NDArray[np.int64], known: Pairs) -> Pairs:
+    def compare(self, wanted: NDArray[np.int64], *known: Pairs) -> Pairs:
         """Wanted pairs (sorted) with their patterns, looked up where they are known."""
-        patterns, is_known = look_up(known, wanted)
+        patterns, is_known = np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
+        for pairs in known:
+            found, is_there = look_up(pairs, wanted)
+            patterns[is_there], is_known = found[is_there], is_known | is_there
         left, right = _sides(wanted[~is_known])
         encoded = self._encode(np.unique(np.concatenate([left, right])))
         places = (np.searchsorted(encoded.rows, side) for side in (left, right))
@@ -270,7 +273,7 @@ def _sides(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def _find_persons(
-    submitted: _Submitted, n_accounts: int, linked: Pairs, others: Pairs, weights: Weights
+    submitted: _Submitted, n_accounts: int, linked: Pairs, others: tuple[Pairs, ...], weights: Weights
 ) -> tuple[NDArray[np.int32], Pairs]:
     """Persons from pairs of records.
 
@@ -296,7 +299,7 @@ def _find_persons(
     component = bounded_components(n_accounts, account[left], account[right], bits[strong])
     within = np.sort(inner_pairs(component[account], account))
     patterns, is_linked = look_up(linked, within)
-    inner = submitted.compare(within[~is_linked], others)
+    inner = submitted.compare(within[~is_linked], *others)
     patterns[~is_linked] = inner[1]
     levels, bits = _score(submitted.values, within, patterns, weights)
     say = np.clip(bits, FLOOR_BITS, CEILING_BITS)
@@ -335,7 +338,7 @@ def explain_pair(records: pl.DataFrame, account_a: int, account_b: int, weights:
         raise InputError("Both accounts must have submitted an identity. There is nothing to compare.")
     one, other = np.repeat(of_a, of_b.size), np.tile(of_b, of_a.size)
     codes = np.unique(np.minimum(one, other) << 32 | np.maximum(one, other))
-    levels = unpack_levels(submitted.compare(codes, _NO_PAIRS)[1])
+    levels = unpack_levels(submitted.compare(codes)[1])
     bits = score_pairs(levels, rate_pairs(submitted.values, *_sides(codes), levels), weights)
     return _evidence(levels, bits, int(bits.total.argmax()))
 

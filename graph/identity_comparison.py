@@ -15,8 +15,8 @@ from graph.identity_values import VALUES, Values
 __all__ = [
     "BACKGROUND",
     "FIELDS",
-    "RARITY_STEP",
     "N_PATTERNS",
+    "RARITY_STEP",
     "RATED",
     "compare_pairs",
     "is_conflict",

@@ -21,8 +21,10 @@ __all__ = [
     "Rows",
     "carry_pairs",
     "keep",
+    "leave_out",
     "look_up",
     "match_records",
+    "merge_pairs",
     "nothing_known",
     "renumber_known",
 ]
@@ -164,3 +166,32 @@ def look_up(pairs: Pairs, wanted: NDArray[np.int64]) -> tuple[NDArray[np.uint32]
         return np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
     place = np.minimum(np.searchsorted(codes, wanted), codes.shape[0] - 1)
     return patterns[place], codes[place] == wanted
+
+
+def leave_out(pairs: Pairs, touched: NDArray[np.bool_]) -> Pairs:
+    """Pairs without a touched record."""
+    stays = _are_calm(pairs[0], touched)
+    return pairs[0][stays], pairs[1][stays]
+
+
+@njit(cache=True, nogil=True)
+def _are_calm(codes: NDArray[np.int64], touched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    calm = np.empty(codes.shape[0], dtype=np.bool_)
+    for pair in range(codes.shape[0]):
+        calm[pair] = not (touched[codes[pair] >> 32] or touched[codes[pair] & 0xFFFFFFFF])
+    return calm
+
+
+def merge_pairs(one: Pairs, other: Pairs) -> Pairs:
+    """Two lists of pairs as one; none is in both."""
+    if not one[0].shape[0] or not other[0].shape[0]:
+        return one if one[0].shape[0] else other
+    place = np.searchsorted(one[0], other[0]) + np.arange(other[0].shape[0])
+    is_other = np.zeros(one[0].shape[0] + other[0].shape[0], dtype=np.bool_)
+    is_other[place] = True
+    merged = []
+    for mine, theirs in zip(one, other, strict=True):
+        both = np.empty(is_other.shape[0], dtype=mine.dtype)
+        both[~is_other], both[is_other] = mine, theirs
+        merged.append(both)
+    return merged[0], merged[1]

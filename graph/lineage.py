@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from graph.errors import InputError
 from graph.lake import Night
+from graph.numbering import dense_numbers, first_rows
 from graph.sightings import keyed_hash
 
 __all__ = ["LINEAGE_EVENTS", "build_lineage", "measure_stability", "name_clusters", "name_groups", "trace_lineage"]
@@ -60,19 +61,22 @@ def name_clusters(
         account, account_id, cluster, cluster_id, was (its cluster_id of the night before, or null), sorted by account.
     """
     named = clusters.join(accounts, on="account", maintain_order="left").select("account", "account_id", "cluster")
-    fresh = name_groups(named["cluster"], accounts, f"cluster {as_of:%Y-%m-%d}", key)
-    named = named.with_columns(fresh.alias("fresh"))
+    label = f"cluster {as_of:%Y-%m-%d}"
     if previous is None or previous.is_empty():
-        return named.with_columns(cluster_id=pl.col("fresh"), was=pl.lit(None, dtype=pl.String)).drop("fresh")
-    named = named.join(
-        previous.select("account_id", was="cluster_id"), on="account_id", how="left", maintain_order="left"
-    )
-    heirs = _inherit(named)
-    return (
-        named.join(heirs, on="cluster", how="left", maintain_order="left")
-        .with_columns(cluster_id=pl.coalesce("inherited", "fresh"))
-        .select("account", "account_id", "cluster", "cluster_id", "was")
-    )
+        fresh = name_groups(named["cluster"], accounts, label, key)
+        return named.with_columns(fresh.alias("cluster_id"), was=pl.lit(None, dtype=pl.String))
+    old = dense_numbers(previous["cluster_id"])
+    numbered = previous.select("account_id", old=pl.Series(old))
+    names = previous["cluster_id"].gather(first_rows(old))
+    was = named.join(numbered, on="account_id", how="left", maintain_order="left")["old"]
+    inherited = pl.Series(_inherit(was.fill_null(-1).to_numpy(), named["cluster"].to_numpy()))[named["cluster"]]
+    is_new = inherited < 0
+    newly = named.filter(is_new)
+    fresh = name_groups(newly["cluster"], newly.select("account", "account_id"), label, key)
+    ids = names.gather(inherited.clip(0))
+    if newly.height:
+        ids = ids.scatter(is_new.arg_true(), fresh)
+    return named.with_columns(ids.alias("cluster_id"), was=names.gather(was))
 
 
 def build_lineage(named: pl.DataFrame, previous: pl.DataFrame | None) -> pl.DataFrame:
@@ -90,15 +94,20 @@ def build_lineage(named: pl.DataFrame, previous: pl.DataFrame | None) -> pl.Data
     if previous is None:
         previous = pl.DataFrame(schema={"account_id": pl.String, "cluster_id": pl.String})
     sizes = previous.group_by(was="cluster_id").agg(size=pl.len())
-    grouped = (
-        named.group_by("cluster_id")
-        .agg(
-            parents=pl.col("was").drop_nulls().unique().sort(),
-            n_now=pl.len(),
-            n_kept=(pl.col("was") == pl.col("cluster_id")).sum(),
-        )
+    counted = (
+        named.select("cluster", "cluster_id", is_kept=pl.col("was").eq_missing(pl.col("cluster_id")))
+        .group_by("cluster")
+        .agg(pl.col("cluster_id").first(), n_now=pl.len(), n_kept=pl.col("is_kept").sum())
         .join(sizes, left_on="cluster_id", right_on="was", how="left")
     )
+    stayed = pl.col("n_kept").eq_missing(pl.col("size")) & (pl.col("n_kept") == pl.col("n_now"))
+    changed = counted.filter(~stayed)
+    parents = (
+        named.join(changed, on="cluster", how="semi")
+        .group_by("cluster")
+        .agg(parents=pl.col("was").drop_nulls().unique().sort())
+    )
+    grouped = changed.join(parents, on="cluster")
     keeps, n_parents = pl.col("size").is_not_null(), pl.col("parents").list.len()
     rows = [
         _event(grouped.filter(~keeps & (n_parents == 0)), "born"),
@@ -107,7 +116,7 @@ def build_lineage(named: pl.DataFrame, previous: pl.DataFrame | None) -> pl.Data
         _event(grouped.filter(keeps & (n_parents == 1) & (pl.col("n_now") > pl.col("n_kept"))), "grew"),
         _event(grouped.filter(keeps & (pl.col("n_kept") < pl.col("size"))), "shrank"),
     ]
-    ended = sizes.join(grouped, left_on="was", right_on="cluster_id", how="anti").select(
+    ended = sizes.join(counted, left_on="was", right_on="cluster_id", how="anti").select(
         pl.col("was").alias("cluster_id"), event=pl.lit("ended"), parents=pl.lit([], dtype=pl.List(pl.String))
     )
     return pl.concat([*rows, ended]).sort("cluster_id", "event")
@@ -117,20 +126,24 @@ def _event(clusters: pl.DataFrame, event: str) -> pl.DataFrame:
     return clusters.select("cluster_id", event=pl.lit(event), parents="parents")
 
 
-def _inherit(named: pl.DataFrame) -> pl.DataFrame:
-    """cluster -> inherited id. Overlaps are taken largest first; both sides may be taken once."""
-    ages = named.group_by("was").agg(age=pl.col("account").min())
-    overlaps = (
-        named.filter(pl.col("was").is_not_null())
-        .group_by("was", "cluster")
-        .agg(n_shared=pl.len())
-        .join(ages, on="was")
-        .sort("n_shared", "age", "cluster", descending=[True, False, False])
-    )
-    old = overlaps["age"].rank("dense").cast(pl.Int64).to_numpy() - 1
-    new = overlaps["cluster"].cast(pl.Int64).to_numpy()
-    taken = _take(old, new, old.max(initial=-1) + 1, new.max(initial=-1) + 1)
-    return overlaps.filter(pl.Series(taken)).select("cluster", inherited="was")
+def _inherit(was: NDArray[np.int32], cluster: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The old cluster whose id each new one takes, -1 for none. Overlaps are taken largest first; both sides may be taken once.
+
+    Args:
+        was, cluster: old and new cluster of each account, in the accounts' order; -1 for no old one.
+    """
+    before = np.flatnonzero(was >= 0)
+    n_new = int(cluster.max(initial=-1)) + 1
+    overlap, n_shared = np.unique(was[before].astype(np.int64) * n_new + cluster[before], return_counts=True)
+    old, new = np.divmod(overlap, max(n_new, 1))
+    n_old = int(was.max(initial=-1)) + 1
+    age = np.full(n_old, was.shape[0])
+    np.minimum.at(age, was[before], before)
+    order = np.lexsort((new, age[old], -n_shared))
+    taken = order[_take(old[order], new[order], n_old, n_new)]
+    heirs = np.full(n_new, -1, dtype=np.int32)
+    heirs[new[taken]] = old[taken]
+    return heirs
 
 
 @njit(cache=True)

@@ -2,27 +2,54 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from graph.junk import find_junk
-from graph.numbering import dense_numbers, first_rows, group_rows, order_identifiers, order_rows, total_holders
-from graph.schema import IDENTIFIERS
+from graph.numbering import (
+    count_distinct,
+    dense_numbers,
+    first_accounts,
+    first_rows,
+    group_rows,
+    match_rows,
+    order_identifiers,
+    order_rows,
+    total_holders,
+)
+from graph.schema import IDENTIFIERS, UTC_TIME
 
 __all__ = [
     "LINK_COLUMNS",
     "Numbered",
+    "Ordered",
     "build_links",
     "name_identifiers",
     "number_identifiers",
     "number_links",
+    "order_links",
     "rarity_ceiling",
+    "weigh_identifiers",
 ]
 
 LINK_COLUMNS = ("first_seen", "last_seen", "n_events")
 _TYPES = pl.Enum(sorted(IDENTIFIERS))
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Links with their final numbers, before it is known who is one person.
+
+    Attributes:
+        links: as `graph.snapshot.Snapshot` describes them.
+        order: int64[m], the provisional number of each identifier.
+    """
+
+    links: pl.DataFrame
+    order: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -79,15 +106,12 @@ def name_identifiers(links: pl.DataFrame, known: pl.DataFrame | None = None) -> 
     named = links.select("identifier_type", hash="identifier").rechunk()
     numbers = dense_numbers(*named.get_columns())
     names = named[first_rows(numbers)]
-    if known is not None:
-        found = known.select(*columns, known=pl.int_range(pl.len(), dtype=pl.Int32)).join(
-            names.with_row_index("row"), on=columns
-        )
-        is_new = np.ones(names.height, dtype=np.bool_)
-        is_new[found["row"].to_numpy()] = False
-        place = known.height - 1 + np.cumsum(is_new, dtype=np.int32)
-        place[found["row"].to_numpy()] = found["known"].to_numpy()
-        names, numbers = pl.concat([known.select(columns), names.filter(is_new)], rechunk=True), place[numbers]
+    if known is not None and known.height:
+        known = known.select(columns).rechunk()
+        row = match_rows(known, names)
+        is_new = row < 0
+        place = np.where(is_new, known.height - 1 + np.cumsum(is_new), row).astype(np.int32)
+        names, numbers = pl.concat([known, names.filter(pl.Series(is_new))], rechunk=True), place[numbers]
     return names, links.with_columns(pl.Series("identifier", numbers, dtype=pl.Int32))
 
 
@@ -102,7 +126,14 @@ def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
 
 
 def number_links(names: pl.DataFrame, links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
-    """Numbers identifiers by their history, and says how many hold each.
+    """Numbers identifiers, and says how many hold each; see `order_links` and `weigh_identifiers`."""
+    return weigh_identifiers(names, order_links(names, links, accounts.height), accounts)
+
+
+def order_links(
+    names: pl.DataFrame, links: pl.DataFrame, n_accounts: int, is_touched: NDArray[np.bool_] | None = None
+) -> Ordered:
+    """Numbers identifiers by their history.
 
     The order is that of the first account that holds it, then type and times; the keyed hash parts only what is equal in all
     of it, so that another key or other names change no number that matters.
@@ -110,31 +141,73 @@ def number_links(names: pl.DataFrame, links: pl.DataFrame, accounts: pl.DataFram
     Args:
         names: as `name_identifiers` gives them; those that no link has are left out.
         links: account i32 (see `graph.snapshot.Snapshot`), identifier i32 (a row of `names`), first_seen, last_seen, n_events.
-        accounts: account, identity; see `graph.junk` for what is held against them.
+        is_touched: bool[len(names)]; identifiers that are not are known to be in order among each other. None: nothing is known.
     """
-    account = links["account"].to_numpy()
-    by_account = group_rows(account, accounts.height)[1]
-    links = links[by_account]
-    account, identifier = account[by_account], links["identifier"].to_numpy()
+    account, identifier = links["account"].to_numpy(), links["identifier"].to_numpy()
     first, last = (links[name].dt.epoch("us").to_numpy() for name in LINK_COLUMNS[:2])
-    starts, rows = group_rows(identifier, names.height)
-    n_accounts, n_identities, earliest, latest, n_events = total_holders(
-        starts, rows, account, accounts["identity"].to_numpy(), first, last, links["n_events"].to_numpy()
-    )
-    kind = names["identifier_type"].cast(_TYPES).to_physical().cast(pl.Int64).to_numpy()
-    keys = np.column_stack((kind, earliest, latest, n_accounts, n_events))
-    order = order_identifiers(starts, rows, account, keys, accounts.height, names["hash"])
+    columns = (account, identifier, first, last, links["n_events"].to_numpy())
+    first_account = first_accounts(account, identifier, names.height, n_accounts)
+    is_open = first_account < n_accounts
+    settled = np.empty(0, dtype=np.int64)
+    if is_touched is not None:  # all that begin with one account are ordered anew where one of them is
+        among = np.zeros(n_accounts + 1, dtype=np.bool_)
+        among[first_account[is_touched]] = True
+        settled = np.flatnonzero(is_open & ~among[first_account])
+        is_open &= among[first_account]
+    order = np.concatenate([settled, _order(names, columns, np.flatnonzero(is_open), n_accounts)])
+    order = order[np.argsort(first_account[order], kind="stable")]  # two runs: merged in one pass
     final = np.full(names.height, -1, dtype=np.int32)
     final[order] = np.arange(order.shape[0], dtype=np.int32)
-    numbered = links.select("account", *LINK_COLUMNS).insert_column(1, pl.Series("identifier", final[identifier]))
-    numbered = numbered[order_rows(account, final[identifier], accounts.height, order.shape[0])]
-    counted = names[order].with_columns(
+    number = final[identifier]
+    rows = order_rows(account, number, n_accounts)
+    numbered = {
+        "account": account[rows],
+        "identifier": number[rows],
+        "first_seen": first[rows],
+        "last_seen": last[rows],
+    }
+    frame = pl.DataFrame(numbered | {"n_events": columns[-1][rows]})
+    return Ordered(frame.with_columns(pl.col("first_seen", "last_seen").cast(UTC_TIME)), order)
+
+
+def _order(
+    names: pl.DataFrame, columns: tuple[NDArray[Any], ...], chosen: NDArray[np.int64], n_accounts: int
+) -> NDArray[np.int64]:
+    """The chosen identifiers in their final order, by their links: account, identifier, first, last, n_events."""
+    place = np.full(names.height, -1, dtype=np.int32)
+    place[chosen] = np.arange(chosen.shape[0], dtype=np.int32)
+    rows = np.flatnonzero(place[columns[1]] >= 0)
+    rows = rows[group_rows(columns[0][rows], n_accounts)[1]]
+    account, identifier, first, last, n_events = (column[rows] for column in columns)
+    starts, by_identifier = group_rows(place[identifier], chosen.shape[0])
+    earliest, latest, total = total_holders(starts, by_identifier, first, last, n_events)
+    own = names[chosen]
+    kind = own["identifier_type"].cast(_TYPES).to_physical().cast(pl.Int64).to_numpy()
+    keys = np.column_stack((kind, earliest, latest, np.diff(starts), total))
+    return chosen[order_identifiers(starts, by_identifier, account, keys, n_accounts, own["hash"])]
+
+
+def weigh_identifiers(names: pl.DataFrame, ordered: Ordered, accounts: pl.DataFrame) -> Numbered:
+    """Says how many accounts and persons hold each identifier, and what it weighs.
+
+    Args:
+        names: as `name_identifiers` gives them.
+        accounts: account, identity; see `graph.junk` for what is held against them.
+    """
+    n_identifiers = ordered.order.shape[0]
+    account, identifier = ordered.links["account"].to_numpy(), ordered.links["identifier"].to_numpy()
+    n_accounts = np.bincount(identifier, minlength=n_identifiers)
+    shared = np.flatnonzero((n_accounts > 1)[identifier])
+    persons = accounts["identity"].to_numpy()[account[shared]]
+    n_identities = np.maximum(count_distinct(identifier[shared], persons, n_identifiers), 1)
+    counted = names[ordered.order].with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
-        n_accounts=pl.Series(n_accounts[order]),
-        n_identities=pl.Series(n_identities[order]),
+        n_accounts=pl.Series(n_accounts, dtype=pl.Int64),
+        n_identities=pl.Series(n_identities, dtype=pl.Int64),
     )
-    junk = find_junk(numbered, counted, accounts)
-    return Numbered(_weigh(counted, junk, rarity_ceiling(accounts.height)), numbered, order)
+    junk = find_junk(ordered.links, counted, accounts)
+    identifiers = _weigh(counted, junk, rarity_ceiling(accounts.height))
+    return Numbered(identifiers, ordered.links, ordered.order)
 
 
 def _weigh(counted: pl.DataFrame, junk: pl.Series, ceiling: float) -> pl.DataFrame:

@@ -1,6 +1,9 @@
 """Marks of accounts: a digest of all that was known of an account, by which the next night sees whether it changed."""
 
+import numpy as np
 import polars as pl
+from numba import njit
+from numpy.typing import NDArray
 
 from graph.partitions import account_key
 
@@ -26,10 +29,30 @@ def build_marks(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def differing_accounts(before: pl.DataFrame, now: pl.DataFrame) -> pl.Series:
-    """Keys of accounts that came, went or have another mark; u64, distinct."""
-    columns = list(MARK_SCHEMA)
-    sides = (before.join(now, on=columns, how="anti"), now.join(before, on=columns, how="anti"))
-    return pl.concat([side["account"] for side in sides]).unique()
+    """Keys of accounts that came, went or have another mark; u64, distinct, sorted."""
+    sides = (side[name].to_numpy() for side in (before, now) for name in MARK_SCHEMA)
+    return pl.Series("account", _differing(*sides))
+
+
+@njit(cache=True, nogil=True)
+def _differing(
+    before: NDArray[np.uint64], mark_before: NDArray[np.uint64], now: NDArray[np.uint64], mark_now: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    """Walks through two sorted lists side by side."""
+    differing = np.empty(before.shape[0] + now.shape[0], dtype=np.uint64)
+    n_differing, i, j = 0, 0, 0
+    while i < before.shape[0] or j < now.shape[0]:
+        if j == now.shape[0] or (i < before.shape[0] and before[i] < now[j]):
+            account, is_same, i = before[i], False, i + 1
+        elif i == before.shape[0] or now[j] < before[i]:
+            account, is_same, j = now[j], False, j + 1
+        else:
+            account, is_same = now[j], mark_before[i] == mark_now[j]
+            i, j = i + 1, j + 1
+        if not is_same:
+            differing[n_differing] = account
+            n_differing += 1
+    return differing[:n_differing]
 
 
 def are_among(account_ids: pl.Series, keys: pl.Series) -> pl.Series:

@@ -13,7 +13,17 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["dense_numbers", "first_rows", "group_rows", "order_identifiers", "order_rows", "total_holders"]
+__all__ = [
+    "count_distinct",
+    "dense_numbers",
+    "first_accounts",
+    "first_rows",
+    "group_rows",
+    "match_rows",
+    "order_identifiers",
+    "order_rows",
+    "total_holders",
+]
 
 Ints = NDArray[Any]
 
@@ -64,6 +74,47 @@ def _number(keys: NDArray[np.uint64]) -> NDArray[np.int32]:
     return numbers
 
 
+def match_rows(known: pl.DataFrame, wanted: pl.DataFrame) -> NDArray[np.int64]:
+    """The row of `known` that equals each row of `wanted`, int64[n_wanted]; -1 for none.
+
+    Args:
+        known, wanted: the same columns, text or whole numbers; the rows of each are distinct.
+    """
+    for seed in range(_MAX_SEEDS):
+        keys = wanted.hash_rows(seed).to_numpy()
+        found = _find(known.hash_rows(seed).to_numpy(), keys)
+        there = np.flatnonzero(found >= 0)
+        one, other = wanted[there], known[found[there]]
+        is_same = all(one[name].eq_missing(other[name]).all() for name in wanted.columns)
+        if is_same and np.unique(keys).shape[0] == keys.shape[0]:
+            return found
+    raise AssertionError("rows must have distinct hashes under one of the seeds")
+
+
+@njit(cache=True, nogil=True)
+def _find(keys: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The last row of `keys` that equals each of the wanted keys, which are distinct; -1 for none."""
+    bits = 4
+    while (1 << bits) < 2 * wanted.shape[0]:
+        bits += 1
+    mask = np.uint64((1 << bits) - 1)
+    slots = np.full(1 << bits, -1, dtype=np.int32)
+    found = np.full(wanted.shape[0], -1, dtype=np.int64)
+    for number in range(wanted.shape[0]):
+        place = ((wanted[number] * _SPREAD) >> np.uint64(64 - bits)) & mask
+        while slots[place] >= 0:
+            place = (place + np.uint64(1)) & mask
+        slots[place] = number
+    for row in range(keys.shape[0]):
+        place = ((keys[row] * _SPREAD) >> np.uint64(64 - bits)) & mask
+        while slots[place] >= 0:
+            if wanted[slots[place]] == keys[row]:
+                found[slots[place]] = row
+                break
+            place = (place + np.uint64(1)) & mask
+    return found
+
+
 @njit(cache=True, nogil=True)
 def first_rows(numbers: NDArray[np.int32]) -> NDArray[np.int64]:
     """The first row of each number, int64[numbers.max() + 1]; numbers are dense and in order of first sight."""
@@ -93,38 +144,45 @@ def group_rows(numbers: NDArray[np.int32], n_numbers: int) -> tuple[NDArray[np.i
 
 
 @njit(cache=True, nogil=True)
-def total_holders(
-    starts: Ints, rows: Ints, account: Ints, identity: Ints, first: Ints, last: Ints, n_events: Ints
-) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """Sums over the holders of each identifier.
+def first_accounts(account: Ints, identifier: Ints, n_identifiers: int, nobody: int) -> NDArray[np.int32]:
+    """The first account that holds each identifier, int32[n_identifiers]; `nobody` where none does."""
+    first = np.full(n_identifiers, nobody, dtype=np.int32)
+    for row in range(account.shape[0]):
+        if account[row] < first[identifier[row]]:
+            first[identifier[row]] = account[row]
+    return first
+
+
+def count_distinct(group: Ints, value: Ints, n_groups: int) -> NDArray[np.int64]:
+    """How many distinct values each group has, int64[n_groups]; both int32[n] and not negative."""
+    codes = group.astype(np.int64) << 32 | value
+    codes.sort()
+    is_first = np.append(True, codes[1:] != codes[:-1])[: codes.shape[0]]
+    return np.bincount(codes[is_first] >> 32, minlength=n_groups)
+
+
+@njit(cache=True, nogil=True)
+def total_holders(starts: Ints, rows: Ints, first: Ints, last: Ints, n_events: Ints) -> tuple[Ints, Ints, Ints]:
+    """Over the holders of each identifier: when it was first and last seen, and how often.
 
     Args:
         starts, rows: links by identifier, as `group_rows` gives them.
-        account: int32 of each link.
-        identity: int32 of each account.
         first, last: microseconds of each link.
         n_events: of each link.
 
     Returns:
-        n_accounts, n_identities, first, last, n_events; int64[m].
+        first, last, n_events; int64[m].
     """
     n = starts.shape[0] - 1
-    n_accounts, n_identities = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    earliest, latest, total = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    earliest, latest, total = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     for number in range(n):
-        own = rows[starts[number] : starts[number + 1]]
-        if own.shape[0] == 1:  # most of them
-            row = own[0]
-            n_accounts[number] = n_identities[number] = 1
-            earliest[number], latest[number], total[number] = first[row], last[row], n_events[row]
-            continue
-        persons = np.sort(identity[account[own]])
-        n_accounts[number] = own.shape[0]
-        n_identities[number] = 1 + np.count_nonzero(persons[1:] != persons[:-1]) if own.shape[0] else 0
-        earliest[number] = first[own].min() if own.shape[0] else 0
-        latest[number] = last[own].max() if own.shape[0] else 0
-        total[number] = n_events[own].sum()
-    return n_accounts, n_identities, earliest, latest, total
+        for place in range(starts[number], starts[number + 1]):
+            row = rows[place]
+            is_first = place == starts[number]
+            earliest[number] = first[row] if is_first else min(earliest[number], first[row])
+            latest[number] = last[row] if is_first else max(latest[number], last[row])
+            total[number] += n_events[row]
+    return earliest, latest, total
 
 
 def order_identifiers(
@@ -212,9 +270,20 @@ def _are_tied(order: Ints, starts: Ints, rows: Ints, account: Ints, keys: Ints) 
     return tied
 
 
-def order_rows(account: NDArray[np.int32], identifier: NDArray[np.int32], n_accounts: int, n_identifiers: int) -> Ints:
-    """The order of links by account and identifier: int64[n]. Two counting sorts."""
-    _, by_identifier = group_rows(identifier, n_identifiers)
-    _, by_account = group_rows(account[by_identifier], n_accounts)
-    order: Ints = by_identifier[by_account]
-    return order
+@njit(cache=True, nogil=True)
+def order_rows(account: Ints, identifier: Ints, n_accounts: int) -> Ints:
+    """The order of links by account and identifier: int64[n]. A counting sort, and insertion among an account's few."""
+    starts, rows = group_rows(account, n_accounts)
+    for number in range(n_accounts):
+        begin, end = starts[number], starts[number + 1]
+        if end - begin > 64:
+            own = rows[begin:end]
+            rows[begin:end] = own[np.argsort(identifier[own])]  # distinct, so any sort will do
+            continue
+        for place in range(begin + 1, end):
+            moving, gap = rows[place], place
+            while gap > begin and identifier[rows[gap - 1]] > identifier[moving]:
+                rows[gap] = rows[gap - 1]
+                gap -= 1
+            rows[gap] = moving
+    return rows

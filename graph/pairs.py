@@ -7,9 +7,10 @@ just before it: the group stays connected, and the cost stays linear. A hub join
 import numpy as np
 import polars as pl
 
+from graph.lake import EVIDENCE_FIELDS
 from graph.rules import FURTHER_IN_GROUP, RULES
 from graph.schema import IDENTIFIERS
-from graph.snapshot import PAIR_EVIDENCE
+from graph.snapshot import SNAPSHOT_SCHEMAS
 
 __all__ = ["EVIDENCE_SCHEMA", "build_evidence", "merge_evidence", "name_pairs"]
 
@@ -71,7 +72,7 @@ def build_evidence(links: pl.DataFrame, identifiers: pl.DataFrame) -> pl.DataFra
     ).sort("account_a", "account_b", "identifier")  # fmt: skip
 
 
-def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> pl.DataFrame:
+def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Sums the evidence of each pair, the strongest of each group of types in full, further ones in part.
 
     Args:
@@ -79,41 +80,36 @@ def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> pl.Data
         identifiers: at least those that the evidence names.
 
     Returns:
-        account_a, account_b, weight_bits (MIN_PAIR_BITS or more), ties (some of it may tie alone, or two groups of types
-        agree), evidence (`graph.snapshot.PAIR_EVIDENCE`, the bits that each contributes, strongest first); sorted by the accounts.
+        pairs of `MIN_PAIR_BITS` or more (ties: some of its evidence may tie alone, or two groups of types agree) and their evidence,
+        as `graph.snapshot.Snapshot` describes them.
     """
     groups = {label: kind.group for label, kind in IDENTIFIERS.items()}
     alone = [label for label, rule in RULES.items() if rule.ties_alone]
     pair = ["account_a", "account_b"]
-    named = evidence.join(identifiers.select("identifier", "identifier_type", "hash", "n_accounts"), on="identifier")
+    named = evidence.join(identifiers.select("identifier", "identifier_type"), on="identifier")
     ranked = named.with_columns(group=pl.col("identifier_type").replace_strict(groups, return_dtype=pl.String)).sort(
         *pair, "group", "bits", "identifier", descending=[False, False, False, True, False]
     )
     is_first = pl.struct(*pair, "group").rle_id().diff().fill_null(1) > 0
-    counted = (
-        ranked.with_columns(
-            bits=pl.when(is_first).then("bits").otherwise(FURTHER_IN_GROUP * pl.col("bits")).round(BITS_DECIMALS)
-        )
-        .sort(*pair, "bits", "identifier", descending=[False, False, True, False])
-        .with_columns(
-            evidence=pl.struct(
-                "identifier_type", pl.col("hash").alias("identifier"), "bits", "n_accounts", "gap_days", "is_concurrent"
-            )
-        )
-    )
-    return (
+    counted = ranked.with_columns(
+        bits=pl.when(is_first).then("bits").otherwise(FURTHER_IN_GROUP * pl.col("bits")).round(BITS_DECIMALS)
+    ).sort(*pair, "bits", "identifier", descending=[False, False, True, False])
+    summed = (
         counted.group_by(pair, maintain_order=True)
         .agg(
             weight_bits=pl.col("bits").sum().round(BITS_DECIMALS),
             ties=pl.col("identifier_type").is_in(alone).any() | (pl.col("group").n_unique() > 1),
-            evidence=pl.col("evidence"),
         )
         .filter(pl.col("weight_bits") >= MIN_PAIR_BITS)
-        .with_columns(pl.col("evidence").cast(PAIR_EVIDENCE))
     )
+    numbered = summed.select(*pair, pl.int_range(pl.len(), dtype=pl.Int32).alias("pair"))
+    pieces = counted.join(numbered, on=pair, maintain_order="left")
+    return summed, pieces.select(list(SNAPSHOT_SCHEMAS["pair_evidence"]))
 
 
-def name_pairs(pairs: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
+def name_pairs(
+    pairs: pl.DataFrame, pair_evidence: pl.DataFrame, identifiers: pl.DataFrame, accounts: pl.DataFrame
+) -> pl.DataFrame:
     """The lake's pairs: ids in place of numbers, and of each piece of evidence whether it crosses two people's identities.
 
     One number is crossed where both accounts gave a name and a birth date with it, and these are not one person's: who left
@@ -122,25 +118,24 @@ def name_pairs(pairs: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     Who is one person may change for accounts whose pair did not, so it is asked of all pairs, at the end.
 
     Args:
-        pairs: account_a, account_b, weight_bits, evidence (see `graph.snapshot.Snapshot`); none without evidence.
+        pairs, pair_evidence: see `graph.snapshot.Snapshot`; no pair is without evidence.
+        identifiers: identifier_type, hash, n_accounts; the row is the identifier's number.
         accounts: account_id, identity, is_named bool (it gave a name and a birth date); the row is the account's number.
     """
     first, second = pairs["account_a"], pairs["account_b"]
     accounts = accounts.select("account_id", "identity", "is_named").rechunk()
     identity, is_named = accounts["identity"], accounts["is_named"]
+    are_two = identity[first].ne_missing(identity[second]) & is_named[first] & is_named[second]
+    named = identifiers.select("identifier_type", "n_accounts", "hash").rechunk()[pair_evidence["identifier"]]
     evidence = (
-        pairs.select(
-            "evidence",
-            pl.int_range(pl.len(), dtype=pl.UInt32).alias("pair"),
-            are_two=identity[first].ne_missing(identity[second]) & is_named[first] & is_named[second],
-        )
-        .explode("evidence")
-        .unnest("evidence")
-        .with_columns(
-            pl.col("pair").set_sorted(), is_crossed=pl.col("are_two") & (pl.col("identifier_type") == CROSSED)
+        pair_evidence.with_columns(
+            pl.col("pair").set_sorted(),
+            *named.drop("hash").get_columns(),
+            identifier=named["hash"],
+            is_crossed=are_two[pair_evidence["pair"]] & (named["identifier_type"] == CROSSED),
         )
         .group_by("pair", maintain_order=True)
-        .agg(evidence=pl.struct(pl.exclude("are_two")))["evidence"]
+        .agg(evidence=pl.struct(field.name for field in EVIDENCE_FIELDS))["evidence"]
     )
     ids = accounts["account_id"]
     return pl.DataFrame(

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from graph.lake import EVIDENCE_FIELDS
 from graph.schema import UTC_TIME
 
-__all__ = ["PAIR_EVIDENCE", "SNAPSHOT_SCHEMAS", "Events", "Snapshot", "read_snapshot", "write_snapshot"]
+__all__ = ["SNAPSHOT_SCHEMAS", "Events", "Snapshot", "read_snapshot", "write_snapshot"]
 
 Events = Mapping[str, pl.DataFrame]
 
@@ -32,7 +31,9 @@ class Snapshot:
         links: one row an (account, identifier), sorted so. account i32, identifier i32, first_seen datetime,
             last_seen datetime, n_events i64.
         pairs: one row a pair that evidence joins, sorted. account_a i32 < account_b i32, weight_bits f64,
-            ties bool (it may join a cluster), evidence (see `PAIR_EVIDENCE`).
+            ties bool (it may join a cluster).
+        pair_evidence: one row a pair and identifier that both hold, by pair, the strongest first. pair i32 (a row of `pairs`),
+            identifier i32, bits f64 (what it contributes), gap_days f64, is_concurrent bool.
         clusters: one row an account, sorted by account. account i32, component i32, cluster i32: both dense, numbered by
             their smallest account; a loner is alone in its own.
     """
@@ -42,11 +43,9 @@ class Snapshot:
     identifiers: pl.DataFrame
     links: pl.DataFrame
     pairs: pl.DataFrame
+    pair_evidence: pl.DataFrame
     clusters: pl.DataFrame
 
-
-# the lake's, but for what is said at the end, of all pairs
-PAIR_EVIDENCE = pl.List(pl.Struct([field for field in EVIDENCE_FIELDS if field.name != "is_crossed"]))
 
 SNAPSHOT_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "accounts": {"account": pl.Int32(), "account_id": pl.String(), "signup_time": UTC_TIME, "identity": pl.Int32()},
@@ -71,7 +70,13 @@ SNAPSHOT_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "account_b": pl.Int32(),
         "weight_bits": pl.Float64(),
         "ties": pl.Boolean(),
-        "evidence": PAIR_EVIDENCE,
+    },
+    "pair_evidence": {
+        "pair": pl.Int32(),
+        "identifier": pl.Int32(),
+        "bits": pl.Float64(),
+        "gap_days": pl.Float64(),
+        "is_concurrent": pl.Boolean(),
     },
     "clusters": {"account": pl.Int32(), "component": pl.Int32(), "cluster": pl.Int32()},
 }

@@ -21,17 +21,28 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graph.clusters import build_clusters
-from graph.links import LINK_COLUMNS, Numbered, name_identifiers, number_links, rarity_ceiling
+from graph.links import (
+    LINK_COLUMNS,
+    Numbered,
+    Ordered,
+    name_identifiers,
+    order_links,
+    rarity_ceiling,
+    weigh_identifiers,
+)
 from graph.marks import are_among
 
 __all__ = [
     "Change",
     "Merged",
+    "Pairs",
+    "Reordered",
     "carry_evidence",
     "carry_pairs",
+    "finish_links",
     "merge_links",
+    "reorder_links",
     "update_clusters",
-    "update_links",
 ]
 
 _PAIR = ["account_a", "account_b"]
@@ -94,13 +105,27 @@ def merge_links(
     return Merged(accounts, names, links.filter(~goes), links.filter(goes), named)
 
 
-def update_links(merged: Merged, identifiers: pl.DataFrame, accounts: pl.DataFrame) -> tuple[Numbered, Change]:
-    """Numbers the links anew, and says what changed.
+@dataclass(frozen=True)
+class Reordered:
+    """Links of now with their final numbers, and what `finish_links` says of their change.
+
+    Attributes:
+        ordered: see `graph.links.order_links`.
+        accounts: see `Change`.
+        is_touched: bool, of each provisional number: links came, went or moved, or holders did.
+    """
+
+    ordered: Ordered
+    accounts: pl.DataFrame
+    is_touched: NDArray[np.bool_]
+
+
+def reorder_links(merged: Merged, accounts: pl.DataFrame) -> Reordered:
+    """Numbers the links anew; what is not touched keeps its order.
 
     Args:
         merged: as `merge_links` gives it.
-        identifiers: of the snapshot of the night before.
-        accounts: account, account_id, identity, as they are now.
+        accounts: account, account_id, as they are now.
     """
     columns = ["account", "identifier", *LINK_COLUMNS]
     known = accounts.select("account_id", "account")
@@ -108,24 +133,34 @@ def update_links(merged: Merged, identifiers: pl.DataFrame, accounts: pl.DataFra
         "account"
     ]
     new_number = now.fill_null(-1).to_numpy()
-    kept = _renumber(merged.kept, {"account": new_number}).select(columns)
+    kept, gone = (_renumber(part, {"account": new_number}).select(columns) for part in (merged.kept, merged.gone))
     fresh = merged.fresh.join(known, on="account_id").select(columns)
-    numbered = number_links(merged.names, pl.concat([kept, fresh], rechunk=True), accounts)
-    before = np.where(numbered.order < identifiers.height, numbered.order, -1).astype(np.int32)
     changed = np.zeros(merged.accounts.height, dtype=np.bool_)
     changed[merged.gone["account"].unique().to_numpy()] = True
     account_change = _moved(new_number, changed, accounts.height)
-    weighs_otherwise = _differ(numbered.identifiers, identifiers, before)
-    touched = np.zeros(merged.names.height, dtype=np.bool_)
-    gone = _renumber(merged.gone, {"account": new_number}).select(columns)
-    touched[_differing(gone, fresh)] = True
+    links = pl.concat([kept, fresh], rechunk=True)
+    is_touched = np.zeros(merged.names.height, dtype=np.bool_)
+    is_touched[_differing(gone, fresh)] = True
     is_moved = account_change["is_moved"].to_numpy()
-    links = numbered.links
-    held_by_moved = links["identifier"].to_numpy()[is_moved[links["account"].to_numpy()]]
-    is_touched = weighs_otherwise | touched[numbered.order]
-    is_touched[held_by_moved] = True
+    is_touched[links["identifier"].to_numpy()[is_moved[links["account"].to_numpy()]]] = True
+    return Reordered(order_links(merged.names, links, accounts.height, is_touched), account_change, is_touched)
+
+
+def finish_links(
+    merged: Merged, reordered: Reordered, identifiers: pl.DataFrame, accounts: pl.DataFrame
+) -> tuple[Numbered, Change]:
+    """Weighs the identifiers, and says what changed.
+
+    Args:
+        merged, reordered: as `merge_links` and `reorder_links` give them.
+        identifiers: of the snapshot of the night before.
+        accounts: account, account_id, identity, as they are now.
+    """
+    numbered = weigh_identifiers(merged.names, reordered.ordered, accounts)
+    before = np.where(numbered.order < identifiers.height, numbered.order, -1).astype(np.int32)
+    is_touched = _differ(numbered.identifiers, identifiers, before) | reordered.is_touched[numbered.order]
     identifier_change = pl.DataFrame({"before": _known(before), "is_touched": is_touched})
-    return numbered, Change(account_change, identifier_change)
+    return numbered, Change(reordered.accounts, identifier_change)
 
 
 def _known(before: NDArray[np.int32]) -> pl.Series:
@@ -206,13 +241,19 @@ def carry_evidence(evidence: pl.DataFrame, change: Change) -> tuple[pl.DataFrame
     return now.filter(stands), _ordered_pairs(now.filter(~stands).filter(pl.min_horizontal(_PAIR) >= 0))
 
 
-def carry_pairs(
-    pairs: pl.DataFrame, touched: pl.DataFrame, fresh: pl.DataFrame, change: Change
-) -> tuple[pl.DataFrame, pl.Series]:
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs and their evidence, as `graph.snapshot.Snapshot` describes them."""
+
+    pairs: pl.DataFrame
+    evidence: pl.DataFrame
+
+
+def carry_pairs(before: Pairs, touched: pl.DataFrame, fresh: Pairs, change: Change) -> tuple[Pairs, pl.Series]:
     """The pairs of now.
 
     Args:
-        pairs: of the night before, in the numbers of then.
+        before: of the night before, in the numbers of then.
         touched: account_a, account_b of now: pairs that were looked at again.
         fresh: the touched pairs as `graph.pairs.merge_evidence` gives them now.
 
@@ -220,20 +261,34 @@ def carry_pairs(
         the pairs, sorted by their accounts; and the accounts, i32, of pairs that came, went or weigh otherwise.
     """
     accounts = _new_numbers(change.accounts)
-    then = _renumber(pairs.with_row_index("row"), {"account_a": accounts, "account_b": accounts})
+    then = _renumber(before.pairs.with_row_index("row"), {"account_a": accounts, "account_b": accounts})
     columns = [*_PAIR, "weight_bits", "ties"]
     then = then.select("row", *columns).with_columns(_ordered_pairs(then.select(_PAIR)).get_columns())
     kept = then.join(touched, on=_PAIR, how="anti").filter(pl.col("account_a") >= 0)
     looked_at = then.join(kept.select("row"), on="row", how="anti").select(columns)
     differ = [
         one.join(other, on=columns, how="anti").select(_PAIR)
-        for one, other in ((looked_at, fresh.select(columns)), (fresh.select(columns), looked_at))
+        for one, other in ((looked_at, fresh.pairs.select(columns)), (fresh.pairs.select(columns), looked_at))
     ]
     dirty = pl.concat([frame[name] for frame in differ for name in _PAIR]).unique().sort()
-    evidence = pl.concat([pairs["evidence"], fresh["evidence"]], rechunk=True)  # many chunks are gathered from slowly
-    rows = pl.concat([kept["row"], pl.int_range(pairs.height, evidence.len(), dtype=pl.UInt32, eager=True)])
-    both = pl.concat([kept.select(columns), fresh.select(columns)]).with_columns(rows.alias("row")).sort(_PAIR)
-    return both.drop("row").with_columns(evidence=evidence[both["row"]]), dirty.filter(dirty >= 0)
+    rows = pl.concat([kept["row"], pl.int_range(before.pairs.height, before.pairs.height + fresh.pairs.height, dtype=pl.UInt32, eager=True)])  # fmt: skip
+    both = pl.concat([kept.select(columns), fresh.pairs.select(columns)]).with_columns(rows.alias("row")).sort(_PAIR)
+    evidence = _gather_evidence(before, fresh, both["row"].to_numpy(), _new_numbers(change.identifiers))
+    return Pairs(both.drop("row"), evidence), dirty.filter(dirty >= 0)
+
+
+def _gather_evidence(
+    before: Pairs, fresh: Pairs, rows: NDArray[np.uint32], identifiers: NDArray[np.int32]
+) -> pl.DataFrame:
+    """The evidence of pairs, in their order; `rows` counts those of before first."""
+    carried = _renumber(before.evidence, {"identifier": identifiers})
+    both = pl.concat([carried, fresh.evidence.with_columns(pl.col("pair") + before.pairs.height)], rechunk=True)
+    n_pieces = np.bincount(both["pair"].to_numpy(), minlength=before.pairs.height + fresh.pairs.height)
+    ends = np.cumsum(n_pieces)
+    n_own = n_pieces[rows]
+    offset = np.repeat(ends[rows] - np.cumsum(n_own), n_own)
+    pair = np.repeat(np.arange(rows.shape[0], dtype=np.int32), n_own)
+    return both[np.arange(offset.shape[0]) + offset].with_columns(pl.Series("pair", pair))
 
 
 def update_clusters(

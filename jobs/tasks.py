@@ -19,12 +19,13 @@ from urllib.parse import urlsplit
 from graph.errors import InputError, RinglightError, StoreError
 from jobs.night import Progress, SilentProgress
 
-__all__ = ["connected", "map_tasks", "run_task"]
+__all__ = ["connected", "cores_for", "map_tasks", "run_task", "start_ahead"]
 
 R = TypeVar("R")
 
 OBJECT_STORE_BYTES = 512 * 1024**2
 PROBE_SECONDS = 10.0
+LARGE_WORLD = 200_000  # accounts; below, a worker of its own costs more than its threads save
 POLL_SECONDS = 1.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -171,12 +172,7 @@ def map_tasks(
     """
     import ray
 
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    most = max((int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]), default=1)
-    n_cores = min(n_cpus, max(most, 1))
-    options: dict[str, Any] = {"num_cpus": n_cores, "max_retries": 1}
-    if is_columnar:
-        options["runtime_env"] = {"env_vars": _TASK_ENVIRONMENT["env_vars"] | {"POLARS_MAX_THREADS": str(n_cores)}}
+    options = _options(n_cpus, is_columnar)
     remote = ray.remote(function).options(**options)
     references = [remote.remote(*each) for each in arguments]
     done: dict[Any, R] = {}
@@ -199,6 +195,33 @@ def map_tasks(
     except ray.exceptions.RayError as error:
         raise RinglightError(f"A task of `{label or function.__name__}` was lost: {_first_line(error)}.") from error
     return [done[reference] for reference in references]
+
+
+def _options(n_cpus: int, is_columnar: bool) -> dict[str, Any]:
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    most = max((int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]), default=1)
+    n_cores = min(n_cpus, max(most, 1))
+    options: dict[str, Any] = {"num_cpus": n_cores, "max_retries": 1}
+    if is_columnar:
+        options["runtime_env"] = {"env_vars": _TASK_ENVIRONMENT["env_vars"] | {"POLARS_MAX_THREADS": str(n_cores)}}
+    return options
+
+
+def cores_for(n_accounts: int) -> dict[str, Any]:
+    """What a task gets that is done once for all accounts: in a large world, several cores and polars' threads on them."""
+    return {"n_cpus": 4, "is_columnar": True} if n_accounts > LARGE_WORLD else {}
+
+
+def start_ahead(function: Callable[[], object], n_cpus: int = 1, is_columnar: bool = False) -> None:
+    """Lets a worker start for the task that will be run so, and `function` prepare it; returns at once.
+
+    A new worker begins with seconds of imports: meanwhile others work. Whether it comes to anything changes no result.
+    """
+    import ray
+
+    ray.remote(function).options(**_options(n_cpus, is_columnar) | {"num_cpus": 0}).remote()
 
 
 def run_task(

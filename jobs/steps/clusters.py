@@ -16,8 +16,8 @@ from graph.lineage import build_lineage, name_clusters
 from graph.snapshot import SNAPSHOT_SCHEMAS
 from graph.update import update_clusters
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.steps.links import cores_for, read_change
-from jobs.tasks import run_task
+from jobs.steps.links import read_change
+from jobs.tasks import cores_for, run_task
 
 __all__ = ["Config", "run"]
 

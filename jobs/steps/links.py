@@ -7,16 +7,18 @@ work/sightings/<partition>.parquet (where all are made anew), work/records/<part
 of those that changed in fresh/), work/known/{records,pairs,others}.parquet (what these hold, and pairs of them that were compared)
 work/snapshot/{accounts,identifiers,links}.parquet
 work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
-work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
+work/named.parquet (accounts that gave a name and a birth date), work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
 out/links.parquet, out/identities.parquet, out/identity_weights.json
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
+from graph.build import build_linkage
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
 from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
@@ -26,17 +28,17 @@ from graph.lineage import name_groups
 from graph.links import build_links
 from graph.marks import are_among, differing_accounts
 from graph.partitions import read_partitioned_events
+from graph.schema import TABLES
 from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS
-from graph.update import Change, merge_links, update_links
+from graph.update import Change, Merged, Reordered, finish_links, merge_links, reorder_links
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.tasks import map_tasks, run_task
+from jobs.tasks import cores_for, map_tasks, run_task
 
-__all__ = ["Config", "cores_for", "read_change", "run"]
+__all__ = ["Config", "get_ready", "read_change", "run"]
 
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
-LARGE_WORLD = 200_000  # accounts; below, a worker of its own costs more than its threads save
 FOLDERS = ("differing", "records", "fresh", "known", "sightings", "links", "snapshot", "change", "holders")
 
 
@@ -69,15 +71,19 @@ def run(night: NightContext, config: Config) -> StepResult:
     return StepResult(
         rows=rows,
         outputs=["links.parquet", "identities.parquet", "identity_weights.json"],
-        intermediates=[folder for folder in FOLDERS if folder != "snapshot"] + ["joining.parquet", *SNAPSHOT],
+        intermediates=[folder for folder in FOLDERS if folder != "snapshot"]
+        + ["joining.parquet", "named.parquet", *SNAPSHOT],
         state=SNAPSHOT,
         restricted_state=["records", "known"],
     )
 
 
-def cores_for(n_accounts: int) -> dict[str, Any]:
-    """What a task gets that is done once for all accounts: in a large world, several cores and polars' threads on them."""
-    return {"n_cpus": 4, "is_columnar": True} if n_accounts > LARGE_WORLD else {}
+def get_ready() -> None:
+    """Loads what the numbering task needs: compiled code comes from files, function by function."""
+    nothing = {
+        name: pl.DataFrame(schema={column.name: column.dtype for column in TABLES[name].columns}) for name in TABLES
+    }
+    build_linkage(nothing, datetime(2000, 1, 1, tzinfo=UTC), key="", seed=0)
 
 
 def _link_partition(partition: int, work: Path, restricted_state: Path | None, key: str) -> tuple[int, int]:
@@ -138,10 +144,12 @@ def _number(
     accounts = build_accounts(signups, events["profiles"], histories, merged.links(), key)
     known = renumber_known(_known_before(restricted_state), before["accounts"], accounts)
     is_fresh = are_among(accounts["account_id"], differing) if state else None
-    accounts = _identify(accounts, known, is_fresh, work, out)
-    numbered, change = update_links(merged, before["identifiers"], accounts)
+    with ThreadPoolExecutor(1) as beside:  # neither needs the other, and both leave the interpreter free
+        reordered = beside.submit(_reorder, merged, accounts, work)
+        accounts = _identify(accounts, known, is_fresh, work, out)
+        numbered, change = finish_links(merged, reordered.result(), before["identifiers"], accounts)
     identifiers, links = numbered.identifiers, numbered.links
-    for name, frame in (("accounts", accounts), ("identifiers", identifiers), ("links", links)):
+    for name, frame in (("accounts", accounts), ("identifiers", identifiers)):
         frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
     for name, frame in (("accounts", change.accounts), ("identifiers", change.identifiers)):
         frame.write_parquet(work / "change" / f"{name}.parquet", compression="lz4")
@@ -158,6 +166,12 @@ def _number(
     }
 
 
+def _reorder(merged: Merged, accounts: pl.DataFrame, work: Path) -> Reordered:
+    reordered = reorder_links(merged, accounts)
+    reordered.ordered.links.write_parquet(work / "snapshot/links.parquet", compression="lz4")
+    return reordered
+
+
 def _known_before(restricted_state: Path | None) -> Known:
     """The pairs that the night before compared, none without one."""
     if restricted_state is None:
@@ -165,9 +179,7 @@ def _known_before(restricted_state: Path | None) -> Known:
     return Known(**{name: pl.read_parquet(restricted_state / "known" / f"{name}.parquet") for name in KNOWN_SCHEMAS})
 
 
-def _identify(
-    accounts: pl.DataFrame, known: Known, is_fresh: pl.Series | None, work: Path, out: Path
-) -> pl.DataFrame:
+def _identify(accounts: pl.DataFrame, known: Known, is_fresh: pl.Series | None, work: Path, out: Path) -> pl.DataFrame:
     """The accounts with their `identity`; the weights stay with the night."""
 
     def read(some: pl.Series) -> pl.DataFrame:
@@ -175,13 +187,20 @@ def _identify(
         records = pl.scan_parquet(work / "records/*.parquet")
         return number_records(records.filter(pl.col("account").is_in(own["account_id"].implode())).collect(), own)
 
-    records = pl.read_parquet(work / ("records" if is_fresh is None else "fresh") / "*.parquet").rechunk()
+    submitted = pl.read_parquet(work / ("records" if is_fresh is None else "fresh") / "*.parquet").rechunk()
     fresh = None if is_fresh is None else is_fresh.to_numpy()
     resolution = resolve_records(
-        number_records(records, accounts), accounts.height, known=known, is_fresh=fresh, read=None if is_fresh is None else read
+        number_records(submitted, accounts),
+        accounts.height,
+        known=known,
+        is_fresh=fresh,
+        read=None if is_fresh is None else read,
     )
     for name in KNOWN_SCHEMAS:
         getattr(resolution.known, name).write_parquet(work / "known" / f"{name}.parquet", compression="lz4")
+    records = resolution.known.records
+    named = records.filter((pl.col("first word") != 0) & (pl.col("birth date") != 0))["account"].unique().sort()
+    named.to_frame().write_parquet(work / "named.parquet", compression="lz4")
     (out / "identity_weights.json").write_text(resolution.weights.to_json() + "\n", encoding="utf-8")
     return accounts.with_columns(resolution.identity)
 
@@ -201,7 +220,7 @@ def _write_joining(
 
 def _lake_links(accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """The lake's links: names in place of numbers, in the numbers' order, which follows from no name."""
-    named = identifiers[links["identifier"]].select("identifier_type", "weight", identifier="hash")
+    named = identifiers.select("identifier_type", "weight", identifier="hash")[links["identifier"]]
     account_ids = accounts["account_id"][links["account"]]
     return links.drop("account", "identifier").with_columns(account_ids, *named.get_columns())
 

@@ -3,26 +3,29 @@
 What the night before found stands where neither identifier nor pair was touched since (`graph.update`).
 
 work/evidence/<identifier partition>/<account partition>.parquet, and beside it in again/ the pairs to look at again
-work/pairs/<account partition>.parquet (those pairs, as they are now)
-work/snapshot/pairs.parquet, work/dirty.parquet (accounts whose pairs changed), out/pairs.parquet
+work/pairs/<account partition>.{pairs,pair_evidence}.parquet (those pairs, as they are now)
+work/snapshot/{pairs,pair_evidence}.parquet, work/dirty.parquet (accounts whose pairs changed), out/pairs.parquet
 """
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from graph.lake import write_table
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence, name_pairs
 from graph.snapshot import SNAPSHOT_SCHEMAS
-from graph.update import carry_evidence, carry_pairs
+from graph.update import Pairs, carry_evidence, carry_pairs
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.steps.links import cores_for, read_change
-from jobs.tasks import map_tasks, run_task
+from jobs.steps.links import read_change
+from jobs.tasks import cores_for, map_tasks, run_task
 
 __all__ = ["Config", "run"]
 
 READS = ("links",)
 PAIR = ["account_a", "account_b"]
+MERGED = ("pairs", "pair_evidence")
+SNAPSHOT = tuple(f"snapshot/{name}.parquet" for name in MERGED)
 
 
 class Config(StepConfig):
@@ -37,13 +40,18 @@ def run(night: NightContext, config: Config) -> StepResult:
     map_tasks(_evidence_partition, tasks, progress=night.progress, label="evidence")
     map_tasks(_merge_partition, [(part, night.work) for part in parts], progress=night.progress, label="pairs")
     n_pairs = run_task(
-        _gather, night.work, night.out, night.state, **cores_for(night.results["links"].rows["accounts"])
+        _gather,
+        night.work,
+        night.out,
+        night.state,
+        night.n_partitions,
+        **cores_for(night.results["links"].rows["accounts"]),
     )
     return StepResult(
         rows={"pairs": n_pairs},
         outputs=["pairs.parquet"],
-        intermediates=["evidence", "again", "pairs", "dirty.parquet", "snapshot/pairs.parquet"],
-        state=["evidence", "snapshot/pairs.parquet"],
+        intermediates=["evidence", "again", "pairs", "dirty.parquet", *SNAPSHOT],
+        state=["evidence", *SNAPSHOT],
     )
 
 
@@ -68,23 +76,46 @@ def _evidence_partition(part: int, work: Path, state: Path | None, n_partitions:
 def _merge_partition(part: int, work: Path) -> None:
     again = pl.read_parquet(work / "again" / "*" / f"{part}.parquet").unique()
     evidence = pl.read_parquet(work / "evidence" / "*" / f"{part}.parquet").join(again, on=PAIR, how="semi")
-    pairs = merge_evidence(evidence, pl.read_parquet(work / "joining.parquet"))
-    pairs.write_parquet(work / "pairs" / f"{part}.parquet", compression="lz4")
+    merged = merge_evidence(evidence, pl.read_parquet(work / "joining.parquet"))
+    for name, rows in zip(MERGED, merged, strict=True):
+        rows.write_parquet(work / "pairs" / f"{part}.{name}.parquet", compression="lz4")
 
 
-def _gather(work: Path, out: Path, state: Path | None) -> int:
-    before = pl.DataFrame(schema=SNAPSHOT_SCHEMAS["pairs"])
-    if state is not None:
-        before = pl.read_parquet(state / "snapshot/pairs.parquet").rechunk()
+def _read_merged(work: Path, n_partitions: int) -> Pairs:
+    """All pairs that were looked at again; evidence counts its pairs by partition."""
+    found = [
+        [pl.read_parquet(work / "pairs" / f"{part}.{name}.parquet") for name in MERGED] for part in range(n_partitions)
+    ]
+    ends = np.cumsum([pairs.height for pairs, _ in found])
+    evidence = [
+        rows.with_columns(pl.col("pair") + int(end - pairs.height))
+        for (pairs, rows), end in zip(found, ends, strict=True)
+    ]
+    return Pairs(pl.concat([pairs for pairs, _ in found], rechunk=True), pl.concat(evidence, rechunk=True))
+
+
+def _gather(work: Path, out: Path, state: Path | None, n_partitions: int) -> int:
+    before = Pairs(*(_before(state, name) for name in MERGED))
     again = pl.read_parquet(work / "again/*/*.parquet").unique()
-    pairs, dirty = carry_pairs(before, again, pl.read_parquet(work / "pairs/*.parquet"), read_change(work))
-    pairs.write_parquet(work / "snapshot/pairs.parquet", compression="lz4")
+    found, dirty = carry_pairs(before, again, _read_merged(work, n_partitions), read_change(work))
+    for name, rows in zip(MERGED, (found.pairs, found.evidence), strict=True):
+        rows.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
     dirty.to_frame("account").write_parquet(work / "dirty.parquet", compression="lz4")
     accounts = pl.read_parquet(work / "snapshot/accounts.parquet")
-    given = pl.scan_parquet(work / "records/*.parquet").select("account", "first", "birth_date").drop_nulls().collect()
-    named = name_pairs(pairs, accounts.with_columns(is_named=accounts["account_id"].is_in(given["account"].implode())))
+    is_named = np.zeros(accounts.height, dtype=np.bool_)
+    is_named[pl.read_parquet(work / "named.parquet")["account"].to_numpy()] = True
+    identifiers = pl.read_parquet(
+        work / "snapshot/identifiers.parquet", columns=["identifier_type", "hash", "n_accounts"]
+    )
+    named = name_pairs(found.pairs, found.evidence, identifiers, accounts.with_columns(is_named=pl.Series(is_named)))
     write_table(named, out, "pairs")
-    return pairs.height
+    return found.pairs.height
+
+
+def _before(state: Path | None, name: str) -> pl.DataFrame:
+    if state is None:
+        return pl.DataFrame(schema=SNAPSHOT_SCHEMAS[name])
+    return pl.read_parquet(state / "snapshot" / f"{name}.parquet").rechunk()
 
 
 if __name__ == "__main__":

@@ -52,7 +52,9 @@ def numbered(order: list[int]) -> pl.DataFrame:
     )
 
 
-@given(st.lists(PROFILE, min_size=6, max_size=20), st.lists(CHANGES, min_size=1, max_size=3), st.integers(0, N_ACCOUNTS))
+@given(
+    st.lists(PROFILE, min_size=6, max_size=20), st.lists(CHANGES, min_size=1, max_size=3), st.integers(0, N_ACCOUNTS)
+)
 @settings(max_examples=60)
 def test_what_is_known_is_what_all_records_give(profiles, nights, n_named):
     then, submitted = numbered(list(range(N_ACCOUNTS))), profiles
@@ -64,7 +66,9 @@ def test_what_is_known_is_what_all_records_give(profiles, nights, n_named):
         now = numbered(order)
         records = number_records(records_of(profiles), now)
         alone = resolve_records(records, N_ACCOUNTS)
-        changed = {profile[0] for profile in set(profiles) ^ set(submitted)} | set(range(n_named))  # some did not change
+        changed = {profile[0] for profile in set(profiles) ^ set(submitted)} | set(
+            range(n_named)
+        )  # some did not change
         is_fresh = np.array([account in changed for account in order])
         after = resolve_records(
             records.filter(pl.Series(is_fresh)[records["account"]]),

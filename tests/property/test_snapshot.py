@@ -16,7 +16,7 @@ from graph.lake import as_of_of
 from graph.lineage import build_lineage, name_clusters
 from graph.schema import TABLES
 from graph.sightings import build_sightings
-from graph.snapshot import Snapshot, read_snapshot, write_snapshot
+from graph.snapshot import SNAPSHOT_SCHEMAS, Snapshot, read_snapshot, write_snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=100)
@@ -68,10 +68,8 @@ def snapshot_of(events: dict[str, pl.DataFrame], as_of: datetime = END, key: str
 
 
 def assert_same(one: Snapshot, other: Snapshot, without: tuple[str, ...] = ()) -> None:
-    for name in ("accounts", "identifiers", "links", "pairs", "clusters"):
+    for name in SNAPSHOT_SCHEMAS:
         left, right = getattr(one, name), getattr(other, name)
-        if name == "pairs" and without:
-            left, right = left.drop("evidence"), right.drop("evidence")
         drop = [column for column in without if column in left.columns]
         assert left.drop(drop).equals(right.drop(drop)), name
 

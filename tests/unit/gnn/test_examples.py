@@ -38,7 +38,7 @@ def snapshot() -> Snapshot:
         pl.Int32
     )
     empty = pl.DataFrame()
-    return Snapshot(START + timedelta(days=10), accounts, empty, empty, empty, clusters)
+    return Snapshot(START + timedelta(days=10), accounts, empty, empty, empty, empty, clusters)
 
 
 def test_targets_and_who_is_left_out(snapshot: Snapshot, build_events: Callable[..., Events]) -> None:
