@@ -11,39 +11,26 @@ used, the weights and the bits also from all other records. So a later night tak
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
-import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 from numpy.typing import NDArray
 
 from graph.errors import InputError
-from graph.identity_blocking import are_used, bound_blocks, candidates, pairs_in_a_row
+from graph.identity_blocking import bound_blocks, candidates, pairs_in_a_row
 from graph.identity_comparison import (
     FIELDS,
     N_PATTERNS,
-    compare_pairs,
     is_conflict,
     is_impossible,
-    pack_levels,
     rate_pairs,
     unpack_levels,
 )
-from graph.identity_known import (
-    Known,
-    Pairs,
-    carry_pairs,
-    keep,
-    leave_out,
-    look_up,
-    match_records,
-    merge_pairs,
-    nothing_known,
-)
+from graph.identity_known import Known, Pairs, keep, leave_out, look_up, merge_pairs, nothing_known, sides_of
 from graph.identity_persons import agglomerate, bounded_components, inner_pairs
-from graph.identity_records import Encoded, build_records, digest_records, encode_records
-from graph.identity_values import KEYS, VALUES, Values, count_values, hash_values, leading
+from graph.identity_records import build_records
+from graph.identity_submitted import Submitted
+from graph.identity_values import Values
 from graph.identity_weights import PairBits, Weights, draw_pairs, estimate_weights, score_pairs, total_bits
 from graph.snapshot import Events
 
@@ -156,8 +143,8 @@ def resolve_records(
     """
     known = nothing_known() if known is None else known
     is_fresh = np.ones(n_accounts, dtype=np.bool_) if is_fresh is None else is_fresh
-    submitted = _Submitted(records, known, is_fresh, read or (lambda some: records.filter(_is_among("account", some))))
-    values, bound = submitted.values, bound_blocks(submitted.values.count)
+    submitted = Submitted(records, known, is_fresh, read or _reader(records))
+    values, bound = submitted.values, bound_blocks(submitted.values.held)
     drawn, in_a_row = draw_pairs(submitted.rows.digest), pairs_in_a_row(values, bound)
     touched = submitted.is_touched(bound)
     found = candidates(values, bound, touched)
@@ -173,107 +160,17 @@ def resolve_records(
     patterns, is_inner = look_up(inner, apart)
     patterns[~is_inner] = look_up(compared, apart[~is_inner])[0]
     noted = keep(submitted.rows, submitted.leads, values, pairs, (apart, patterns))
-    n_records = values.count.shape[1]
+    n_records = values.held.shape[1]
     return Resolution(pl.Series("identity", identity, dtype=pl.Int32), weights, n_records, linked[0].shape[0], noted)
 
 
-def _is_among(column: str, some: pl.Series) -> pl.Expr:
-    return pl.col(column).is_in(some.implode())
-
-
-class _Submitted:
-    """All records of a night by what they hold, and those that need be as texts, which are read when they are first asked for.
-
-    Attributes:
-        rows: all records.
-        leads: bool[n], see `graph.identity_values.leading`.
-        values: what they hold.
-        is_new: bool[n], the record is not as it was the night before.
-    """
-
-    def __init__(
-        self, fresh: pl.DataFrame, known: Known, is_fresh: NDArray[np.bool_], read: Callable[[pl.Series], pl.DataFrame]
-    ) -> None:
-        digested = fresh.select("account", digest=digest_records(fresh))
-        self.rows = match_records(known, digested, is_fresh)
-        self._known, self._read, self._encoded = known.records, read, None
-        source = self.rows.source
-        self.is_new = source < 0
-        value = self._carried("", np.uint64)
-        fresh_rows = is_fresh[self.rows.account]
-        for line, name in ((-2, "first"), (-1, "last")):
-            word = fresh.select(pl.col(name).nchash.xxh3_64().fill_null(0)).to_series()  # type: ignore[attr-defined]
-            value[line, fresh_rows] = word.to_numpy()
-        self.leads = leading(value[-2], value[-1])
-        self.is_new |= self.leads != np.append(known.records["leads"].to_numpy(), False)[source]
-        new = np.flatnonzero(self.is_new)
-        encoded = self._encode(new)
-        value[:, new] = hash_values(encoded)[:, np.searchsorted(encoded.rows, new)]
-        count = self._carried("n ", np.int32)
-        stays = np.zeros(known.records.height, dtype=np.bool_)
-        stays[source[~self.is_new]] = True
-        gone = known.records.filter(pl.Series(~stays)).select(VALUES)
-        count_values(value, count, self.is_new, np.stack([gone[name].to_numpy() for name in VALUES]))
-        self.values = Values(value, count)
-
-    def _carried(self, prefix: str, dtype: type) -> NDArray[Any]:
-        """A line for each value: that of the record's source, 0 for a new one."""
-        carried = np.zeros((len(VALUES), self.rows.source.shape[0]), dtype=dtype)
-        if self._known.height:
-            for line, name in enumerate(VALUES):
-                np.take(self._known[prefix + name].to_numpy(), self.rows.source, out=carried[line], mode="clip")
-            carried[:, self.rows.source < 0] = 0
-        return carried
-
-    def is_touched(self, bound: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Which records are new, or stand in a block that is used now and was not, or the other way round."""
-        then = np.stack([self._known[f"n {name}"].to_numpy() for name in KEYS])
-        bound_then = bound_blocks(then)
-        touched = self.is_new.copy()
-        stays = np.flatnonzero(~touched)
-        for line in range(len(KEYS)):
-            was = are_used(then[line], bound_then[line])[self.rows.source[stays]]
-            touched[stays] |= was != are_used(self.values.count[line, stays], bound[line])
-        return touched
-
-    def carry(self, pairs: pl.DataFrame) -> Pairs:
-        """Pairs of the night before whose records are as they were."""
-        now = np.full(self._known.height, -1, dtype=np.int64)
-        stays = np.flatnonzero(~self.is_new)
-        now[self.rows.source[stays]] = stays
-        return carry_pairs(pairs, now)
-
-    def compare(self, wanted: NDArray[np.int64], *known: Pairs) -> Pairs:
-        """Wanted pairs (sorted) with their patterns, looked up where they are known."""
-        patterns, is_known = np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
-        for pairs in known:
-            found, is_there = look_up(pairs, wanted)
-            patterns[is_there], is_known = found[is_there], is_known | is_there
-        left, right = _sides(wanted[~is_known])
-        encoded = self._encode(np.unique(np.concatenate([left, right])))
-        places = (np.searchsorted(encoded.rows, side) for side in (left, right))
-        patterns[~is_known] = pack_levels(compare_pairs(encoded, *places))
-        return wanted, patterns
-
-    def _encode(self, wanted: NDArray[np.int64]) -> Encoded:
-        """At least the wanted rows (sorted); those of before, where they are among them."""
-        if self._encoded is not None and np.isin(wanted, self._encoded.rows, assume_unique=True).all():
-            return self._encoded
-        accounts = np.unique(self.rows.account[wanted])
-        is_asked = np.zeros(self.rows.account.max(initial=-1) + 1, dtype=np.bool_)
-        is_asked[accounts] = True
-        rows = np.flatnonzero(is_asked[self.rows.account])
-        records = self._read(pl.Series(accounts, dtype=pl.Int32))
-        self._encoded = encode_records(records, rows.astype(np.int32), self.leads[rows])
-        return self._encoded
-
-
-def _sides(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return codes >> 32, codes & 0xFFFFFFFF
+def _reader(records: pl.DataFrame) -> Callable[[pl.Series], pl.DataFrame]:
+    """Gives the records of some accounts."""
+    return lambda some: records.filter(pl.col("account").is_in(some.implode()))
 
 
 def _find_persons(
-    submitted: _Submitted, n_accounts: int, linked: Pairs, others: tuple[Pairs, ...], weights: Weights
+    submitted: Submitted, n_accounts: int, linked: Pairs, others: tuple[Pairs, ...], weights: Weights
 ) -> tuple[NDArray[np.int32], Pairs]:
     """Persons from pairs of records.
 
@@ -295,7 +192,7 @@ def _find_persons(
     codes, patterns = linked[0][hopeful], linked[1][hopeful]
     _, bits = _score(submitted.values, codes, patterns, weights)
     strong = bits >= LEAST_BITS
-    left, right = _sides(codes[strong])
+    left, right = sides_of(codes[strong])
     component = bounded_components(n_accounts, account[left], account[right], bits[strong])
     within = np.sort(inner_pairs(component[account], account))
     patterns, is_linked = look_up(linked, within)
@@ -304,7 +201,7 @@ def _find_persons(
     levels, bits = _score(submitted.values, within, patterns, weights)
     say = np.clip(bits, FLOOR_BITS, CEILING_BITS)
     say[is_impossible(levels)] = IMPOSSIBLE_BITS
-    left, right = _sides(within)
+    left, right = sides_of(within)
     return agglomerate(component, account[left], account[right], say, LEAST_BITS), inner
 
 
@@ -313,7 +210,7 @@ def _score(
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Levels and bits of pairs."""
     levels = unpack_levels(patterns)
-    return levels, total_bits(levels, rate_pairs(values, *_sides(codes), levels), weights)
+    return levels, total_bits(levels, rate_pairs(values, *sides_of(codes), levels), weights)
 
 
 def explain_pair(records: pl.DataFrame, account_a: int, account_b: int, weights: Weights) -> PairEvidence:
@@ -327,19 +224,15 @@ def explain_pair(records: pl.DataFrame, account_a: int, account_b: int, weights:
     Raises:
         InputError: an account has submitted nothing to compare by.
     """
-    submitted = _Submitted(
-        records,
-        nothing_known(),
-        np.ones(records["account"].max() + 1 if records.height else 0, dtype=np.bool_),
-        lambda some: records.filter(_is_among("account", some)),
-    )
+    n_accounts = int(records["account"].to_numpy().max(initial=-1)) + 1
+    submitted = Submitted(records, nothing_known(), np.ones(n_accounts, dtype=np.bool_), _reader(records))
     of_a, of_b = (np.flatnonzero(submitted.rows.account == account) for account in (account_a, account_b))
     if not of_a.size or not of_b.size:
         raise InputError("Both accounts must have submitted an identity. There is nothing to compare.")
     one, other = np.repeat(of_a, of_b.size), np.tile(of_b, of_a.size)
     codes = np.unique(np.minimum(one, other) << 32 | np.maximum(one, other))
     levels = unpack_levels(submitted.compare(codes)[1])
-    bits = score_pairs(levels, rate_pairs(submitted.values, *_sides(codes), levels), weights)
+    bits = score_pairs(levels, rate_pairs(submitted.values, *sides_of(codes), levels), weights)
     return _evidence(levels, bits, int(bits.total.argmax()))
 
 

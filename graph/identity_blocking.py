@@ -70,7 +70,7 @@ def candidates(values: Values, bound: NDArray[np.int32], touched: NDArray[np.boo
     found = [np.empty(0, dtype=np.int64)]
     for number in range(len(KEYS)):
         value = values.value[number]
-        used = are_used(values.count[number], int(bound[number]))
+        used = are_used(values.held[number], int(bound[number]))
         if not touched.all():
             used &= are_held(value, used & touched)
         rows = np.flatnonzero(used)
@@ -127,7 +127,7 @@ def _pair(
                 for earlier in range(number):
                     if (
                         values.value[earlier, a] == values.value[earlier, b]
-                        and 2 <= values.count[earlier, a] <= bound[earlier]
+                        and 2 <= values.held[earlier, a] <= bound[earlier]
                     ):
                         is_known = True
                         break

@@ -421,13 +421,13 @@ def _n_sharing(values: Values, a: int, b: int, place: int) -> int:
     first, last = WORDS
     if values.value[last, a] == 0 or values.value[last, b] == 0:
         row = a if values.value[last, a] == 0 else b
-        return int(values.count[first, row])
+        return int(values.held[first, row])
     row = a
     for word in WORDS:
         if values.value[word, a] != values.value[word, b]:
             row = a if values.value[word, a] < values.value[word, b] else b
             break
-    return int(values.count[WORDS[place], row])
+    return int(values.held[WORDS[place], row])
 
 
 @njit(cache=True, nogil=True)
@@ -439,7 +439,7 @@ def _rate(
     levels: NDArray[np.int8],
     rarities: NDArray[np.uint8],
 ) -> None:
-    count = values.count
+    count = values.held
     for pair in range(left.shape[0]):
         a, b = left[pair], right[pair]
         for place in range(2):

@@ -27,6 +27,7 @@ __all__ = [
     "merge_pairs",
     "nothing_known",
     "renumber_known",
+    "sides_of",
 ]
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.uint32]]  # left << 32 | right, sorted; and the pattern of each
@@ -118,7 +119,7 @@ def keep(rows: Rows, leads: NDArray[np.bool_], values: Values, pairs: Pairs, oth
             "digest": rows.digest,
             "leads": leads,
             **dict(zip(VALUES, values.value, strict=True)),
-            **{f"n {name}": count for name, count in zip(VALUES, values.count, strict=True)},
+            **{f"n {name}": count for name, count in zip(VALUES, values.held, strict=True)},
         }
     )
     return Known(records, _frame(pairs), _frame(others))
@@ -189,9 +190,13 @@ def merge_pairs(one: Pairs, other: Pairs) -> Pairs:
     place = np.searchsorted(one[0], other[0]) + np.arange(other[0].shape[0])
     is_other = np.zeros(one[0].shape[0] + other[0].shape[0], dtype=np.bool_)
     is_other[place] = True
-    merged = []
-    for mine, theirs in zip(one, other, strict=True):
-        both = np.empty(is_other.shape[0], dtype=mine.dtype)
-        both[~is_other], both[is_other] = mine, theirs
-        merged.append(both)
-    return merged[0], merged[1]
+    codes = np.empty(is_other.shape[0], dtype=np.int64)
+    patterns = np.empty(is_other.shape[0], dtype=np.uint32)
+    codes[~is_other], codes[is_other] = one[0], other[0]
+    patterns[~is_other], patterns[is_other] = one[1], other[1]
+    return codes, patterns
+
+
+def sides_of(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Left and right records of pairs."""
+    return codes >> 32, codes & 0xFFFFFFFF

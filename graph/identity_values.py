@@ -49,11 +49,11 @@ class Values(NamedTuple):
 
     Attributes:
         value: uint64[len(VALUES), n], 0 where the record lacks a part.
-        count: int32[len(VALUES), n], records that hold the same; 0 for none.
+        held: int32[len(VALUES), n], by how many records the same is held; 0 for none.
     """
 
     value: NDArray[np.uint64]
-    count: NDArray[np.int32]
+    held: NDArray[np.int32]
 
 
 def count_values(
@@ -111,11 +111,11 @@ def _table(n_keys: int) -> NDArray[np.uint64]:
 @njit(cache=True, nogil=True)
 def _find(keys: NDArray[np.uint64], key: int) -> int:
     """The slot of a key, or the empty one where it would lie; keys are well mixed."""
-    mask = np.uint64(keys.shape[0] - 1)
-    slot = np.uint64(key) & mask
+    mask = keys.shape[0] - 1
+    slot = np.int64(key) & mask
     while keys[slot] != 0 and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & mask
-    return slot
+        slot = (slot + 1) & mask
+    return int(slot)
 
 
 @njit(cache=True, nogil=True)

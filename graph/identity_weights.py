@@ -274,7 +274,7 @@ def estimate_weights(values: Values, patterns: NDArray[np.uint32], drawn: NDArra
         patterns: of all candidates, see `graph.identity_comparison.pack_levels`.
         drawn: of the pairs that `draw_pairs` gives.
     """
-    n_records = values.count.shape[1]
+    n_records = values.held.shape[1]
     n_all = (n_records + BACKGROUND) * (n_records + BACKGROUND - 1) / 2
     levels, counts = _distinct(patterns)
     return _maximise(levels, counts, _met_at_random(values, drawn), n_all, n_records)
@@ -290,14 +290,14 @@ def _distinct(patterns: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[
 def _met_at_random(values: Values, drawn: NDArray[np.uint32]) -> list[NDArray[np.float64]]:
     """For each field, the odds of its levels among pairs at large. What is equal is counted exactly."""
     levels, counts = _distinct(drawn)
-    n_records = values.count.shape[1]
+    n_records = values.held.shape[1]
     n_all = n_records * (n_records - 1) / 2
     odds = []
     for number, (field, n_levels) in enumerate(LENGTHS.items()):
         seen = np.bincount(levels[:, number], weights=counts, minlength=n_levels)[1:].astype(np.float64)
         seen *= min(1.0, n_all / max(drawn.shape[0], 1))  # of a small world a draw sees each pair many times
         if field in COUNTED:
-            seen[-1] = _share_equal(values.count[COUNTED[field]]) * seen.sum()
+            seen[-1] = _share_equal(values.held[COUNTED[field]]) * seen.sum()
         before = np.array(STRANGERS[field])
         odds.append((seen + PRIOR_RANDOM_PAIRS * before) / (seen.sum() + PRIOR_RANDOM_PAIRS))
     return odds

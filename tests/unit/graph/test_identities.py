@@ -140,7 +140,7 @@ def test_a_value_that_all_share_costs_linear(shared: Row) -> None:
     records = identity_records({"profiles": frame}, frame.select("account", "account_id"))
     known = resolve_records(records, n).known
     assert known.pairs.height <= PAIRS_PER_RECORD * n
-    assert (bound_blocks(values_of(known).count) <= LARGEST_BLOCK).all()
+    assert (bound_blocks(values_of(known).held) <= LARGEST_BLOCK).all()
     assert not known.pairs.select("left", "right").is_duplicated().any()
     assert (known.pairs["left"] < known.pairs["right"]).all()
 

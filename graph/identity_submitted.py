@@ -1,0 +1,107 @@
+"""All records of a night: what they hold, and the texts of those that are to be compared.
+
+Of records that were there the night before nothing is read but what is compared with a new one.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import polars_hash  # noqa: F401  (registers `Expr.nchash`)
+from numpy.typing import NDArray
+
+from graph.identity_blocking import are_used, bound_blocks
+from graph.identity_comparison import compare_pairs, pack_levels
+from graph.identity_known import Known, Pairs, carry_pairs, look_up, match_records, sides_of
+from graph.identity_records import Encoded, digest_records, encode_records
+from graph.identity_values import KEYS, VALUES, Values, count_values, hash_values, leading
+
+__all__ = ["Submitted"]
+
+
+class Submitted:
+    """All records of a night by what they hold, and those that need be as texts, which are read when they are first asked for.
+
+    Attributes:
+        rows: all records.
+        leads: bool[n], see `graph.identity_values.leading`.
+        values: what they hold.
+        is_new: bool[n], the record is not as it was the night before.
+    """
+
+    def __init__(
+        self, fresh: pl.DataFrame, known: Known, is_fresh: NDArray[np.bool_], read: Callable[[pl.Series], pl.DataFrame]
+    ) -> None:
+        digested = fresh.select("account", digest=digest_records(fresh))
+        self.rows = match_records(known, digested, is_fresh)
+        self._known, self._read = known.records, read
+        self._encoded: Encoded | None = None
+        source = self.rows.source
+        self.is_new = source < 0
+        value = self._carried("", np.uint64)
+        for line, name in ((-2, "first"), (-1, "last")):
+            word = fresh.select(pl.col(name).nchash.xxh3_64().fill_null(0)).to_series()  # type: ignore[attr-defined]
+            value[line, is_fresh[self.rows.account]] = word.to_numpy()
+        self.leads = leading(value[-2], value[-1])
+        self.is_new |= self.leads != np.append(known.records["leads"].to_numpy(), False)[source]
+        new = np.flatnonzero(self.is_new)
+        encoded = self._encode(new)
+        value[:, new] = hash_values(encoded)[:, np.searchsorted(encoded.rows, new)]
+        count = self._carried("n ", np.int32)
+        stays = np.zeros(known.records.height, dtype=np.bool_)
+        stays[source[~self.is_new]] = True
+        gone = known.records.filter(pl.Series(~stays)).select(VALUES)
+        count_values(value, count, self.is_new, np.stack([gone[name].to_numpy() for name in VALUES]))
+        self.values = Values(value, count)
+
+    def _carried(self, prefix: str, dtype: type) -> NDArray[Any]:
+        """A line for each value: that of the record's source, 0 for a new one."""
+        carried: NDArray[Any] = np.zeros((len(VALUES), self.rows.source.shape[0]), dtype=dtype)
+        if self._known.height:
+            for line, name in enumerate(VALUES):
+                np.take(self._known[prefix + name].to_numpy(), self.rows.source, out=carried[line], mode="clip")
+            carried[:, self.rows.source < 0] = 0
+        return carried
+
+    def is_touched(self, bound: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which records are new, or stand in a block that is used now and was not, or the other way round."""
+        then = np.stack([self._known[f"n {name}"].to_numpy() for name in KEYS])
+        bound_then = bound_blocks(then)
+        touched = self.is_new.copy()
+        stays = np.flatnonzero(~touched)
+        for line in range(len(KEYS)):
+            was = are_used(then[line], bound_then[line])[self.rows.source[stays]]
+            touched[stays] |= was != are_used(self.values.held[line, stays], bound[line])
+        return touched
+
+    def carry(self, pairs: pl.DataFrame) -> Pairs:
+        """Pairs of the night before whose records are as they were."""
+        now = np.full(self._known.height, -1, dtype=np.int64)
+        stays = np.flatnonzero(~self.is_new)
+        now[self.rows.source[stays]] = stays
+        return carry_pairs(pairs, now)
+
+    def compare(self, wanted: NDArray[np.int64], *known: Pairs) -> Pairs:
+        """Wanted pairs (sorted) with their patterns, looked up where they are known."""
+        patterns, is_known = np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
+        for pairs in known:
+            found, is_there = look_up(pairs, wanted)
+            patterns[is_there], is_known = found[is_there], is_known | is_there
+        left, right = sides_of(wanted[~is_known])
+        encoded = self._encode(np.unique(np.concatenate([left, right])))
+        places = (np.searchsorted(encoded.rows, side) for side in (left, right))
+        patterns[~is_known] = pack_levels(compare_pairs(encoded, *places))
+        return wanted, patterns
+
+    def _encode(self, wanted: NDArray[np.int64]) -> Encoded:
+        """At least the wanted rows (sorted); what was read last, where they are among it."""
+        if self._encoded is not None and np.isin(wanted, self._encoded.rows, assume_unique=True).all():
+            return self._encoded
+        accounts = np.unique(self.rows.account[wanted])
+        is_asked = np.zeros(self.rows.account.max(initial=-1) + 1, dtype=np.bool_)
+        is_asked[accounts] = True
+        rows = np.flatnonzero(is_asked[self.rows.account])
+        records = self._read(pl.Series(accounts, dtype=pl.Int32))
+        self._encoded = encode_records(records, rows.astype(np.int32), self.leads[rows])
+        return self._encoded
