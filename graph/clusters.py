@@ -6,8 +6,6 @@ Phys. Rev. E 84, 2011), found by Leiden (Traag, Waltman, van Eck, Sci. Rep. 9, 2
 more than `RESOLUTION` of a full tie, on average, whatever the size of the whole; modularity would melt small groups together.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import graspologic_native
 import numpy as np
 import polars as pl
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from graph.components import connected_components
 from graph.links import rarity_ceiling
+from graph.threads import run_parts
 
 __all__ = ["build_clusters"]
 
@@ -85,8 +84,10 @@ def _refine(
     place[members] = np.arange(n_accounts) - starts[component[members]]
     n_dirty = np.bincount(component, weights=is_dirty, minlength=starts.shape[0] - 1)
 
-    def part(numbers: NDArray[np.int64]) -> None:
-        for number in numbers:
+    parted = np.flatnonzero((np.diff(starts) > REFINE_ABOVE) & (n_dirty > 0))
+
+    def part(begin: int, end: int) -> None:
+        for number in parted[begin:end]:
             own = members[starts[number] : starts[number + 1]]
             mine = edges[edge_starts[number] : edge_starts[number + 1]]
             parts = _part(own.shape[0], place[source[mine]], place[target[mine]], weight[mine], seed)
@@ -94,10 +95,7 @@ def _refine(
             np.minimum.at(first, parts, np.arange(own.shape[0]))
             leader[own] = own[first[parts]]
 
-    parted = np.flatnonzero((np.diff(starts) > REFINE_ABOVE) & (n_dirty > 0))
-    n_threads = pl.thread_pool_size()  # as many as the task was given; components are apart, so they change nothing
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(part, (parted[first::n_threads] for first in range(n_threads))))
+    run_parts(part, parted.shape[0])
     return np.unique(leader, return_inverse=True)[1].astype(np.int32)
 
 

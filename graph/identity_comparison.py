@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from graph.identity_records import NO_DATE, Encoded
 from graph.identity_text import Texts, is_one_edit, jaro_winkler
 from graph.identity_values import VALUES, Values
+from graph.threads import run_parts
 
 __all__ = [
     "BACKGROUND",
@@ -91,7 +92,11 @@ def compare_pairs(records: Encoded, left: NDArray[np.int64], right: NDArray[np.i
         levels int8[n_pairs, n_fields], numbers into `FIELDS`.
     """
     levels = np.empty((left.shape[0], N_FIELDS), dtype=np.int8)
-    _compare(records, left, right, levels)
+
+    def compare(begin: int, end: int) -> None:
+        _compare(records, left[begin:end], right[begin:end], levels[begin:end])
+
+    run_parts(compare, left.shape[0])
     return levels
 
 

@@ -45,8 +45,8 @@ class Submitted:
             value[line, is_fresh[self.rows.account]] = word.to_numpy()
         self.leads = leading(value[-2], value[-1])
         self.is_new |= self.leads != np.append(known.records["leads"].to_numpy(), False)[source]
+        encoded = self._encode(self.is_new)
         new = np.flatnonzero(self.is_new)
-        encoded = self._encode(new)
         value[:, new] = hash_values(encoded)[:, np.searchsorted(encoded.rows, new)]
         count = self._carried("n ", np.int32)
         stays = np.zeros(known.records.height, dtype=np.bool_)
@@ -89,19 +89,21 @@ class Submitted:
             found, is_there = look_up(pairs, wanted)
             patterns[is_there], is_known = found[is_there], is_known | is_there
         left, right = sides_of(wanted[~is_known])
-        encoded = self._encode(np.unique(np.concatenate([left, right])))
-        places = (np.searchsorted(encoded.rows, side) for side in (left, right))
-        patterns[~is_known] = pack_levels(compare_pairs(encoded, *places))
+        is_asked = np.zeros(self.is_new.shape[0], dtype=np.bool_)
+        is_asked[left] = is_asked[right] = True
+        encoded = self._encode(is_asked)
+        place = np.empty(self.is_new.shape[0], dtype=np.int64)
+        place[encoded.rows] = np.arange(encoded.rows.shape[0])
+        patterns[~is_known] = pack_levels(compare_pairs(encoded, place[left], place[right]))
         return wanted, patterns
 
-    def _encode(self, wanted: NDArray[np.int64]) -> Encoded:
-        """At least the wanted rows (sorted); what was read last, where they are among it."""
-        if self._encoded is not None and np.isin(wanted, self._encoded.rows, assume_unique=True).all():
+    def _encode(self, is_asked: NDArray[np.bool_]) -> Encoded:
+        """At least the rows that are asked for; what was read last, where they are among it."""
+        if self._encoded is not None and is_asked[self._encoded.rows].sum() == is_asked.sum():
             return self._encoded
-        accounts = np.unique(self.rows.account[wanted])
-        is_asked = np.zeros(self.rows.account.max(initial=-1) + 1, dtype=np.bool_)
-        is_asked[accounts] = True
-        rows = np.flatnonzero(is_asked[self.rows.account])
-        records = self._read(pl.Series(accounts, dtype=pl.Int32))
+        is_read = np.zeros(self.rows.account.max(initial=-1) + 1, dtype=np.bool_)
+        is_read[self.rows.account[is_asked]] = True
+        rows = np.flatnonzero(is_read[self.rows.account])
+        records = self._read(pl.Series(np.flatnonzero(is_read), dtype=pl.Int32))
         self._encoded = encode_records(records, rows.astype(np.int32), self.leads[rows])
         return self._encoded
