@@ -37,7 +37,7 @@ def build_accounts(
     signups: pl.DataFrame,
     profiles: pl.LazyFrame,
     histories: Callable[[pl.DataFrame], pl.DataFrame],
-    links: pl.LazyFrame,
+    links: Callable[[], pl.LazyFrame],
     key: str,
 ) -> pl.DataFrame:
     """Numbers the accounts with a signup.
@@ -51,7 +51,7 @@ def build_accounts(
         profiles: clean events; read only where signups tie.
         histories: gives the histories (`build_histories`) of the accounts of a frame with `account_id`; asked only where
             profiles tie, too.
-        links: account_id, identifier (any number, the same for the same one), identifier_type, first_seen, last_seen,
+        links: gives account_id, identifier (any number, the same for the same one), identifier_type, first_seen, last_seen,
             n_events; read only then.
         key: of the keyed hash.
 
@@ -66,7 +66,7 @@ def build_accounts(
         order += TIE_BREAKERS
         tied = known.filter(known.select(order).is_duplicated())
     if tied.height:
-        known = known.join(_refine(tied.select("account_id"), histories, links), on="account_id", how="left")
+        known = known.join(_refine(tied.select("account_id"), histories, links()), on="account_id", how="left")
         known = known.with_columns(tie=keyed_hash(pl.col("account_id"), "account", key))
         order += ["digest", "tie"]
     return known.sort(order, nulls_last=True).select(

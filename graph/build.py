@@ -60,7 +60,7 @@ def build_snapshot(events: Events, sightings: pl.DataFrame, as_of: datetime, key
     signups = signup_times(known["signups"])
     seen = _of_known_accounts(sightings.filter(pl.col("known_time") < as_of), signups)
     names, held = name_identifiers(build_links(seen))
-    accounts = build_accounts(signups, known["profiles"].lazy(), _histories_of(known), held.lazy(), key)
+    accounts = build_accounts(signups, known["profiles"].lazy(), _histories_of(known), held.lazy, key)
     accounts = accounts.with_columns(build_identities(known, accounts))
     numbered = number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
     pairs, evidence = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
@@ -88,7 +88,7 @@ class Linkage:
         evidence: as `graph.pairs.build_evidence` gives it.
         marks: by table, as `graph.marks.build_marks` gives them.
         records: as `graph.identity_records.build_records` gives them; `account` is the account's id.
-        known: pairs of these records that were compared.
+        known: what these records hold, and pairs of them that were compared.
     """
 
     snapshot: Snapshot
@@ -116,7 +116,7 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     fresh = build_links(build_sightings(own, key))
     merged = merge_links(old.accounts, old.identifiers, old.links, differing, fresh)
     signups = signup_times(events["signups"])
-    accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links(), key)
+    accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links, key)
     fresh_records = build_records(own["profiles"].rename({"account_id": "account"}))
     records = carry_records(before.records, differing, fresh_records)
     known = renumber_known(before.known, old.accounts, accounts)
@@ -129,7 +129,7 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
         read=lambda some: number_records(records, accounts[some]),
     )
     accounts = accounts.with_columns(resolution.identity)
-    numbered, change = finish_links(merged, reorder_links(merged, accounts), old.identifiers, accounts)
+    numbered, change = finish_links(reorder_links(merged, accounts), old.identifiers, accounts)
     kept, lost = carry_evidence(before.evidence, change)
     touched = numbered.identifiers.filter(change.identifiers["is_touched"])
     found = build_evidence(numbered.links, touched)

@@ -23,11 +23,11 @@ from graph.identity_comparison import (
     N_PATTERNS,
     is_conflict,
     is_impossible,
-    rate_pairs,
     unpack_levels,
 )
-from graph.identity_known import Known, Pairs, keep, leave_out, look_up, merge_pairs, nothing_known, sides_of
+from graph.identity_known import Compared, Known, keep, leave_out, look_up, merge_compared, nothing_known, sides_of
 from graph.identity_persons import agglomerate, bounded_components, inner_pairs
+from graph.identity_rarity import rate_pairs
 from graph.identity_records import build_records
 from graph.identity_submitted import Submitted
 from graph.identity_values import Values
@@ -139,7 +139,8 @@ def resolve_records(
         records: of all accounts, or of the fresh ones.
         known: of an earlier night, its accounts renumbered (`graph.identity_known.renumber_known`).
         is_fresh: bool[n_accounts], all of the account's records are in `records`; None for all.
-        read: gives all records of the accounts of a series (i32, sorted), sorted as `records` are; needed where those are not all.
+        read: gives all records of the accounts of a series (i32, sorted), sorted as `records` are; needed where those are not all. It
+            is asked for any account, up to three times.
     """
     known = nothing_known() if known is None else known
     is_fresh = np.ones(n_accounts, dtype=np.bool_) if is_fresh is None else is_fresh
@@ -151,8 +152,8 @@ def resolve_records(
     before, others = (submitted.carry(pairs) for pairs in (known.pairs, known.others))
     asked = np.unique(np.concatenate([found, drawn, in_a_row]))
     compared = submitted.compare(asked, before, others)
-    pairs = merge_pairs(leave_out(before, touched), (found, look_up(compared, found)[0]))
-    linked = merge_pairs(pairs, (in_a_row, look_up(compared, in_a_row)[0]))
+    pairs = merge_compared(leave_out(before, touched), (found, look_up(compared, found)[0]))
+    linked = merge_compared(pairs, (in_a_row, look_up(compared, in_a_row)[0]))
     if weights is None:
         weights = estimate_weights(values, linked[1], look_up(compared, drawn)[0])
     identity, inner = _find_persons(submitted, n_accounts, linked, (others, compared), weights)
@@ -170,11 +171,11 @@ def _reader(records: pl.DataFrame) -> Callable[[pl.Series], pl.DataFrame]:
 
 
 def _find_persons(
-    submitted: Submitted, n_accounts: int, linked: Pairs, others: tuple[Pairs, ...], weights: Weights
-) -> tuple[NDArray[np.int32], Pairs]:
+    submitted: Submitted, n_accounts: int, linked: Compared, others: tuple[Compared, ...], weights: Weights
+) -> tuple[NDArray[np.int32], Compared]:
     """Persons from pairs of records.
 
-    Pairs of at least `LEAST_BITS` make components of accounts; within each, all pairs are compared, those too that no block
+    Compared of at least `LEAST_BITS` make components of accounts; within each, all pairs are compared, those too that no block
     gave, and the groups that agree on average are merged. Two accounts count by the best of their submissions.
 
     Args:
@@ -217,7 +218,7 @@ def explain_pair(records: pl.DataFrame, account_a: int, account_b: int, weights:
     """Says field by field what speaks for two accounts being one person, by their best pair of submissions.
 
     Args:
-        records: of all accounts, since the rarity of a value is its share of them.
+        records: of all accounts, since the rarity of a value is its share of them; sorted by account and digest.
         account_a, account_b: two accounts.
         weights: as saved by the night.
 

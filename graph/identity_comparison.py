@@ -1,7 +1,7 @@
-"""Comparison of two records, field by field: how well they agree, and how rare the value is on which they do.
+"""Comparison of two records, field by field: how well they agree.
 
-A level is a function of the two records alone; a rarity of how many records hold the value. The levels of a pair are one number, its
-pattern: of millions of pairs there are a thousand patterns.
+A level is a function of the two records alone. The levels of a pair are one number, its pattern: of millions of pairs there are a
+thousand patterns.
 """
 
 import numpy as np
@@ -10,21 +10,16 @@ from numpy.typing import NDArray
 
 from graph.identity_records import NO_DATE, Encoded
 from graph.identity_text import Texts, is_one_edit, jaro_winkler
-from graph.identity_values import VALUES, Values
 from graph.threads import run_parts
 
 __all__ = [
-    "BACKGROUND",
     "FIELDS",
     "N_PATTERNS",
-    "RARITY_STEP",
-    "RATED",
     "compare_pairs",
     "is_conflict",
     "is_impossible",
     "is_one_submission",
     "pack_levels",
-    "rate_pairs",
     "unpack_levels",
 ]
 
@@ -54,26 +49,8 @@ LENGTHS = tuple(len(levels) for levels in FIELDS.values())
 N_PATTERNS = int(np.prod(LENGTHS))
 GIVEN, FAMILY, BIRTH, NUMBER, EMAIL, PHONE, PLACE = range(N_FIELDS)
 MISSING, DIFFERS, ALIKE, INITIAL, PARTIAL, NEAR, SHORT, SWAPPED, EQUAL = range(len(NAME_LEVELS))
-# levels at which the shared value's own rarity counts, in place of the mean rarity of such values
-RATED: dict[str, tuple[int, ...]] = {
-    "given_name": (SWAPPED, EQUAL),
-    "family_name": (SWAPPED, EQUAL),
-    "birth_date": (7,),
-    "national_id": (3,),
-    "email": (4, 5),
-    "phone": (3,),
-    "place": (4, 5, 6, 7, 8),
-}
-# whose counts are the rarities of these
-WORDS = VALUES.index("first word"), VALUES.index("last word")
-DAY, ID, EMAILS, MAILBOX, TELEPHONE, HOME, ADDRESS, POSTCODE = (
-    VALUES.index(name)
-    for name in ("birth date", "national id", "email", "mailbox", "phone", "home", "address", "postcode")
-)
-RARITY_STEP = 0.25  # bits; coarse, so that a new record does not move every pair
 LAST_FAR_DATE = 3  # levels of birth dates from `differs` to this are no slip of the pen
 LEAST_AGREEMENTS = 2
-BACKGROUND = 1000  # records thought of beside those that are there, so that in a small world nothing is certain
 CLOSE_DAYS = 400
 TEN_YEARS_DAYS = 3652
 ALIKE_SIMILARITY, NEAR_SIMILARITY = 0.85, 0.93
@@ -98,28 +75,6 @@ def compare_pairs(records: Encoded, left: NDArray[np.int64], right: NDArray[np.i
 
     run_parts(compare, left.shape[0])
     return levels
-
-
-def rate_pairs(
-    values: Values, left: NDArray[np.int64], right: NDArray[np.int64], levels: NDArray[np.int8]
-) -> NDArray[np.uint8]:
-    """How rare the values are that pairs share.
-
-    Args:
-        values: of all records.
-        left, right: the pairs' records, int64[n_pairs].
-        levels: as `compare_pairs` gives them.
-
-    Returns:
-        uint8[n_pairs, n_fields], in steps of `RARITY_STEP` bits (log2 of records with a value by records with this one), 0 where
-        nothing is shared.
-    """
-    n_held = [int(np.count_nonzero(values.value[number])) for number in (WORDS[0], DAY, ID, EMAILS, TELEPHONE)]
-    n_placed = max(int(np.count_nonzero(values.value[number])) for number in (ADDRESS, POSTCODE))
-    totals = np.array([n_held[0], *n_held, n_placed], dtype=np.float64)
-    rarities = np.zeros((left.shape[0], N_FIELDS), dtype=np.uint8)
-    _rate(values, left, right, totals, levels, rarities)
-    return rarities
 
 
 def pack_levels(levels: NDArray[np.int8]) -> NDArray[np.uint32]:
@@ -168,12 +123,6 @@ def is_one_submission(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
         & (levels[:, BIRTH] == len(FIELDS["birth_date"]) - 1)
     )
     return one
-
-
-@njit(cache=True, nogil=True)
-def _rarity(total: float, count: int) -> int:
-    """Steps of log2 of the odds against the value, had another `BACKGROUND` records other values and one more the same."""
-    return min(255, int(np.log2((max(total, count) + BACKGROUND) / (count + 1)) / RARITY_STEP + 0.5))
 
 
 @njit(cache=True, nogil=True)
@@ -415,51 +364,3 @@ def _compare(records: Encoded, left: NDArray[np.int64], right: NDArray[np.int64]
             records.addresses, records.postcodes,
             records.address[a], records.address[b], records.postcode[a], records.postcode[b],
         )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def _n_sharing(values: Values, a: int, b: int, place: int) -> int:
-    """Records with the word on which two names agree whose level at `place` is `SWAPPED` or `EQUAL`.
-
-    It is a name's only word; else that of the record whose words come first by their digests, as in `_compare_names`.
-    """
-    first, last = WORDS
-    if values.value[last, a] == 0 or values.value[last, b] == 0:
-        row = a if values.value[last, a] == 0 else b
-        return int(values.held[first, row])
-    row = a
-    for word in WORDS:
-        if values.value[word, a] != values.value[word, b]:
-            row = a if values.value[word, a] < values.value[word, b] else b
-            break
-    return int(values.held[WORDS[place], row])
-
-
-@njit(cache=True, nogil=True)
-def _rate(
-    values: Values,
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
-    totals: NDArray[np.float64],
-    levels: NDArray[np.int8],
-    rarities: NDArray[np.uint8],
-) -> None:
-    count = values.held
-    for pair in range(left.shape[0]):
-        a, b = left[pair], right[pair]
-        for place in range(2):
-            if levels[pair, place] >= SWAPPED:
-                rarities[pair, place] = _rarity(totals[place], _n_sharing(values, a, b, place))
-        if levels[pair, 2] == 7:
-            rarities[pair, 2] = _rarity(totals[2], count[DAY, a])
-        if levels[pair, 3] == 3:
-            rarities[pair, 3] = _rarity(totals[3], count[ID, a])
-        email = levels[pair, 4]
-        if email >= 4:
-            rarities[pair, 4] = _rarity(totals[4], count[EMAILS if email == 5 else MAILBOX, a])
-        if levels[pair, 5] == 3:
-            rarities[pair, 5] = _rarity(totals[5], count[TELEPHONE, a])
-        place = levels[pair, 6]
-        if place >= 4:
-            shared = HOME if place == 8 else POSTCODE if place == 7 else ADDRESS
-            rarities[pair, 6] = _rarity(totals[6], count[shared, a])

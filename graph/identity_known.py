@@ -16,21 +16,21 @@ from graph.identity_values import VALUES, Values
 
 __all__ = [
     "KNOWN_SCHEMAS",
+    "Compared",
     "Known",
-    "Pairs",
     "Rows",
-    "carry_pairs",
+    "carry_compared",
     "keep",
     "leave_out",
     "look_up",
     "match_records",
-    "merge_pairs",
+    "merge_compared",
     "nothing_known",
     "renumber_known",
     "sides_of",
 ]
 
-Pairs = tuple[NDArray[np.int64], NDArray[np.uint32]]  # left << 32 | right, sorted; and the pattern of each
+Compared = tuple[NDArray[np.int64], NDArray[np.uint32]]  # left << 32 | right, sorted; and the pattern of each
 
 _PAIRS: dict[str, pl.DataType] = {"left": pl.Int32(), "right": pl.Int32(), "pattern": pl.UInt32()}
 KNOWN_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
@@ -111,7 +111,7 @@ def match_records(known: Known, fresh: pl.DataFrame, is_fresh: NDArray[np.bool_]
     return Rows(*(both[name].to_numpy()[order] for name in (*columns, "source")))
 
 
-def keep(rows: Rows, leads: NDArray[np.bool_], values: Values, pairs: Pairs, others: Pairs) -> Known:
+def keep(rows: Rows, leads: NDArray[np.bool_], values: Values, pairs: Compared, others: Compared) -> Known:
     """What the next night may look up; see `Known`."""
     records = pl.DataFrame(
         {
@@ -125,13 +125,13 @@ def keep(rows: Rows, leads: NDArray[np.bool_], values: Values, pairs: Pairs, oth
     return Known(records, _frame(pairs), _frame(others))
 
 
-def _frame(pairs: Pairs) -> pl.DataFrame:
+def _frame(pairs: Compared) -> pl.DataFrame:
     codes, patterns = pairs
     return pl.DataFrame({"left": (codes >> 32).astype(np.int32), "right": codes.astype(np.int32), "pattern": patterns})
 
 
-def carry_pairs(pairs: pl.DataFrame, now: NDArray[np.int64]) -> Pairs:
-    """Pairs of the night before in tonight's numbers of records.
+def carry_compared(pairs: pl.DataFrame, now: NDArray[np.int64]) -> Compared:
+    """Compared of the night before in tonight's numbers of records.
 
     Args:
         pairs: as in `Known`.
@@ -160,8 +160,8 @@ def _carried(
     return codes[:n_pairs], places[:n_pairs]
 
 
-def look_up(pairs: Pairs, wanted: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-    """The patterns of wanted pairs (sorted), and which of them are there."""
+def look_up(pairs: Compared, wanted: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """The patterns of wanted pairs (int64[n], sorted), uint32[n], and which of them are there, bool[n]."""
     codes, patterns = pairs
     if not codes.shape[0]:
         return np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
@@ -169,8 +169,8 @@ def look_up(pairs: Pairs, wanted: NDArray[np.int64]) -> tuple[NDArray[np.uint32]
     return patterns[place], codes[place] == wanted
 
 
-def leave_out(pairs: Pairs, touched: NDArray[np.bool_]) -> Pairs:
-    """Pairs without a touched record."""
+def leave_out(pairs: Compared, touched: NDArray[np.bool_]) -> Compared:
+    """Compared without a touched record."""
     stays = _are_calm(pairs[0], touched)
     return pairs[0][stays], pairs[1][stays]
 
@@ -183,7 +183,7 @@ def _are_calm(codes: NDArray[np.int64], touched: NDArray[np.bool_]) -> NDArray[n
     return calm
 
 
-def merge_pairs(one: Pairs, other: Pairs) -> Pairs:
+def merge_compared(one: Compared, other: Compared) -> Compared:
     """Two lists of pairs as one; none is in both."""
     if not one[0].shape[0] or not other[0].shape[0]:
         return one if one[0].shape[0] else other

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graph.identity_blocking import are_used, bound_blocks
 from graph.identity_comparison import compare_pairs, pack_levels
-from graph.identity_known import Known, Pairs, carry_pairs, look_up, match_records, sides_of
+from graph.identity_known import Compared, Known, carry_compared, look_up, match_records, sides_of
 from graph.identity_records import Encoded, digest_records, encode_records
 from graph.identity_values import KEYS, VALUES, Values, count_values, hash_values, leading
 
@@ -33,6 +33,11 @@ class Submitted:
     def __init__(
         self, fresh: pl.DataFrame, known: Known, is_fresh: NDArray[np.bool_], read: Callable[[pl.Series], pl.DataFrame]
     ) -> None:
+        """Takes over what stands, and counts.
+
+        Args:
+            fresh, known, is_fresh, read: see `graph.identities.resolve_records`.
+        """
         digested = fresh.select("account", digest=digest_records(fresh))
         self.rows = match_records(known, digested, is_fresh)
         self._known, self._read = known.records, read
@@ -65,7 +70,7 @@ class Submitted:
         return carried
 
     def is_touched(self, bound: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Which records are new, or stand in a block that is used now and was not, or the other way round."""
+        """Which records are new, or stand in a block that is used now and was not, or the other way round: bool[n]."""
         then = np.stack([self._known[f"n {name}"].to_numpy() for name in KEYS])
         bound_then = bound_blocks(then)
         touched = self.is_new.copy()
@@ -75,15 +80,15 @@ class Submitted:
             touched[stays] |= was != are_used(self.values.held[line, stays], bound[line])
         return touched
 
-    def carry(self, pairs: pl.DataFrame) -> Pairs:
-        """Pairs of the night before whose records are as they were."""
+    def carry(self, pairs: pl.DataFrame) -> Compared:
+        """Compared of the night before whose records are as they were."""
         now = np.full(self._known.height, -1, dtype=np.int64)
         stays = np.flatnonzero(~self.is_new)
         now[self.rows.source[stays]] = stays
-        return carry_pairs(pairs, now)
+        return carry_compared(pairs, now)
 
-    def compare(self, wanted: NDArray[np.int64], *known: Pairs) -> Pairs:
-        """Wanted pairs (sorted) with their patterns, looked up where they are known."""
+    def compare(self, wanted: NDArray[np.int64], *known: Compared) -> Compared:
+        """Wanted pairs (int64[n], sorted) with their patterns, looked up where they are known."""
         patterns, is_known = np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
         for pairs in known:
             found, is_there = look_up(pairs, wanted)

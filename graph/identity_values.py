@@ -40,7 +40,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "sounds, postcode": ("sounds", "postcode"),
     "sounds, birth date": ("sounds", "birth_date"),
 }
-# all that is counted; a word counts wherever it stands, so the last two share their counts
+# all that is counted; a word counts where it stands first or last, so the last two share their counts
 VALUES = (*KEYS, "address", "postcode", "first word", "last word")
 
 
@@ -208,7 +208,8 @@ def _parts(records: Encoded) -> dict[str, NDArray[np.uint64]]:
         "address": _of(records.addresses.digest, records.address),
         "postcode": _of(records.postcodes.digest, records.postcode),
         "home": _of(records.homes.digest, records.home),
-        "birth_date": np.where(has_date, _mixed(records.days.astype(np.int64).astype(np.uint64) + np.uint64(1)), 0),
+        # beyond any date, so that none is 0
+        "birth_date": np.where(has_date, _mixed((records.days.astype(np.int64) + 2**40).astype(np.uint64)), 0),
         "year": np.where(has_date, _mixed(records.parts[:, 0].astype(np.uint64) + np.uint64(7)), 0),
         "given": given.astype(np.uint64),
         "family": family.astype(np.uint64),

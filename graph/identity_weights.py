@@ -18,17 +18,15 @@ from numpy.typing import NDArray
 
 from graph.errors import InputError
 from graph.identity_comparison import (
-    BACKGROUND,
     BIRTH,
     FIELDS,
     GIVEN,
-    RARITY_STEP,
-    RATED,
     is_conflict,
     is_impossible,
     is_one_submission,
     unpack_levels,
 )
+from graph.identity_rarity import BACKGROUND, RARITY_STEP, RATED
 from graph.identity_values import VALUES, Values
 
 __all__ = ["PairBits", "Weights", "draw_pairs", "estimate_weights", "score_pairs", "total_bits"]
@@ -105,7 +103,7 @@ class Weights:
         if raw.pop("version", None) != VERSION:
             raise InputError(f"Identity weights must be of version {VERSION}. Estimate them anew.")
         kinds = {kind: {field: tuple(odds) for field, odds in raw.pop(kind).items()} for kind in KINDS}
-        if any({f: len(o) for f, o in kinds[kind].items()} != LENGTHS for kind in KINDS):
+        if any({f: len(o) for f, o in kinds[kind].items()} != N_LEVELS for kind in KINDS):
             raise InputError("Identity weights must have the fields and levels of this version. Estimate them anew.")
         return Weights(
             kinds["same"],
@@ -119,7 +117,7 @@ class Weights:
 
 KINDS = ("same", "related", "strangers")
 COUNTED = {field: VALUES.index(field.replace("_", " ")) for field in ("birth_date", "national_id", "email", "phone")}
-LENGTHS = {field: len(levels) for field, levels in FIELDS.items()}
+N_LEVELS = {field: len(levels) for field, levels in FIELDS.items()}
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ def score_pairs(levels: NDArray[np.int8], rarities: NDArray[np.uint8], weights: 
         rarity[:, number] = np.where(is_rated, np.log2(others)[level] - own, 0.0)
         if number in (GIVEN, BIRTH):
             apart = NAMESAKES if number == GIVEN else TWINS
-            top = level == LENGTHS[field] - 1
+            top = level == N_LEVELS[field] - 1
             odds = np.where(top, apart + (1 - apart) * np.exp2(own), kin[level])
             related += np.log2(odds) - own
         else:
@@ -176,7 +174,7 @@ def score_pairs(levels: NDArray[np.int8], rarities: NDArray[np.uint8], weights: 
 
 def total_bits(levels: NDArray[np.int8], rarities: NDArray[np.uint8], weights: Weights) -> NDArray[np.float64]:
     """`score_pairs(...).total` in one pass, for millions of pairs."""
-    n_levels = max(LENGTHS.values())
+    n_levels = max(N_LEVELS.values())
     same, kin, others = (
         np.zeros((len(FIELDS), n_levels)),
         np.zeros((len(FIELDS), n_levels)),
@@ -185,11 +183,11 @@ def total_bits(levels: NDArray[np.int8], rarities: NDArray[np.uint8], weights: W
     is_rated = np.zeros((len(FIELDS), n_levels), dtype=np.bool_)
     for number, field in enumerate(FIELDS):
         for table, kind in ((same, weights.same), (kin, weights.related), (others, weights.strangers)):
-            table[number, : LENGTHS[field]] = np.log2(kind[field])
+            table[number, : N_LEVELS[field]] = np.log2(kind[field])
         is_rated[number, list(RATED[field])] = True
     apart = np.zeros(len(FIELDS))
     apart[GIVEN], apart[BIRTH] = NAMESAKES, TWINS
-    top = np.array([length - 1 for length in LENGTHS.values()])
+    top = np.array([length - 1 for length in N_LEVELS.values()])
     base = np.log2(_share_strangers(weights))
     total = np.empty(levels.shape[0])
     _sum(
@@ -239,7 +237,8 @@ def _share_strangers(weights: Weights) -> float:
 def draw_pairs(digests: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Pairs of records at random: records are drawn by their digests, and each meets those next to it in the digests' order.
 
-    So a record that comes or goes changes the pairs about it, and no others. What is submitted again counts once.
+    So a record that comes or goes mostly changes the pairs about it alone; where the number drawn passes a bound, up to half of
+    them. What is submitted again counts once, so that two who submit the same never meet here: who agrees in all is no stranger.
 
     Args:
         digests: uint64[n], of what each record says.
@@ -290,12 +289,9 @@ def _distinct(patterns: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[
 def _met_at_random(values: Values, drawn: NDArray[np.uint32]) -> list[NDArray[np.float64]]:
     """For each field, the odds of its levels among pairs at large. What is equal is counted exactly."""
     levels, counts = _distinct(drawn)
-    n_records = values.held.shape[1]
-    n_all = n_records * (n_records - 1) / 2
     odds = []
-    for number, (field, n_levels) in enumerate(LENGTHS.items()):
+    for number, (field, n_levels) in enumerate(N_LEVELS.items()):
         seen = np.bincount(levels[:, number], weights=counts, minlength=n_levels)[1:].astype(np.float64)
-        seen *= min(1.0, n_all / max(drawn.shape[0], 1))  # of a small world a draw sees each pair many times
         if field in COUNTED:
             seen[-1] = _share_equal(values.held[COUNTED[field]]) * seen.sum()
         before = np.array(STRANGERS[field])

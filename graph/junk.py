@@ -83,11 +83,12 @@ def _spread(
     links: pl.DataFrame, identifiers: pl.DataFrame, large: pl.DataFrame, accounts: pl.DataFrame
 ) -> pl.DataFrame:
     """Those of the large identifiers whose holders are different people who came as all others came."""
-    holders = links.join(large, on="identifier").join(accounts.select("account", "identity"), on="account")
+    holders = _of(links, identifiers.height, large).join(large, on="identifier")
+    holders = holders.join(accounts.select("account", "identity"), on="account")
     placed = []
     for (label,), own in holders.group_by("identifier_type", maintain_order=True):
-        typed = identifiers.filter(pl.col("identifier_type") == label).select("identifier")
-        times = links.join(typed, on="identifier", how="semi")["first_seen"].dt.epoch("us").sort().to_numpy()
+        is_typed = (identifiers["identifier_type"] == label).to_numpy()
+        times = np.sort(links["first_seen"].dt.epoch("us").to_numpy()[is_typed[links["identifier"].to_numpy()]])
         mine = own.with_columns(time=pl.col("first_seen").dt.epoch("us"))
         came = mine["time"].to_numpy()
         # the share of the type's first uses up to each holder's: even between 0 and 1 where they come as all others come
@@ -104,7 +105,7 @@ def _spread(
 
 def _together(links: pl.DataFrame, identifiers: pl.DataFrame, large: pl.DataFrame) -> pl.DataFrame:
     """identifier, n_together: how many of the holders share a thing of their own with another of them."""
-    holders = links.join(large, on="identifier")
+    holders = _of(links, identifiers.height, large).join(large, on="identifier")
     of = holders.select("account", junk="identifier", junk_type="identifier_type")
     shared = identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("identifier_type").is_in(list(NOT_TELLING)))
     theirs = (
@@ -120,3 +121,10 @@ def _together(links: pl.DataFrame, identifiers: pl.DataFrame, large: pl.DataFram
         .group_by(identifier="junk")
         .agg(n_together=pl.col("account").n_unique().cast(pl.Int64))
     )
+
+
+def _of(links: pl.DataFrame, n_identifiers: int, chosen: pl.DataFrame) -> pl.DataFrame:
+    """The links of some identifiers."""
+    is_chosen = np.zeros(n_identifiers, dtype=np.bool_)
+    is_chosen[chosen["identifier"].to_numpy()] = True
+    return links.filter(pl.Series(is_chosen[links["identifier"].to_numpy()]))

@@ -45,10 +45,12 @@ class Ordered:
 
     Attributes:
         links: as `graph.snapshot.Snapshot` describes them.
+        identifiers: identifier_type, hash, identifier, n_accounts, as there.
         order: int64[m], the provisional number of each identifier.
     """
 
     links: pl.DataFrame
+    identifiers: pl.DataFrame
     order: NDArray[np.int64]
 
 
@@ -127,7 +129,7 @@ def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
 
 def number_links(names: pl.DataFrame, links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
     """Numbers identifiers, and says how many hold each; see `order_links` and `weigh_identifiers`."""
-    return weigh_identifiers(names, order_links(names, links, accounts.height), accounts)
+    return weigh_identifiers(order_links(names, links, accounts.height), accounts)
 
 
 def order_links(
@@ -167,7 +169,11 @@ def order_links(
         "last_seen": last[rows],
     }
     frame = pl.DataFrame(numbered | {"n_events": columns[-1][rows]})
-    return Ordered(frame.with_columns(pl.col("first_seen", "last_seen").cast(UTC_TIME)), order)
+    counted = names[order].with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
+        n_accounts=pl.Series(np.bincount(number, minlength=order.shape[0]), dtype=pl.Int64),
+    )
+    return Ordered(frame.with_columns(pl.col("first_seen", "last_seen").cast(UTC_TIME)), counted, order)
 
 
 def _order(
@@ -187,27 +193,20 @@ def _order(
     return chosen[order_identifiers(starts, by_identifier, account, keys, n_accounts, own["hash"])]
 
 
-def weigh_identifiers(names: pl.DataFrame, ordered: Ordered, accounts: pl.DataFrame) -> Numbered:
-    """Says how many accounts and persons hold each identifier, and what it weighs.
+def weigh_identifiers(ordered: Ordered, accounts: pl.DataFrame) -> Numbered:
+    """Says how many persons hold each identifier, and what it weighs.
 
     Args:
-        names: as `name_identifiers` gives them.
         accounts: account, identity; see `graph.junk` for what is held against them.
     """
-    n_identifiers = ordered.order.shape[0]
     account, identifier = ordered.links["account"].to_numpy(), ordered.links["identifier"].to_numpy()
-    n_accounts = np.bincount(identifier, minlength=n_identifiers)
+    n_accounts = ordered.identifiers["n_accounts"].to_numpy()
     shared = np.flatnonzero((n_accounts > 1)[identifier])
     persons = accounts["identity"].to_numpy()[account[shared]]
-    n_identities = np.maximum(count_distinct(identifier[shared], persons, n_identifiers), 1)
-    counted = names[ordered.order].with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
-        n_accounts=pl.Series(n_accounts, dtype=pl.Int64),
-        n_identities=pl.Series(n_identities, dtype=pl.Int64),
-    )
+    n_identities = np.maximum(count_distinct(identifier[shared], persons, n_accounts.shape[0]), 1)
+    counted = ordered.identifiers.with_columns(n_identities=pl.Series(n_identities, dtype=pl.Int64))
     junk = find_junk(ordered.links, counted, accounts)
-    identifiers = _weigh(counted, junk, rarity_ceiling(accounts.height))
-    return Numbered(identifiers, ordered.links, ordered.order)
+    return Numbered(_weigh(counted, junk, rarity_ceiling(accounts.height)), ordered.links, ordered.order)
 
 
 def _weigh(counted: pl.DataFrame, junk: pl.Series, ceiling: float) -> pl.DataFrame:

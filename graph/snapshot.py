@@ -9,7 +9,7 @@ import polars as pl
 
 from graph.schema import UTC_TIME
 
-__all__ = ["SNAPSHOT_SCHEMAS", "Events", "Snapshot", "read_snapshot", "write_snapshot"]
+__all__ = ["SNAPSHOT_SCHEMAS", "Events", "Snapshot", "read_frame", "read_snapshot", "write_snapshot"]
 
 Events = Mapping[str, pl.DataFrame]
 
@@ -90,6 +90,13 @@ def write_snapshot(snapshot: Snapshot, folder: Path) -> None:
         getattr(snapshot, name).write_parquet(folder / f"{name}.parquet", compression="lz4")
 
 
+def read_frame(folder: Path | None, name: str) -> pl.DataFrame:
+    """One of the frames that `write_snapshot` wrote, as `read_snapshot` gives it; without a folder an empty one."""
+    if folder is None:
+        return pl.DataFrame(schema=SNAPSHOT_SCHEMAS[name])
+    return pl.read_parquet(folder / f"{name}.parquet").rechunk()
+
+
 def read_snapshot(folder: Path, as_of: datetime) -> Snapshot:
     """Reads what `write_snapshot` wrote, each column in one chunk: from many, polars gathers a hundred times slower."""
-    return Snapshot(as_of, **{name: pl.read_parquet(folder / f"{name}.parquet").rechunk() for name in _FRAMES})
+    return Snapshot(as_of, **{name: read_frame(folder, name) for name in _FRAMES})

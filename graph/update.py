@@ -146,17 +146,15 @@ def reorder_links(merged: Merged, accounts: pl.DataFrame) -> Reordered:
     return Reordered(order_links(merged.names, links, accounts.height, is_touched), account_change, is_touched)
 
 
-def finish_links(
-    merged: Merged, reordered: Reordered, identifiers: pl.DataFrame, accounts: pl.DataFrame
-) -> tuple[Numbered, Change]:
+def finish_links(reordered: Reordered, identifiers: pl.DataFrame, accounts: pl.DataFrame) -> tuple[Numbered, Change]:
     """Weighs the identifiers, and says what changed.
 
     Args:
-        merged, reordered: as `merge_links` and `reorder_links` give them.
+        reordered: as `reorder_links` gives it.
         identifiers: of the snapshot of the night before.
         accounts: account, account_id, identity, as they are now.
     """
-    numbered = weigh_identifiers(merged.names, reordered.ordered, accounts)
+    numbered = weigh_identifiers(reordered.ordered, accounts)
     before = np.where(numbered.order < identifiers.height, numbered.order, -1).astype(np.int32)
     is_touched = _differ(numbered.identifiers, identifiers, before) | reordered.is_touched[numbered.order]
     identifier_change = pl.DataFrame({"before": _known(before), "is_touched": is_touched})

@@ -217,7 +217,8 @@ def cores_for(n_accounts: int) -> dict[str, Any]:
 def start_ahead(function: Callable[[], object], n_cpus: int = 1, is_columnar: bool = False) -> None:
     """Lets a worker start for the task that will be run so, and `function` prepare it; returns at once.
 
-    A new worker begins with seconds of imports: meanwhile others work. Whether it comes to anything changes no result.
+    A new worker begins with seconds of imports: meanwhile others work. Whether it comes to anything changes no result; a Ray that
+    was not started here may end the worker before it is needed.
     """
     import ray
 

@@ -21,9 +21,9 @@ from graph.events import EventSource, open_events, scan_table
 from graph.lake import as_of_of, write_table
 from graph.marks import build_marks
 from graph.partitions import write_partitions
+from graph.ready import load_compiled
 from graph.schema import TABLES
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
-from jobs.steps.links import get_ready
 from jobs.tasks import cores_for, map_tasks, start_ahead
 
 __all__ = ["Config", "check", "run"]
@@ -59,7 +59,7 @@ def run(night: NightContext, config: Config) -> StepResult:
     arguments = (source, night.as_of, night.work, night.out, night.n_partitions)
     counts = map_tasks(_ingest_table, [("signups", *arguments)], progress=night.progress, label="ingest signups")
     if wanted := cores_for(counts[0]["n_rows"]):
-        start_ahead(get_ready, **wanted)
+        start_ahead(load_compiled, **wanted)
     counts += map_tasks(_ingest_table, [(name, *arguments) for name in rest], progress=night.progress, label="ingest")
     by_table = dict(zip(tables, counts, strict=True))
     _refuse_bad_share(by_table, config.quarantine_share)

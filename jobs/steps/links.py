@@ -11,14 +11,13 @@ work/named.parquet (accounts that gave a name and a birth date), work/joining.pa
 out/links.parquet, out/identities.parquet, out/identity_weights.json
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
-from graph.build import build_linkage
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
 from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
@@ -28,14 +27,13 @@ from graph.lineage import name_groups
 from graph.links import build_links
 from graph.marks import are_among, differing_accounts
 from graph.partitions import read_partitioned_events
-from graph.schema import TABLES
 from graph.sightings import build_sightings
-from graph.snapshot import SNAPSHOT_SCHEMAS
+from graph.snapshot import read_frame
 from graph.update import Change, Merged, Reordered, finish_links, merge_links, reorder_links
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import cores_for, map_tasks, run_task
 
-__all__ = ["Config", "get_ready", "read_change", "run"]
+__all__ = ["Config", "read_change", "run"]
 
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
@@ -78,14 +76,6 @@ def run(night: NightContext, config: Config) -> StepResult:
     )
 
 
-def get_ready() -> None:
-    """Loads what the numbering task needs: compiled code comes from files, function by function."""
-    nothing = {
-        name: pl.DataFrame(schema={column.name: column.dtype for column in TABLES[name].columns}) for name in TABLES
-    }
-    build_linkage(nothing, datetime(2000, 1, 1, tzinfo=UTC), key="", seed=0)
-
-
 def _link_partition(partition: int, work: Path, restricted_state: Path | None, key: str) -> tuple[int, int]:
     """How many accounts of the partition changed, and how many there are."""
     file = f"{partition}.parquet"
@@ -120,50 +110,56 @@ def read_change(work: Path) -> Change:
     return Change(*(pl.read_parquet(work / "change" / f"{name}.parquet") for name in ("accounts", "identifiers")))
 
 
-def _before(state: Path | None, table: str) -> pl.DataFrame:
-    """A table of the snapshot of the night before, empty without one."""
-    if state is None:
-        return pl.DataFrame(schema=SNAPSHOT_SCHEMAS[table])
-    return pl.read_parquet(state / "snapshot" / f"{table}.parquet").rechunk()
-
-
 def _number(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
 ) -> dict[str, int]:
-    events = {name: pl.scan_parquet(work / "events" / name / "*.parquet") for name in HISTORY_TABLES}
     differing = pl.read_parquet(work / "differing/*.parquet")["account"]
+    snapshot = None if state is None else state / "snapshot"
+    before = read_frame(snapshot, "accounts")
+    with ThreadPoolExecutor(1) as beside:  # links there, people here: both leave the interpreter free
+        merging = beside.submit(_merge, work, snapshot, before, differing)
+        accounts = _order_accounts(work, lambda: merging.result()[0].links(), key)
+        reordering = beside.submit(lambda: _reorder(merging.result()[0], accounts, work))
+        known = renumber_known(_known_before(restricted_state), before, accounts)
+        is_fresh = are_among(accounts["account_id"], differing) if state else None
+        identified = _identify(accounts, known, is_fresh, work, out)
+        n_identities = _write_identities(identified, key, out)
+        before_identifiers, reordered = merging.result()[1], reordering.result()
+    numbered, change = finish_links(reordered, before_identifiers, identified)
+    identifiers, links = numbered.identifiers, numbered.links
+    for name, frame in (("accounts", identified), ("identifiers", identifiers)):
+        frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
+    for name, frame in (("accounts", change.accounts), ("identifiers", change.identifiers)):
+        frame.write_parquet(work / "change" / f"{name}.parquet", compression="lz4")
+    _write_joining(identifiers, links, change, work, n_partitions)
+    write_table(_lake_links(accounts, identifiers, links), out, "links")
+    return {
+        "accounts": accounts.height,
+        "identifiers": identifiers.height,
+        "hubs": int(identifiers["is_hub"].sum()),
+        "links": links.height,
+        "identities": n_identities,
+    }
+
+
+def _merge(
+    work: Path, snapshot: Path | None, accounts: pl.DataFrame, differing: pl.Series
+) -> tuple[Merged, pl.DataFrame]:
+    """The links that stand and those that take others' place; and the identifiers of the night before."""
+    identifiers, links = (read_frame(snapshot, name) for name in ("identifiers", "links"))
     fresh = pl.read_parquet(work / "links/*.parquet").rechunk()
-    before = {table: _before(state, table) for table in ("accounts", "identifiers", "links")}
-    merged = merge_links(**before, differing=differing, fresh=fresh)
+    return merge_links(accounts, identifiers, links, differing, fresh), identifiers
+
+
+def _order_accounts(work: Path, links: Callable[[], pl.LazyFrame], key: str) -> pl.DataFrame:
+    events = {name: pl.scan_parquet(work / "events" / name / "*.parquet") for name in HISTORY_TABLES}
 
     def histories(accounts: pl.DataFrame) -> pl.DataFrame:
         rows = {name: scan.join(accounts.lazy(), on="account_id", how="semi") for name, scan in events.items()}
         return build_histories({name: scan.collect() for name, scan in rows.items()})
 
     signups = signup_times(events["signups"].select("account_id", "event_time").collect())
-    accounts = build_accounts(signups, events["profiles"], histories, merged.links(), key)
-    known = renumber_known(_known_before(restricted_state), before["accounts"], accounts)
-    is_fresh = are_among(accounts["account_id"], differing) if state else None
-    with ThreadPoolExecutor(1) as beside:  # neither needs the other, and both leave the interpreter free
-        reordered = beside.submit(_reorder, merged, accounts, work)
-        accounts = _identify(accounts, known, is_fresh, work, out)
-        numbered, change = finish_links(merged, reordered.result(), before["identifiers"], accounts)
-    identifiers, links = numbered.identifiers, numbered.links
-    for name, frame in (("accounts", accounts), ("identifiers", identifiers)):
-        frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
-    for name, frame in (("accounts", change.accounts), ("identifiers", change.identifiers)):
-        frame.write_parquet(work / "change" / f"{name}.parquet", compression="lz4")
-    _write_joining(identifiers, links, change, work, n_partitions)
-    write_table(_lake_links(accounts, identifiers, links), out, "links")
-    identities = accounts.select("account_id", identity_id=name_groups(accounts["identity"], accounts, "person", key))
-    write_table(identities.sort("account_id"), out, "identities")
-    return {
-        "accounts": accounts.height,
-        "identifiers": identifiers.height,
-        "hubs": int(identifiers["is_hub"].sum()),
-        "links": links.height,
-        "identities": identities["identity_id"].n_unique(),
-    }
+    return build_accounts(signups, events["profiles"], histories, links, key)
 
 
 def _reorder(merged: Merged, accounts: pl.DataFrame, work: Path) -> Reordered:
@@ -172,8 +168,15 @@ def _reorder(merged: Merged, accounts: pl.DataFrame, work: Path) -> Reordered:
     return reordered
 
 
+def _write_identities(accounts: pl.DataFrame, key: str, out: Path) -> int:
+    """How many there are."""
+    identities = accounts.select("account_id", identity_id=name_groups(accounts["identity"], accounts, "person", key))
+    write_table(identities.sort("account_id"), out, "identities")
+    return accounts["identity"].n_unique()
+
+
 def _known_before(restricted_state: Path | None) -> Known:
-    """The pairs that the night before compared, none without one."""
+    """What the night before knew of submitted identities; nothing without one."""
     if restricted_state is None:
         return nothing_known()
     return Known(**{name: pl.read_parquet(restricted_state / "known" / f"{name}.parquet") for name in KNOWN_SCHEMAS})

@@ -14,7 +14,7 @@ import polars as pl
 
 from graph.lake import write_table
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence, name_pairs
-from graph.snapshot import SNAPSHOT_SCHEMAS
+from graph.snapshot import read_frame
 from graph.update import Pairs, carry_evidence, carry_pairs
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.steps.links import read_change
@@ -95,7 +95,7 @@ def _read_merged(work: Path, n_partitions: int) -> Pairs:
 
 
 def _gather(work: Path, out: Path, state: Path | None, n_partitions: int) -> int:
-    before = Pairs(*(_before(state, name) for name in MERGED))
+    before = Pairs(*(read_frame(None if state is None else state / "snapshot", name) for name in MERGED))
     again = pl.read_parquet(work / "again/*/*.parquet").unique()
     found, dirty = carry_pairs(before, again, _read_merged(work, n_partitions), read_change(work))
     for name, rows in zip(MERGED, (found.pairs, found.evidence), strict=True):
@@ -110,12 +110,6 @@ def _gather(work: Path, out: Path, state: Path | None, n_partitions: int) -> int
     named = name_pairs(found.pairs, found.evidence, identifiers, accounts.with_columns(is_named=pl.Series(is_named)))
     write_table(named, out, "pairs")
     return found.pairs.height
-
-
-def _before(state: Path | None, name: str) -> pl.DataFrame:
-    if state is None:
-        return pl.DataFrame(schema=SNAPSHOT_SCHEMAS[name])
-    return pl.read_parquet(state / "snapshot" / f"{name}.parquet").rechunk()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from graph.components import connected_components
 from graph.identities import identity_records, resolve, resolve_records
 from graph.identity_comparison import compare_pairs
 from graph.identity_persons import agglomerate, bounded_components
+from graph.identity_rarity import rate_pairs
 from graph.identity_records import build_records, encode_records, sorted_records
+from graph.identity_values import VALUES, Values, leading
 from graph.identity_weights import Weights
 from jobs.simulate.people import PeopleConfig, simulate_people
 
@@ -18,7 +20,11 @@ EVENTS, TRUTH = simulate_people(PeopleConfig(n_people=150, slips=1.5, n_rings=2)
 ACCOUNTS = TRUTH.select("account_id", account=pl.int_range(pl.len(), dtype=pl.Int32))
 WHOLE = resolve(EVENTS, ACCOUNTS)
 RECORDS = identity_records(EVENTS, ACCOUNTS)
-ENCODED = encode_records(RECORDS, np.arange(RECORDS.height, dtype=np.int32), np.zeros(RECORDS.height, dtype=np.bool_))
+WORDS = (WHOLE.known.records[name].to_numpy().copy() for name in ("first word", "last word"))
+ENCODED = encode_records(RECORDS, np.arange(RECORDS.height, dtype=np.int32), leading(*WORDS))
+VALUES_OF_ALL = Values(
+    *(np.stack([WHOLE.known.records[prefix + name].to_numpy() for name in VALUES]) for prefix in ("", "n "))
+)
 
 
 def same_as_whole(identity: pl.Series, weights: Weights) -> None:
@@ -55,6 +61,7 @@ def test_a_comparison_has_no_direction(seed: int) -> None:
     left, right = random.integers(0, RECORDS.height, (2, 5_000))
     one, other = compare_pairs(ENCODED, left, right), compare_pairs(ENCODED, right, left)
     assert (one == other).all()
+    assert (rate_pairs(VALUES_OF_ALL, left, right, one) == rate_pairs(VALUES_OF_ALL, right, left, one)).all()
 
 
 PAIRS = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19), st.floats(-10, 20)), max_size=60)

@@ -9,8 +9,9 @@ import pytest
 from graph.errors import InputError
 from graph.identities import Resolution, explain_pair, identity_records, resolve, resolve_records
 from graph.identity_blocking import LARGEST_BLOCK, PAIRS_PER_RECORD, bound_blocks
-from graph.identity_comparison import rate_pairs, unpack_levels
+from graph.identity_comparison import unpack_levels
 from graph.identity_known import Known
+from graph.identity_rarity import rate_pairs
 from graph.identity_values import VALUES, Values
 from graph.identity_weights import Weights, score_pairs, total_bits
 from graph.schema import IDENTIFIERS

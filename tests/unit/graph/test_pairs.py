@@ -25,11 +25,13 @@ NAMED = ACCOUNTS.with_columns(is_named=True)
 
 
 def pairs_of(*seen: tuple[int, str, str, float], accounts: pl.DataFrame = NAMED) -> pl.DataFrame:
-    """Pairs from (account, identifier type, identifier, day)."""
-    """The pairs, each with its evidence as the lake has it."""
+    """Pairs from (account, identifier type, identifier, day), each with its evidence as the lake has it."""
     numbered = number_identifiers(build_links(sightings_of(*seen)), ACCOUNTS)
     pairs, pieces = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     named = name_pairs(pairs, pieces, numbered.identifiers, accounts)
+    assert named.drop("evidence").rows() == [
+        (f"a{a}", f"a{b}", bits) for a, b, bits in pairs.select("account_a", "account_b", "weight_bits").rows()
+    ]
     return pairs.with_columns(named["evidence"])
 
 
