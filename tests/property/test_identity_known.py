@@ -4,9 +4,11 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graph import identity_blocking
 from graph.identities import resolve_records
 from graph.identity_known import KNOWN_SCHEMAS, renumber_known
 from graph.identity_records import build_records, number_records
@@ -52,11 +54,23 @@ def numbered(order: list[int]) -> pl.DataFrame:
     )
 
 
+# of three, blocks cross their bound, and what is submitted often is met in a row
+@pytest.mark.parametrize("largest_block", [50, 3])
 @given(
-    st.lists(PROFILE, min_size=6, max_size=20), st.lists(CHANGES, min_size=1, max_size=3), st.integers(0, N_ACCOUNTS)
+    st.lists(PROFILE, min_size=6, max_size=20),
+    st.lists(CHANGES, min_size=1, max_size=3),
+    st.integers(0, N_ACCOUNTS),
+    st.integers(0, 9),
 )
-@settings(max_examples=60)
-def test_what_is_known_is_what_all_records_give(profiles, nights, n_named):
+@settings(max_examples=40)
+def test_what_is_known_is_what_all_records_give(largest_block, profiles, nights, n_named, n_same):
+    profiles = [*profiles, *((account, "Ann Kim", date(1980, 1, 2), *[None] * 5) for account in range(n_same))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity_blocking, "LARGEST_BLOCK", largest_block)
+        replay(profiles, nights, n_named)
+
+
+def replay(profiles, nights, n_named):
     then, submitted = numbered(list(range(N_ACCOUNTS))), profiles
     known = resolve_records(number_records(records_of(profiles), then), N_ACCOUNTS).known
     for come, go, order in nights:
