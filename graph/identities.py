@@ -18,14 +18,9 @@ from numpy.typing import NDArray
 
 from graph.errors import InputError
 from graph.identity_blocking import bound_blocks, candidates, pairs_in_a_row
-from graph.identity_comparison import (
-    FIELDS,
-    N_PATTERNS,
-    is_conflict,
-    is_impossible,
-    unpack_levels,
-)
-from graph.identity_known import Compared, Known, keep, leave_out, look_up, merge_compared, nothing_known, sides_of
+from graph.identity_codes import codes_of, sides_of
+from graph.identity_comparison import FIELDS, N_PATTERNS, is_conflict, is_impossible, unpack_levels
+from graph.identity_known import Compared, Known, keep, leave_out, look_up, merge_compared, nothing_known
 from graph.identity_persons import agglomerate, bounded_components, inner_pairs
 from graph.identity_rarity import rate_pairs
 from graph.identity_records import build_records
@@ -175,7 +170,7 @@ def _find_persons(
 ) -> tuple[NDArray[np.int32], Compared]:
     """Persons from pairs of records.
 
-    Compared of at least `LEAST_BITS` make components of accounts; within each, all pairs are compared, those too that no block
+    Pairs of at least `LEAST_BITS` make components of accounts; within each, all pairs are compared, those too that no block
     gave, and the groups that agree on average are merged. Two accounts count by the best of their submissions.
 
     Args:
@@ -231,7 +226,7 @@ def explain_pair(records: pl.DataFrame, account_a: int, account_b: int, weights:
     if not of_a.size or not of_b.size:
         raise InputError("Both accounts must have submitted an identity. There is nothing to compare.")
     one, other = np.repeat(of_a, of_b.size), np.tile(of_b, of_a.size)
-    codes = np.unique(np.minimum(one, other) << 32 | np.maximum(one, other))
+    codes = np.unique(codes_of(one, other))
     levels = unpack_levels(submitted.compare(codes)[1])
     bits = score_pairs(levels, rate_pairs(submitted.values, *sides_of(codes), levels), weights)
     return _evidence(levels, bits, int(bits.total.argmax()))

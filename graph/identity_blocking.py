@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from graph.identity_codes import code_of, codes_of
 from graph.identity_values import KEYS, Values, are_held
 from graph.schema import IDENTIFIERS
 
@@ -65,7 +66,7 @@ def candidates(values: Values, bound: NDArray[np.int32], touched: NDArray[np.boo
         touched: bool[n].
 
     Returns:
-        int64[n_pairs], left << 32 | right, left < right; sorted.
+        int64[n_pairs], codes (`graph.identity_codes`), sorted.
     """
     found = [np.empty(0, dtype=np.int64)]
     for number in range(len(KEYS)):
@@ -100,7 +101,7 @@ def pairs_in_a_row(values: Values, bound: NDArray[np.int32]) -> NDArray[np.int64
     for number in range(len(KEYS)):
         used = are_used(count[number][left], int(bound[number]))
         in_a_row &= ~(used & (value[number][left] == value[number][right]))
-    pairs: NDArray[np.int64] = np.sort(left[in_a_row] << 32 | right[in_a_row])
+    pairs: NDArray[np.int64] = np.sort(codes_of(left[in_a_row], right[in_a_row]))
     return pairs
 
 
@@ -134,6 +135,6 @@ def _pair(
                 if is_known:
                     continue
                 if is_writing:
-                    pairs[n_pairs] = np.int64(min(a, b)) << 32 | np.int64(max(a, b))
+                    pairs[n_pairs] = code_of(a, b)
                 n_pairs += 1
     return n_pairs

@@ -12,6 +12,7 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from graph.identity_codes import code_of, sides_of
 from graph.identity_values import VALUES, Values
 
 __all__ = [
@@ -27,10 +28,11 @@ __all__ = [
     "merge_compared",
     "nothing_known",
     "renumber_known",
-    "sides_of",
 ]
 
-Compared = tuple[NDArray[np.int64], NDArray[np.uint32]]  # left << 32 | right, sorted; and the pattern of each
+Compared = tuple[
+    NDArray[np.int64], NDArray[np.uint32]
+]  # codes (`graph.identity_codes`), sorted; and the pattern of each
 
 _PAIRS: dict[str, pl.DataType] = {"left": pl.Int32(), "right": pl.Int32(), "pattern": pl.UInt32()}
 KNOWN_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
@@ -126,8 +128,8 @@ def keep(rows: Rows, leads: NDArray[np.bool_], values: Values, pairs: Compared, 
 
 
 def _frame(pairs: Compared) -> pl.DataFrame:
-    codes, patterns = pairs
-    return pl.DataFrame({"left": (codes >> 32).astype(np.int32), "right": codes.astype(np.int32), "pattern": patterns})
+    left, right = (side.astype(np.int32) for side in sides_of(pairs[0]))
+    return pl.DataFrame({"left": left, "right": right, "pattern": pairs[1]})
 
 
 def carry_compared(pairs: pl.DataFrame, now: NDArray[np.int64]) -> Compared:
@@ -155,7 +157,7 @@ def _carried(
     for pair in range(left.shape[0]):
         a, b = now[left[pair]], now[right[pair]]
         if a >= 0 and b >= 0:
-            codes[n_pairs], places[n_pairs] = min(a, b) << 32 | max(a, b), pair
+            codes[n_pairs], places[n_pairs] = code_of(a, b), pair
             n_pairs += 1
     return codes[:n_pairs], places[:n_pairs]
 
@@ -195,8 +197,3 @@ def merge_compared(one: Compared, other: Compared) -> Compared:
     codes[~is_other], codes[is_other] = one[0], other[0]
     patterns[~is_other], patterns[is_other] = one[1], other[1]
     return codes, patterns
-
-
-def sides_of(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Left and right records of pairs."""
-    return codes >> 32, codes & 0xFFFFFFFF

@@ -8,6 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graph.components import connected_components
+from graph.identity_codes import code_of
 
 __all__ = ["LARGEST_COMPONENT", "agglomerate", "bounded_components", "inner_pairs"]
 
@@ -57,7 +58,7 @@ def inner_pairs(component: NDArray[np.int32], group: NDArray[np.int32]) -> NDArr
         group: int32[n_records], its account.
 
     Returns:
-        int64[n_pairs], left << 32 | right, left < right.
+        int64[n_pairs], codes (`graph.identity_codes`).
     """
     order = np.argsort(component, kind="stable").astype(np.int32)
     starts = np.flatnonzero(np.diff(component[order], prepend=-1))
@@ -88,7 +89,7 @@ def _inner(
             for j in range(i + 1, ends[block]):
                 if group[order[i]] != group[order[j]]:
                     if is_writing:
-                        pairs[n_pairs] = np.int64(min(order[i], order[j])) << 32 | np.int64(max(order[i], order[j]))
+                        pairs[n_pairs] = code_of(order[i], order[j])
                     n_pairs += 1
     return n_pairs
 

@@ -12,8 +12,9 @@ import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 from numpy.typing import NDArray
 
 from graph.identity_blocking import are_used, bound_blocks
+from graph.identity_codes import sides_of
 from graph.identity_comparison import compare_pairs, pack_levels
-from graph.identity_known import Compared, Known, carry_compared, look_up, match_records, sides_of
+from graph.identity_known import Compared, Known, carry_compared, look_up, match_records
 from graph.identity_records import Encoded, digest_records, encode_records
 from graph.identity_values import KEYS, VALUES, Values, count_values, hash_values, leading
 
@@ -81,7 +82,7 @@ class Submitted:
         return touched
 
     def carry(self, pairs: pl.DataFrame) -> Compared:
-        """Compared of the night before whose records are as they were."""
+        """Pairs of the night before whose records are as they were."""
         now = np.full(self._known.height, -1, dtype=np.int64)
         stays = np.flatnonzero(~self.is_new)
         now[self.rows.source[stays]] = stays

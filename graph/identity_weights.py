@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graph.errors import InputError
+from graph.identity_codes import codes_of
 from graph.identity_comparison import (
     BIRTH,
     FIELDS,
@@ -244,7 +245,7 @@ def draw_pairs(digests: NDArray[np.uint64]) -> NDArray[np.int64]:
         digests: uint64[n], of what each record says.
 
     Returns:
-        int64[n_pairs], left << 32 | right, left < right; sorted. At most `RANDOM_PAIRS` and as many again.
+        int64[n_pairs], codes (`graph.identity_codes`), sorted. At most `RANDOM_PAIRS` and as many again.
     """
     n_records = digests.shape[0]
     mixed = _scattered(digests)
@@ -254,7 +255,7 @@ def draw_pairs(digests: NDArray[np.uint64]) -> NDArray[np.int64]:
     n_wanted = min(RANDOM_PAIRS, RANDOM_PAIRS_PER_RECORD * n_records)
     n_steps = min(-(-n_wanted // max(ring.shape[0], 1)), ring.shape[0] // 2)
     met = [(np.roll(ring, -step), ring) for step in range(1, n_steps + 1)]
-    codes = [np.minimum(one, other) << 32 | np.maximum(one, other) for one, other in met]
+    codes = [codes_of(one, other) for one, other in met]
     return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *codes]))
 
 

@@ -108,7 +108,7 @@ def name_identifiers(links: pl.DataFrame, known: pl.DataFrame | None = None) -> 
     named = links.select("identifier_type", hash="identifier").rechunk()
     numbers = dense_numbers(*named.get_columns())
     names = named[first_rows(numbers)]
-    if known is not None and known.height:
+    if known is not None:
         known = known.select(columns).rechunk()
         row = match_rows(known, names)
         is_new = row < 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 
-__all__ = ["account_key", "partition_of", "read_partitioned_events", "write_partitions"]
+__all__ = ["account_key", "read_partitioned_events", "write_partitions"]
 
 
 def account_key(account_id: pl.Expr) -> pl.Expr:
@@ -15,15 +15,14 @@ def account_key(account_id: pl.Expr) -> pl.Expr:
     return hashed
 
 
-def partition_of(account_id: pl.Expr, n_partitions: int) -> pl.Expr:
-    """The partition of an account, u64 below `n_partitions`: its key's remainder."""
-    return account_key(account_id) % n_partitions
+def write_partitions(rows: pl.DataFrame, folder: Path, n_partitions: int, key: pl.Expr) -> None:
+    """Writes `folder`/<partition>.parquet for each partition, in the order of the rows, empty ones too.
 
-
-def write_partitions(rows: pl.DataFrame, folder: Path, n_partitions: int) -> None:
-    """Writes `folder`/<partition>.parquet for each partition, in the order of the rows, empty ones too."""
+    Args:
+        key: a whole number of each row; its remainder is the row's partition.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    partition = rows.select(partition_of(pl.col("account_id"), n_partitions)).to_series()
+    partition = rows.select(key % n_partitions).to_series()
     for number in range(n_partitions):
         rows.filter(partition == number).write_parquet(folder / f"{number}.parquet", compression="lz4")
 

@@ -20,7 +20,7 @@ from graph.errors import GateError, InputError
 from graph.events import EventSource, open_events, scan_table
 from graph.lake import as_of_of, write_table
 from graph.marks import build_marks
-from graph.partitions import write_partitions
+from graph.partitions import account_key, write_partitions
 from graph.ready import load_compiled
 from graph.schema import TABLES
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
@@ -87,9 +87,9 @@ def _ingest_table(
         raise InputError(f"`--events` must hold readable files; table `{table}` cannot be read: {first_line}") from None
     if table == "signups" and clean.rows.is_empty():
         raise InputError(_no_signup(scan, as_of, clean.rejected.height))
-    write_partitions(clean.rows, work / EVENTS / table, n_partitions)
+    write_partitions(clean.rows, work / EVENTS / table, n_partitions, account_key(pl.col("account_id")))
     if table in HISTORY_TABLES:
-        _write_marks(build_marks(clean.rows), work / MARKS / table, n_partitions)
+        write_partitions(build_marks(clean.rows), work / MARKS / table, n_partitions, pl.col("account"))
     clean.rejected.write_parquet(out / "quarantine" / f"{table}.parquet")
     times = clean.rows["event_time"]
     return {
@@ -102,14 +102,6 @@ def _ingest_table(
         "first_event": None if times.is_empty() else str(times.min()),
         "last_event": None if times.is_empty() else str(times.max()),
     }
-
-
-def _write_marks(marks: pl.DataFrame, folder: Path, n_partitions: int) -> None:
-    """By the partitions of the events: these are cut by the accounts' keys, too."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(n_partitions):
-        own = marks.filter(pl.col("account") % n_partitions == number)
-        own.write_parquet(folder / f"{number}.parquet", compression="lz4")
 
 
 def _no_signup(scan: pl.LazyFrame, as_of: datetime, n_rejected: int) -> str:

@@ -26,7 +26,7 @@ from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.links import build_links
 from graph.marks import are_among, differing_accounts
-from graph.partitions import read_partitioned_events
+from graph.partitions import read_partitioned_events, write_partitions
 from graph.sightings import build_sightings
 from graph.snapshot import read_frame
 from graph.update import Change, Merged, Reordered, finish_links, merge_links, reorder_links
@@ -216,9 +216,7 @@ def _write_joining(
     identifiers.filter(joins).write_parquet(work / "joining.parquet", compression="lz4")
     looked_at = (joins & change.identifiers["is_touched"]).to_numpy()
     holders = links.filter(looked_at[links["identifier"].to_numpy()])
-    for part in range(n_partitions):
-        rows = holders.filter(pl.col("identifier") % n_partitions == part)
-        rows.write_parquet(work / "holders" / f"{part}.parquet", compression="lz4")
+    write_partitions(holders, work / "holders", n_partitions, pl.col("identifier"))
 
 
 def _lake_links(accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:

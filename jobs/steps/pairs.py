@@ -14,6 +14,7 @@ import polars as pl
 
 from graph.lake import write_table
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence, name_pairs
+from graph.partitions import write_partitions
 from graph.snapshot import read_frame
 from graph.update import Pairs, carry_evidence, carry_pairs
 from jobs.night import NightContext, StepConfig, StepResult
@@ -66,11 +67,7 @@ def _evidence_partition(part: int, work: Path, state: Path | None, n_partitions:
     evidence = pl.concat([kept, found])
     again = pl.concat([lost, found.select(PAIR)]).unique()
     for name, rows in (("evidence", evidence), ("again", again)):
-        folder = work / name / str(part)
-        folder.mkdir(parents=True, exist_ok=True)
-        for receiver in range(n_partitions):
-            own = rows.filter(pl.col("account_a") % n_partitions == receiver)
-            own.write_parquet(folder / f"{receiver}.parquet", compression="lz4")
+        write_partitions(rows, work / name / str(part), n_partitions, pl.col("account_a"))
 
 
 def _merge_partition(part: int, work: Path) -> None:
@@ -102,13 +99,12 @@ def _gather(work: Path, out: Path, state: Path | None, n_partitions: int) -> int
         rows.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
     dirty.to_frame("account").write_parquet(work / "dirty.parquet", compression="lz4")
     accounts = pl.read_parquet(work / "snapshot/accounts.parquet")
-    is_named = np.zeros(accounts.height, dtype=np.bool_)
-    is_named[pl.read_parquet(work / "named.parquet")["account"].to_numpy()] = True
+    named = pl.read_parquet(work / "named.parquet")["account"]
+    accounts = accounts.with_columns(is_named=pl.col("account").is_in(named.implode()))
     identifiers = pl.read_parquet(
         work / "snapshot/identifiers.parquet", columns=["identifier_type", "hash", "n_accounts"]
     )
-    named = name_pairs(found.pairs, found.evidence, identifiers, accounts.with_columns(is_named=pl.Series(is_named)))
-    write_table(named, out, "pairs")
+    write_table(name_pairs(found.pairs, found.evidence, identifiers, accounts), out, "pairs")
     return found.pairs.height
 
 

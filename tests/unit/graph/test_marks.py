@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from graph.marks import are_among, build_marks, differing_accounts
-from graph.partitions import write_partitions
+from graph.partitions import account_key, write_partitions
 
 ROWS = pl.DataFrame(
     {"account_id": [f"a{n % 40}" for n in range(200)], "event_id": [f"e{n}" for n in range(200)], "value": [n % 7 for n in range(200)]}
@@ -16,7 +16,7 @@ def test_order_and_cut_change_no_mark_and_marks_lie_where_the_events_lie(tmp_pat
     marks = build_marks(ROWS)
     assert marks.height == 40
     assert build_marks(ROWS.sample(fraction=1.0, shuffle=True, seed=1)).equals(marks)
-    write_partitions(ROWS, tmp_path, 3)
+    write_partitions(ROWS, tmp_path, 3, account_key(pl.col("account_id")))
     for part in range(3):
         own = build_marks(pl.read_parquet(tmp_path / f"{part}.parquet"))
         assert own.equals(marks.filter(pl.col("account") % 3 == part))
