@@ -5,10 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.special import logit as logit_of
 
-__all__ = ["Calibration", "fit_calibration"]
+__all__ = ["Calibration", "Outcomes", "fit_calibration", "fit_outcomes", "match_calibration"]
 
 _SLOPES, _OFFSETS = (0.05, 50.0), (-50.0, 50.0)
+_FOUND, _FOUND_SPREAD = 0.4, 0.1  # share of synthetic accounts that come to be confirmed; spread in log odds
+_SLOPE_SPREAD = 0.7
+_N_BINS = 2000
+_FLOOR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -34,19 +40,99 @@ class Calibration:
         return np.exp(-np.logaddexp(0.0, -np.clip(value, -500, 500)))
 
 
+@dataclass(frozen=True)
+class Outcomes:
+    """How outcomes come to be known, as the calibration found it.
+
+    Attributes:
+        calibration: from logits to the probability of being synthetic, found or not.
+        found_share: share of the synthetic accounts that have been confirmed.
+        wrong_share: share of the honest accounts that have been confirmed as synthetic.
+    """
+
+    calibration: Calibration
+    found_share: float
+    wrong_share: float
+
+
 def fit_calibration(target: NDArray[np.int8], logit: NDArray[np.float64]) -> Calibration:
     """Fits slope and offset by maximum likelihood; with one class only, the logits pass as they are."""
     positive, negative = float((target == 1).sum()), float((target == 0).sum())
     if positive == 0 or negative == 0:
         return Calibration(1.0, 0.0)
-    smooth = np.where(target == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    return _fit(np.where(target == 1, (positive + 1) / (positive + 2), 1 / (negative + 2)), logit)
+
+
+def fit_outcomes(synthetic: NDArray[np.bool_], benign: NDArray[np.bool_], logit: NDArray[np.float64]) -> Outcomes:
+    """Calibrates where most synthetic accounts were never found: the missing outcomes are latent, not negative.
+
+    With p = sigmoid(slope * logit + offset), an account is confirmed with probability c p + w (1 - p), cleared with e (1 - p),
+    and has no outcome otherwise. Slope, offset, c and w are fitted by maximum likelihood, e is the observed rate. The share c
+    cannot be told from the offset by outcomes alone, unless scores are perfect, so it has a tight prior: two in five, for
+    most ring accounts are never confirmed.
+
+    Args:
+        synthetic, benign: bool [k], the accounts' outcomes; neither where there is none.
+        logit: float64 [k], of models that did not see the accounts' groups.
+
+    References:
+        C. Elkan, K. Noto, Learning classifiers from only positive and unlabeled data, KDD 2008.
+    """
+    if not synthetic.any() or synthetic.all():
+        return Outcomes(Calibration(1.0, 0.0), _FOUND, 0.0)
+    cleared = max(float(benign.mean()), 1e-6)
+    value, n = _binned(synthetic, benign, logit)
+
+    def loss(point: NDArray[np.float64]) -> float:
+        p = expit(np.exp(point[0]) * value + point[1])
+        found, wrong = expit(point[2]), expit(point[3])
+        seen = found * p + wrong * (1 - p)
+        clear = cleared * (1 - p) + _FLOOR
+        likely = np.log(np.stack([seen, clear, np.maximum(1 - seen - clear, _FLOOR)]) + _FLOOR)
+        prior = ((point[2] - logit_of(_FOUND)) / _FOUND_SPREAD) ** 2 + (point[0] / _SLOPE_SPREAD) ** 2
+        return float(prior / 2 - (n * likely).sum())
+
+    low, high = (float(np.log(edge)) for edge in _SLOPES)
+    bounds = [(low, high), _OFFSETS, (-5.0, 5.0), (-14.0, -1.0)]
+    starts = [np.array([0.0, offset, logit_of(_FOUND), -6.0]) for offset in (-2.0, 0.0, 2.0)]
+    tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
+    point = min(tried, key=lambda found: round(float(found.fun), 6)).x
+    return Outcomes(
+        Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2])), float(expit(point[3]))
+    )
+
+
+def match_calibration(told: NDArray[np.float64], logit: NDArray[np.float64]) -> Calibration:
+    """Gives other logits of the same accounts the distribution of probabilities that `told`, float64 [k], has, rank by rank.
+
+    Models that saw an account say something else of it than those that did not, on another scale; what outcomes say of
+    the latter holds for the former only so. The sums of probabilities are equal.
+    """
+    return _fit(np.sort(told), np.sort(logit)) if len(told) else Calibration(1.0, 0.0)
+
+
+def _binned(
+    synthetic: NDArray[np.bool_], benign: NDArray[np.bool_], logit: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean logit of each of at most `_N_BINS` bins of equal width, and accounts confirmed, cleared and neither: [3, bins]."""
+    width = max(float(np.ptp(logit)), 1e-9) / _N_BINS
+    place = np.minimum((logit - logit.min()) / width, _N_BINS - 1).astype(np.int64)
+    total = np.bincount(place, minlength=_N_BINS)
+    mean = np.bincount(place, weights=logit, minlength=_N_BINS) / np.maximum(total, 1)
+    known = [np.bincount(place, weights=rows, minlength=_N_BINS) for rows in (synthetic, benign)]
+    return mean[total > 0], np.stack([*known, total - known[0] - known[1]])[:, total > 0]
+
+
+def _fit(target: NDArray[np.float64], logit: NDArray[np.float64]) -> Calibration:
+    """Slope and offset with the least cross-entropy against targets between 0 and 1."""
 
     def loss(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value = point[0] * logit + point[1]
-        residual = np.exp(-np.logaddexp(0.0, -value)) - smooth
-        total = float((np.logaddexp(0.0, value) - smooth * value).sum())
+        residual = expit(value) - target
+        total = float((np.logaddexp(0.0, value) - target * value).sum())
         return total, np.array([float((residual * logit).sum()), float(residual.sum())])
 
-    start = np.array([1.0, np.log(positive / negative) - float(np.median(logit))])
+    rate = float(np.clip(target.mean(), 1e-9, 1 - 1e-9))
+    start = np.array([1.0, logit_of(rate) - float(np.median(logit))])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[_SLOPES, _OFFSETS])
     return Calibration(float(found.x[0]), float(found.x[1]))

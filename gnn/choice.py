@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gnn.calibration import Calibration, fit_calibration
+from gnn.calibration import Calibration, fit_outcomes
+from gnn.cutoffs import Labelled
 from gnn.metrics import Metrics, auprc, measure
 from gnn.model import blend_logits
 from gnn.model_types import Trace
@@ -27,7 +28,8 @@ class Choice:
     Attributes:
         rounds: member to its rounds.
         logits: model to float64 [k], of all validation accounts.
-        calibrations: model to its map.
+        calibrations: model to the map of these logits.
+        found_share: share of the synthetic accounts that have been confirmed, as the blend's calibration has it.
         blend_weight: share of `trees` in the blend.
         looked: model to its AUPRC on all validation accounts, by which it was chosen.
         metrics: model to its quality on the judged accounts.
@@ -37,42 +39,49 @@ class Choice:
     rounds: Mapping[str, int]
     logits: Mapping[str, NDArray[np.float64]]
     calibrations: Mapping[str, Calibration]
+    found_share: float
     blend_weight: float
     looked: Mapping[str, float]
     metrics: Mapping[str, Metrics]
     faults: Mapping[str, str]
 
 
-def choose(target: NDArray[np.int8], judged: NDArray[np.bool_], traces: Mapping[str, Trace], capacity: int) -> Choice:
+def choose(part: Labelled, judged: NDArray[np.bool_], traces: Mapping[str, Trace], capacity: int) -> Choice:
     """Chooses and calibrates on all validation accounts, whose positives are many enough for it; measures on the judged ones.
 
-    The judged accounts alone would give scores below the true rate: of them only the few found since count as positive.
+    Calibration takes accounts without outcome for what they are, of unknown kind (`gnn.calibration.fit_outcomes`), and so
+    counts the unclear ones, too; all else leaves those out.
 
     Args:
-        target: int8 [k].
-        judged: bool [k].
+        part: the k validation accounts.
+        judged: bool [k], none of them unclear.
         traces: member to its out-of-fold trace over the same k accounts.
         capacity: cases that the team can review.
     """
+    clear, target = ~part.unclear, part.target
+    synthetic, benign = target == 1, part.confirmed & (target == 0)
     rounds, logits = {}, {}
     for name, trace in traces.items():
-        rounds[name], logits[name] = _best(target, trace)
-    calibrations = {name: fit_calibration(target, value) for name, value in logits.items()}
-    blends = [blend_logits(logits, calibrations, weight) for weight in _BLENDS]
-    place = int(np.argmax([round(auprc(target, value), 6) for value in blends]))
+        rounds[name], logits[name] = _best(target, clear, trace)
+    outcomes = {name: fit_outcomes(synthetic, benign, value) for name, value in logits.items()}
+    straight = {name: found.calibration for name, found in outcomes.items()}
+    blends = [blend_logits(logits, straight, weight) for weight in _BLENDS]
+    place = int(np.argmax([round(auprc(target[clear], value[clear]), 6) for value in blends]))
     logits[BLEND] = blends[place]
-    calibrations[BLEND] = fit_calibration(target, logits[BLEND])
+    outcomes[BLEND] = fit_outcomes(synthetic, benign, logits[BLEND])
+    calibrations = {name: found.calibration for name, found in outcomes.items()}
     metrics = {
         name: measure(target[judged], calibrations[name].apply(logits[name][judged]), capacity) for name in MODELS
     }
-    looked = {name: auprc(target, logits[name]) for name in MODELS}
+    looked = {name: auprc(target[clear], logits[name][clear]) for name in MODELS}
     faults: dict[str, str] = {}
     for name in MODELS:
-        fault = _fault(logits[name], calibrations[name], metrics[name], looked[name], float(target.mean()))
+        fault = _fault(logits[name], calibrations[name], metrics[name], looked[name], float(target[clear].mean()))
         of_member = [member for member in MEMBERS if member in faults] if name == BLEND else []
         if fault or of_member:
             faults[name] = fault or f"its member {of_member[0]} must not score"
-    return Choice(rounds, logits, calibrations, _BLENDS[place], looked, metrics, faults)
+    found_share = outcomes[BLEND].found_share
+    return Choice(rounds, logits, calibrations, found_share, _BLENDS[place], looked, metrics, faults)
 
 
 def prefer(looked: Mapping[str, float], sound: list[str], wish: str) -> str:
@@ -89,9 +98,9 @@ def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8]) -> bool:
     return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + rate) / 2
 
 
-def _best(target: NDArray[np.int8], trace: Trace) -> tuple[int, NDArray[np.float64]]:
+def _best(target: NDArray[np.int8], clear: NDArray[np.bool_], trace: Trace) -> tuple[int, NDArray[np.float64]]:
     """The rounds with the highest average precision, meant with that of the rounds beside, and their logits."""
-    found = np.array([auprc(target, logits) for logits in trace.logits])
+    found = np.array([auprc(target[clear], logits[clear]) for logits in trace.logits])
     beside = np.pad(found, 1, mode="edge")
     place = int(np.argmax(np.round((beside[:-2] + beside[1:-1] + beside[2:]) / 3, 6)))
     return trace.rounds[place], trace.logits[place]

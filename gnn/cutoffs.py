@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -44,16 +45,24 @@ class Labelled:
         account: int64 [k], numbers in the cut-off's snapshot, ascending.
         target: int8 [k], 1 for a synthetic identity.
         known: bool [k], an outcome of it was known at the cut-off already: no account that a night then had to score.
+        confirmed: bool [k], the target is an outcome that is known by now, not the absence of one.
+        unclear: bool [k], without outcome in a cluster with a confirmed positive: neither target can be said of it.
     """
 
     cutoff: CutOff
     account: NDArray[np.int64]
     target: NDArray[np.int8]
     known: NDArray[np.bool_]
+    confirmed: NDArray[np.bool_]
+    unclear: NDArray[np.bool_]
 
     def of(self, keep: NDArray[np.bool_]) -> "Labelled":
         """The rows where `keep` [k] holds."""
-        return Labelled(self.cutoff, self.account[keep], self.target[keep], self.known[keep])
+        return Labelled(self.cutoff, *(column[keep] for column in self.columns()))
+
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """Everything but the cut-off, in the order of the fields."""
+        return (self.account, self.target, self.known, self.confirmed, self.unclear)
 
 
 def plan_cutoffs(first_event: datetime, as_of: datetime, n_cutoffs: int = 4) -> list[datetime]:

@@ -2,6 +2,7 @@
 
 An example's features and edges come from its cut-off alone; only its target is from later. Labels are late and few, so an
 account without one is a negative only if it is old enough for a label to have come, and if no confirmed account shares its cluster.
+Who looks like a ring all the same is left out later, by out-of-fold scores (`gnn.doubt`).
 """
 
 from datetime import datetime, timedelta
@@ -43,8 +44,9 @@ def build_examples(
 
     Returns:
         account i32 (the snapshot's number), target i8 (1 synthetic, 0 not), is_confirmed bool (the label is an outcome, not
-        the absence of one), was_known bool (an outcome was known at the cut-off already), sorted by account. Accounts that are too young, and those without outcome in a cluster with a
-        confirmed positive, are left out.
+        the absence of one), was_known bool (an outcome was known at the cut-off already), is_unclear bool (no outcome, in a
+        cluster with a confirmed positive: no example, but counted where scores are calibrated), sorted by account. Accounts
+        without outcome that are too young are left out.
     """
     labels = latest_outcomes(outcomes, as_of).select("account_id", "outcome")
     before = latest_outcomes(outcomes, snapshot.as_of).select("account_id", was_known=pl.lit(True))
@@ -57,14 +59,16 @@ def build_examples(
     positive = pl.col("outcome") == SYNTHETIC
     old_enough = pl.col("signup_time") <= as_of - timedelta(days=label_delay_days)
     near_positive = positive.fill_null(False).any().over("cluster")
-    keep = pl.col("outcome").is_not_null() | (old_enough & ~near_positive)
+    has_outcome = pl.col("outcome").is_not_null()
     return (
-        accounts.filter(keep)
+        accounts.with_columns(near_positive=near_positive)
+        .filter(has_outcome | old_enough)
         .select(
             "account",
             target=positive.fill_null(False).cast(pl.Int8),
-            is_confirmed=pl.col("outcome").is_not_null(),
+            is_confirmed=has_outcome,
             was_known=pl.col("was_known").fill_null(False),
+            is_unclear=~has_outcome & pl.col("near_positive"),
         )
         .sort("account")
     )

@@ -22,30 +22,39 @@ class Arrangement:
     """What is trained on and what is looked at.
 
     Attributes:
-        parts: the examples of each cut-off, the earliest first; the last serves validation.
-        fold: of each part int64 [k], the fold of each example; the accounts of one group are in one fold.
+        parts: the accounts of each earlier cut-off, the earliest first; the last serves validation. Unclear ones are never
+            trained on.
+        fold: of each part int64 [k], the fold of each account; the accounts of one group are in one fold.
+        tonight: the accounts of now with their folds, to train on once all is chosen; None where now is not given.
         judged: bool [k of the last part]: the quality is quoted on these.
         words: how the validation accounts were set apart.
     """
 
     parts: list[Labelled]
     fold: list[NDArray[np.int64]]
+    tonight: tuple[Labelled, NDArray[np.int64]] | None
     judged: NDArray[np.bool_]
     words: str
 
 
 def arrange(
-    cutoffs: Sequence[CutOff], outcomes: pl.DataFrame, as_of: datetime, config: TrainConfig, seed: int
+    cutoffs: Sequence[CutOff],
+    outcomes: pl.DataFrame,
+    as_of: datetime,
+    config: TrainConfig,
+    seed: int,
+    tonight: CutOff | None = None,
 ) -> Arrangement | str:
     """Labels the accounts of each cut-off and parts them into folds; or says why nothing can be trained.
 
-    Accounts are parted by component where components are small, else by cluster, both as of the last cut-off. Earlier
-    cut-offs that leave the training side of any fold without enough of either class are no history to learn from: then the
+    Accounts are parted by component where components are small, else by cluster, both as of now. Earlier cut-offs that leave the training side of any fold without enough of either class are no history to learn from: then the
     last cut-off alone serves, with other groups on the training side.
     """
-    groups, kind = _groups(cutoffs[-1], config)
-    latest = build_examples(cutoffs[-1].snapshot, outcomes, as_of, config.label_delay_days).select("account")
-    groups = groups.join(latest, on="account", how="semi").drop("account")  # who is none by now was none earlier either
+    now = tonight or cutoffs[-1]
+    groups, kind = _groups(now, config)
+    examples = build_examples(now.snapshot, outcomes, as_of, config.label_delay_days)
+    # who is unclear by now was no clear negative earlier either
+    groups = groups.join(examples.select("account", unclear_now="is_unclear"), on="account").drop("account")
     labelled = [_label(cutoff, groups, outcomes, as_of, config) for cutoff in cutoffs]
     kept = [pair for place, pair in enumerate(labelled) if len(pair[1]) or place == len(labelled) - 1]
     parts, numbers = [pair[0] for pair in kept], [pair[1] for pair in kept]
@@ -53,14 +62,18 @@ def arrange(
         return reason
     dealt = deal_folds(numbers[-1], parts[-1].target, config.n_folds, seed)
     of_group = dict(zip(numbers[-1].tolist(), dealt.tolist(), strict=True))
-    fold = [np.array([of_group[group] for group in own.tolist()], dtype=np.int64) for own in numbers]
+    fold = [_folds_of(own, of_group, config) for own in numbers]
     if len(parts) > 1 and _lacks_a_class(parts, fold, config):
         parts, fold = parts[-1:], fold[-1:]
     if lack := _lacks_a_class(parts, fold, config):
         return lack
     when = "later in time, " if len(parts) > 1 else "same cut-off, for earlier ones have too few examples, "
     judged, who = _judged(parts[-1], dealt, config)
-    return Arrangement(parts, fold, judged, f"{when}other {kind}, {who}")
+    added = None
+    if tonight is not None:
+        part, own = _label(tonight, groups, outcomes, as_of, config)
+        added = part, _folds_of(own, of_group, config)
+    return Arrangement(parts, fold, added, judged, f"{when}other {kind}, {who}")
 
 
 def deal_folds(group: NDArray[np.int64], target: NDArray[np.int8], n_folds: int, seed: int) -> NDArray[np.int64]:
@@ -78,14 +91,14 @@ def deal_folds(group: NDArray[np.int64], target: NDArray[np.int8], n_folds: int,
 
 
 def split(parts: list[Labelled], fold: list[NDArray[np.int64]], number: int) -> tuple[list[Labelled], Labelled]:
-    """Training examples outside the fold at the earlier cut-offs, and validation ones inside it at the last."""
+    """Training examples outside the fold at the earlier cut-offs, and accounts to look at inside it at the last."""
     valid = parts[-1].of(fold[-1] == number)
     earlier = list(zip(parts, fold, strict=True))[: max(1, len(parts) - 1)]
-    return [part.of(own != number) for part, own in earlier], valid
+    return [part.of((own != number) & ~part.unclear) for part, own in earlier], valid
 
 
 def _groups(last: CutOff, config: TrainConfig) -> tuple[pl.DataFrame, str]:
-    """account, account_id and group of the last cut-off's accounts, and what the groups are."""
+    """account, account_id and group of a cut-off's accounts, and what the groups are."""
     clusters = last.snapshot.clusters
     sizes = clusters.group_by("component").len()["len"]
     largest = int(sizes.to_numpy().max(initial=0))
@@ -106,21 +119,29 @@ def _label(
         build_examples(cutoff.snapshot, outcomes, as_of, config.label_delay_days)
         .join(names, on="account", maintain_order="left")
         .join(groups, on="account_id", maintain_order="left")
+        .with_columns(is_unclear=(pl.col("is_unclear") | pl.col("unclear_now")) & ~pl.col("is_confirmed"))
     )
     labelled = Labelled(
         cutoff,
         examples["account"].to_numpy().astype(np.int64),
         examples["target"].to_numpy(),
         examples["was_known"].to_numpy(),
+        examples["is_confirmed"].to_numpy(),
+        examples["is_unclear"].to_numpy(),
     )
     return labelled, examples["group"].to_numpy().astype(np.int64)
+
+
+def _folds_of(group: NDArray[np.int64], of_group: dict[int, int], config: TrainConfig) -> NDArray[np.int64]:
+    """The fold of each account's group; groups that the last cut-off did not have are dealt by their number."""
+    return np.array([of_group.get(number, number % config.n_folds) for number in group.tolist()], dtype=np.int64)
 
 
 def _too_few(part: Labelled, group: NDArray[np.int64], config: TrainConfig) -> str | None:
     """Whether the last cut-off's examples, which have all the positives that there are, suffice."""
     positive = part.target == 1
     n_positive, n_groups = int(positive.sum()), len(np.unique(group[positive]))
-    n_negative = len(positive) - n_positive
+    n_negative = int((~positive & ~part.unclear).sum())
     when = f"at the latest cut-off, {part.cutoff.snapshot.as_of.date()}"
     if n_positive < config.min_positives:
         return f"{n_positive} confirmed synthetic account(s) {when}; at least {config.min_positives} are needed"
@@ -146,8 +167,8 @@ def _lacks_a_class(parts: list[Labelled], fold: list[NDArray[np.int64]], config:
 
 def _judged(part: Labelled, fold: NDArray[np.int64], config: TrainConfig) -> tuple[NDArray[np.bool_], str]:
     """Which validation accounts the quality is quoted on: those that a night then had to score, if labels suffice."""
-    open_ = ~part.known
+    open_ = ~part.known & ~part.unclear
     positive = open_ & (part.target == 1)
     if positive.sum() >= config.min_positives and len(np.unique(fold[positive])) == config.n_folds:
         return open_, "no outcome known then"
-    return np.ones(len(open_), dtype=bool), "some outcomes known then, for too few came since"
+    return ~part.unclear, "some outcomes known then, for too few came since"

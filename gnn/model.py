@@ -46,6 +46,7 @@ class TrainedModel:
         metrics: model name to its quality on the validation accounts, each scored by a model that did not see its group.
             Rounds, blend and calibration were chosen on the same accounts, so the numbers flatter a little.
         controls: the controls' quality, one row each, all on the same accounts.
+        found_share: share of the synthetic accounts of the last cut-off that have been confirmed, as calibration estimates it.
     """
 
     members: Mapping[str, tuple[FittedModel, ...]]
@@ -60,6 +61,7 @@ class TrainedModel:
     validation: str
     metrics: Mapping[str, Metrics]
     controls: tuple[Mapping[str, Any], ...]
+    found_share: float
 
     @cached_property
     def version(self) -> str:
@@ -86,6 +88,7 @@ class TrainedModel:
             "members": {name: len(models) for name, models in self.members.items()},
             "calibrations": {name: asdict(value) for name, value in self.calibrations.items()},
             "blend_weight": self.blend_weight,
+            "found_share": self.found_share,
             "default": self.default,
             "rounds": dict(self.rounds),
             "config": self.config.to_dict(),

@@ -111,8 +111,10 @@ Finds accounts of synthetic-identity rings, for review by people. Its scores ope
 - Members: {", ".join(f"{name} ({len(models)} seeds, {model.rounds[name]} rounds)" for name, models in model.members.items())}.
 - Inputs: {len(FEATURE_NAMES)} declared features ({families}) and the links between accounts and identifiers. No outcome of
   any account, no surname, language, sex, age, country or place is an input.
-- Labels: confirmed outcomes, late, few and sometimes wrong; accounts without one count as honest if they are old enough and
-  share no cluster with a confirmed one. So the quality below is a lower bound: rings nobody found count as mistakes.
+- Labels: confirmed outcomes, late, few and sometimes wrong; accounts without one count as honest if they are old enough,
+  share no cluster with a confirmed one, and do not look like a ring to models that did not see their group. The quality
+  below is a lower bound: rings nobody found count as mistakes. Scores allow for them: of the synthetic accounts of
+  {model.cutoffs[-1].date()} an estimated {model.found_share:.0%} have been confirmed.
 
 ## Quality
 
@@ -174,6 +176,7 @@ def _build(folder: Path, described: Mapping[str, Any], measured: Mapping[str, An
         validation=described["validation"],
         metrics={name: Metrics(**measured["metrics"][name]) for name in MODELS},
         controls=tuple(measured["controls"]),
+        found_share=described["found_share"],
     )
 
 

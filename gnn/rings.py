@@ -1,19 +1,28 @@
-"""Rings: the suspected members of a cluster, trimmed of bystanders, ranked by what a case would stop."""
+"""Rings: the suspected members of one or more clusters, trimmed of bystanders, ranked by what a case would stop.
+
+Clusters are cautious, for most accounts are honest: a large ring that shares little falls into several. Of two accounts that
+are suspected anyway less evidence is needed to say that one actor runs both, so clusters whose suspected members are joined
+by evidence that would tie a cluster, and signed up in step, are one ring.
+"""
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from gnn.examples import SYNTHETIC
+from graph.clusters import tie_floor
+from graph.components import connected_components
 from graph.schema import UTC_TIME
 from graph.snapshot import Snapshot
 
 __all__ = ["MEMBERS_SCHEMA", "RINGS_SCHEMA", "Rings", "build_rings"]
 
 _N_REASONS = 4
+_IN_STEP = timedelta(days=7)
 
 RINGS_SCHEMA: dict[str, pl.DataType] = {
     "cluster": pl.Int32(),
@@ -33,10 +42,11 @@ class Rings:
     """The rings of a night.
 
     Attributes:
-        rings: `RINGS_SCHEMA`, most expected synthetic accounts first. cluster is the snapshot's number; ring_version a hash
+        rings: `RINGS_SCHEMA`, most expected synthetic accounts first. cluster is the snapshot's number of the cluster that
+            gives the ring its name: the one with most of its suspected members, the oldest of equals; ring_version a hash
             of the members' ids and the identifiers that they share; score the members' mean probability; first_seen the
             first member's signup.
-        members: `MEMBERS_SCHEMA`, sorted by account.
+        members: `MEMBERS_SCHEMA`, sorted by account; cluster is the one that names the ring, which need not be the account's.
     """
 
     rings: pl.DataFrame
@@ -52,7 +62,7 @@ def build_rings(
     trim: float = 0.25,
     min_members: int = 2,
 ) -> Rings:
-    """Clusters with suspected members, without their bystanders.
+    """Clusters with suspected members, joined where these are tied and came in step, without their bystanders.
 
     Args:
         snapshot: the graph as of the night.
@@ -71,6 +81,8 @@ def build_rings(
         "account_id", is_synthetic=pl.lit(True), is_confirmed=by_investigator
     )
     benign = labels.filter(pl.col("outcome") != SYNTHETIC).select("account_id", is_benign=pl.lit(True))
+    suspected = pl.col("is_synthetic") | ((pl.col("score") >= threshold) & ~pl.col("is_benign"))
+    belongs = suspected | ((pl.col("score") >= trim * threshold) & ~pl.col("is_benign"))
     accounts = (
         snapshot.accounts.select("account", "account_id", "signup_time")
         .join(snapshot.clusters.select("account", "cluster"), on="account", maintain_order="left")
@@ -78,11 +90,11 @@ def build_rings(
         .join(verdicts, on="account_id", how="left", maintain_order="left")
         .join(benign, on="account_id", how="left", maintain_order="left")
         .with_columns(pl.col("is_synthetic", "is_confirmed", "is_benign").fill_null(False))
+        .with_columns(is_suspected=suspected, belongs=belongs)
     )
-    suspected = pl.col("is_synthetic") | ((pl.col("score") >= threshold) & ~pl.col("is_benign"))
-    belongs = suspected | ((pl.col("score") >= trim * threshold) & ~pl.col("is_benign"))
-    is_ring = suspected.sum().over("cluster") >= min_members
-    members = accounts.filter(belongs & is_ring).sort("account")
+    accounts = accounts.with_columns(cluster=_named_after(snapshot, accounts))
+    is_ring = pl.col("is_suspected").sum().over("cluster") >= min_members
+    members = accounts.filter(pl.col("belongs") & is_ring).sort("account")
     if members.is_empty():
         return Rings(pl.DataFrame(schema=RINGS_SCHEMA), pl.DataFrame(schema=MEMBERS_SCHEMA))
     rings = members.group_by("cluster", maintain_order=True).agg(
@@ -102,6 +114,22 @@ def build_rings(
         rings.select(pl.col(name).cast(dtype) for name, dtype in RINGS_SCHEMA.items()),
         members.select(pl.col(name).cast(dtype) for name, dtype in MEMBERS_SCHEMA.items()),
     )
+
+
+def _named_after(snapshot: Snapshot, accounts: pl.DataFrame) -> pl.Series:
+    """The cluster that names the ring that each account would belong to: i32 [n]; its own, where no other joins it."""
+    cluster = accounts["cluster"].to_numpy()
+    suspected = accounts["is_suspected"].to_numpy()
+    signup = accounts["signup_time"].to_numpy()
+    pairs = snapshot.pairs.filter(pl.col("weight_bits") >= tie_floor(accounts.height))
+    a, b = pairs["account_a"].to_numpy(), pairs["account_b"].to_numpy()
+    joins = suspected[a] & suspected[b] & (np.abs(signup[a] - signup[b]) <= np.timedelta64(_IN_STEP))
+    n = int(cluster.max(initial=-1)) + 1
+    group = connected_components(n, cluster[a[joins]], cluster[b[joins]])
+    n_suspected = np.bincount(cluster, weights=suspected, minlength=n)
+    order = np.lexsort((np.arange(n), -n_suspected, group))
+    first = order[np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 1))]
+    return pl.Series(first[group][cluster], dtype=pl.Int32)
 
 
 def _shared(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:

@@ -4,10 +4,11 @@ The order of things:
 
 1. Label the accounts of each cut-off by what is known now (`gnn.examples`), and part them by component or cluster into folds
    (`gnn.folds`).
-2. For each fold, each member trains on the other folds at all cut-offs but the last, and is looked at on its fold at the
-   last: later in time, no group in common.
+2. Leave out doubtful negatives (`gnn.doubt`). For each fold, each member trains on the other folds at all cut-offs but the
+   last, and is looked at on its fold at the last: later in time, no group in common.
 3. On what was looked at: choose rounds, calibrate, choose how to blend, and refuse what learnt nothing (`gnn.choice`).
-4. Train each member anew for that many rounds on all folds and cut-offs, with several seeds; choose which model scores.
+4. Train each member anew for that many rounds on all folds, all cut-offs and tonight, with several seeds; carry the
+   calibration over to what these say; choose which model scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +20,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gnn.calibration import match_calibration
 from gnn.choice import Choice, choose, is_plausible, prefer
 from gnn.controls import measure_controls
 from gnn.cutoffs import CutOff, Labelled, plan_cutoffs
+from gnn.doubt import without_doubtful
 from gnn.folds import Arrangement, arrange, split
-from gnn.model import NotTrained, TrainedModel
+from gnn.model import NotTrained, TrainedModel, blend_logits
 from gnn.model_types import FittedModel, Trace
 from gnn.registry import BLEND, MEMBERS, MODELS
 from gnn.train_config import Progress, TrainConfig, silent
@@ -40,6 +43,7 @@ def train_model(
     seed: int,
     n_threads: int,
     progress: Progress = silent,
+    tonight: CutOff | None = None,
 ) -> TrainedModel | NotTrained:
     """Trains all members of the registry and chooses the one that scores.
 
@@ -51,6 +55,7 @@ def train_model(
         seed: of weights, bagging and the parting into folds.
         n_threads: for LightGBM and torch; part of what makes runs repeat to the bit.
         progress: called with one line now and then.
+        tonight: the graph and features as of now; its accounts join the final training, once all has been chosen without them.
 
     Returns:
         The model, or why there is none: no cut-off, too few accounts of a class, or nothing learnt.
@@ -62,7 +67,7 @@ def train_model(
         raise InputError(f"`model` must be auto or one of {', '.join(MODELS)}; got `{config.model}`.")
     if not cutoffs:
         return NotTrained("no earlier cut-off: the history is shorter than two days")
-    arranged = arrange(cutoffs, outcomes, as_of, config, seed)
+    arranged = arrange(cutoffs, outcomes, as_of, config, seed, tonight)
     if isinstance(arranged, str):
         return NotTrained(arranged)
     choice = _validate(arranged, config, seed, n_threads, progress)
@@ -77,7 +82,7 @@ def train_model(
             parts, fold, judged, measured, choice.rounds, as_of, config, seed, n_threads, progress
         )
     model = TrainedModel(
-        members=_final(arranged.parts, choice.rounds, config, seed, n_threads, progress),
+        members=_final(arranged, choice.rounds, config, seed, n_threads, progress),
         calibrations=choice.calibrations,
         blend_weight=choice.blend_weight,
         default=BLEND,
@@ -89,33 +94,73 @@ def train_model(
         validation=_words(arranged, choice),
         metrics=choice.metrics,
         controls=tuple(controls),
+        found_share=choice.found_share,
     )
-    return _decide(model, arranged.parts[-1], choice, n_threads, progress)
+    last = arranged.parts[-1]
+    logits = {name: model.member_logits(name, last.cutoff, n_threads)[last.account] for name in model.members}
+    model = _calibrate(model, arranged, choice, logits)
+    return _decide(model, last, choice, logits, progress)
 
 
 def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress) -> Choice:
     """Trains every member on each fold's training side, and chooses by what it says of the fold."""
     order = np.argsort(arranged.fold[-1], kind="stable")
-    traces = {
-        name: _out_of_fold(name, arranged.parts, arranged.fold, config, seed, n_threads, progress) for name in MEMBERS
-    }
-    choice = choose(arranged.parts[-1].target[order], arranged.judged[order], traces, config.capacity)
+    sides = _sides(arranged, config, seed, n_threads, progress)
+    traces = {name: _out_of_fold(name, sides, config, seed, n_threads, progress) for name in MEMBERS}
+    last = arranged.parts[-1]
+    looked = Labelled(last.cutoff, *(column[order] for column in last.columns()))
+    choice = choose(looked, arranged.judged[order], traces, config.capacity)
     progress("validation AUPRC: " + ", ".join(f"{name} {choice.metrics[name].auprc:.3f}" for name in MODELS))
     return choice
 
 
+def _sides(
+    arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress
+) -> list[tuple[list[Labelled], Labelled]]:
+    """For each fold what is trained on, without doubtful negatives, and what is looked at."""
+    sides = []
+    for number in range(config.n_folds):
+        train, valid = split(arranged.parts, arranged.fold, number)
+        own = [fold[(fold != number) & ~part.unclear] for part, fold in zip(arranged.parts, arranged.fold, strict=True)]
+        # by the other folds alone: what is looked at must not choose what is learnt from
+        sides.append((without_doubtful(train, own[: len(train)], number, config, seed, n_threads, progress), valid))
+    return sides
+
+
+def _calibrate(
+    model: TrainedModel, arranged: Arrangement, choice: Choice, logits: Mapping[str, NDArray[np.float64]]
+) -> TrainedModel:
+    """Carries the calibrations over from models that did not see an account's group to the final ones, which did.
+
+    By the accounts without outcome alone: the others' outcomes were learnt, and will not be there for new ones.
+    """
+    last = arranged.parts[-1]
+    order = np.argsort(arranged.fold[-1], kind="stable")
+    open_ = ~last.confirmed
+    told = {
+        name: choice.calibrations[name].apply(choice.logits[name][open_[order]]) for name in (*model.members, BLEND)
+    }
+    calibrations = {name: match_calibration(told[name], logits[name][open_]) for name in model.members}
+    blend = blend_logits(logits, calibrations, choice.blend_weight)
+    calibrations[BLEND] = match_calibration(told[BLEND], blend[open_])
+    return replace(model, calibrations=calibrations)
+
+
 def _decide(
-    model: TrainedModel, last: Labelled, choice: Choice, n_threads: int, progress: Progress
+    model: TrainedModel,
+    last: Labelled,
+    choice: Choice,
+    logits: Mapping[str, NDArray[np.float64]],
+    progress: Progress,
 ) -> TrainedModel | NotTrained:
     """The model with the one that scores; none whose final scores are far from the rate of the examples it learnt from."""
-    logits = {name: model.member_logits(name, last.cutoff, n_threads)[last.account] for name in model.members}
     faults = dict(choice.faults)
+    clear = ~last.unclear
+    target = last.target[clear]
     for name in MODELS:
-        score = model.combine(logits, name)
-        if name not in faults and not is_plausible(score, last.target):
-            faults[name] = (
-                f"its mean score, {score.mean():.3f}, is far from the observed rate, {last.target.mean():.3f}"
-            )
+        score = model.combine(logits, name)[clear]
+        if name not in faults and not is_plausible(score, target):
+            faults[name] = f"its mean score, {score.mean():.3f}, is far from the observed rate, {target.mean():.3f}"
     sound = [name for name in MODELS if name not in faults]
     if not sound:
         return NotTrained("validation refused all models: " + _in_words(faults))
@@ -126,9 +171,10 @@ def _decide(
 
 def _words(arranged: Arrangement, choice: Choice) -> str:
     """How validation was set apart, what was chosen on it, and, where it differs, the quality on all that it was chosen on."""
-    if arranged.judged.all():
+    clear = ~arranged.parts[-1].unclear
+    if arranged.judged[clear].all():
         return f"{arranged.words}; rounds, blend and calibration were chosen on the same accounts"
-    n, n_positive = len(arranged.judged), int(arranged.parts[-1].target.sum())
+    n, n_positive = int(clear.sum()), int(arranged.parts[-1].target.sum())
     quality = ", ".join(f"{name} {value:.3f}" for name, value in choice.looked.items())
     return (
         f"{arranged.words}; rounds, blend and calibration were chosen on the same accounts and those with an outcome then: "
@@ -142,8 +188,7 @@ def _in_words(faults: Mapping[str, str]) -> str:
 
 def _out_of_fold(
     name: str,
-    parts: list[Labelled],
-    fold: list[NDArray[np.int64]],
+    sides: list[tuple[list[Labelled], Labelled]],
     config: TrainConfig,
     seed: int,
     n_threads: int,
@@ -151,9 +196,8 @@ def _out_of_fold(
 ) -> Trace:
     """The traces of all folds side by side, in the order of folds."""
     traces = []
-    for number in range(config.n_folds):
+    for number, (train, valid) in enumerate(sides):
         progress(f"{name}: fold {number + 1} of {config.n_folds}")
-        train, valid = split(parts, fold, number)
         fitted = MEMBERS[name].fit(train, valid, None, config, seed, n_threads, progress)
         traces.append(fitted.trace)
     kept = [trace for trace in traces if trace is not None]
@@ -161,8 +205,18 @@ def _out_of_fold(
 
 
 def _final(
-    parts: list[Labelled], rounds: Mapping[str, int], config: TrainConfig, seed: int, n_threads: int, progress: Progress
+    arranged: Arrangement,
+    rounds: Mapping[str, int],
+    config: TrainConfig,
+    seed: int,
+    n_threads: int,
+    progress: Progress,
 ) -> dict[str, tuple[FittedModel, ...]]:
+    pairs = [*zip(arranged.parts, arranged.fold, strict=True), *([arranged.tonight] if arranged.tonight else [])]
+    clear = [(part.of(~part.unclear), fold[~part.unclear]) for part, fold in pairs]
+    parts = without_doubtful(
+        [pair[0] for pair in clear], [pair[1] for pair in clear], None, config, seed, n_threads, progress
+    )
     members: dict[str, tuple[FittedModel, ...]] = {}
     for name, kind in MEMBERS.items():
         models = []

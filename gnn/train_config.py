@@ -24,12 +24,16 @@ class TrainConfig:
         capacity: cases that the team can review; precision is measured there.
         n_folds: parts by cluster; each is validated by a model that did not see its clusters.
         n_seeds: models that are averaged for the final scores.
-        sage_cutoffs: the network trains on so many of the latest training cut-offs; the trees train on all.
+        doubt: an account without outcome is no negative if models that did not see its group give it more than this
+            probability of being confirmed.
+        sage_cutoffs: the network trains on so many of the latest training cut-offs, at most; the trees train on all.
         sage_epochs, sage_every: epochs at most, and how often validation looks.
         sage_learning_rate, sage_decay, sage_dropout: of Adam, and of the network.
         sage_positive_weight: the positives' share of the loss, in parts of the negatives' (1 = balanced).
         tree_rounds, tree_every: boosting rounds at most, and how often validation looks.
         tree_leaves, tree_learning_rate: of LightGBM.
+        tree_negatives, tree_least_negatives: negatives that LightGBM is given, drawn at random: so many a positive, but at
+            least so many in all.
         with_controls: train the controls that every report carries.
     """
 
@@ -39,7 +43,8 @@ class TrainConfig:
     capacity: int = 50
     n_folds: int = 3
     n_seeds: int = 2
-    sage_cutoffs: int = 2
+    doubt: float = 0.3
+    sage_cutoffs: int = 5
     sage_epochs: int = 60
     sage_every: int = 10
     sage_learning_rate: float = 0.01
@@ -50,6 +55,8 @@ class TrainConfig:
     tree_every: int = 50
     tree_leaves: int = 7
     tree_learning_rate: float = 0.05
+    tree_negatives: int = 40
+    tree_least_negatives: int = 20_000
     with_controls: bool = True
 
     def to_dict(self) -> dict[str, Any]:

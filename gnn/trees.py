@@ -56,10 +56,16 @@ class Trees:
     ) -> Fitted:
         """As `fit`, on the named features alone."""
         columns = tuple(FEATURE_NAMES.index(name) for name in names)
+        train, weight = _sample(train, config, seed)
         values = np.concatenate([_take(part, columns) for part in train])
         target = np.concatenate([part.target for part in train])
         progress(f"trees: {len(target)} examples, {int(target.sum())} positive")
-        data = lightgbm.Dataset(values, target, params={"max_bin": 63, "verbose": -1, "num_threads": n_threads})
+        data = lightgbm.Dataset(
+            values,
+            target,
+            weight=np.where(target == 1, 1.0, weight),
+            params={"max_bin": 63, "verbose": -1, "num_threads": n_threads},
+        )
         rounds = rounds or config.tree_rounds
         booster = lightgbm.train(_parameters(config, len(target), seed, n_threads), data, rounds)
         model = cls(booster.model_to_string(), columns)
@@ -73,8 +79,13 @@ class Trees:
 
     def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Log odds of all accounts, float64 [n]."""
-        values = cutoff.values[:, self.columns]
-        raw = self._booster().predict(values, raw_score=True, num_threads=n_threads)
+        return self.predict(cutoff.values, n_threads)
+
+    def predict(self, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
+        """Log odds, float64 [k], of rows with all features, float32 [k, F]."""
+        if not len(values):
+            return np.zeros(0)
+        raw = self._booster().predict(values[:, self.columns], raw_score=True, num_threads=n_threads)
         return np.asarray(raw, dtype=np.float64)
 
     def contributions(self, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
@@ -104,6 +115,19 @@ class Trees:
 
     def _booster(self) -> Any:
         return lightgbm.Booster(model_str=self.text)
+
+
+def _sample(train: list[Labelled], config: TrainConfig, seed: int) -> tuple[list[Labelled], float]:
+    """All positives and at most so many negatives, drawn evenly, with the weight of each that keeps the rate as it was."""
+    negative = [part.target == 0 for part in train]
+    n = sum(int(rows.sum()) for rows in negative)
+    n_positive = sum(len(part.target) for part in train) - n
+    most = max(config.tree_least_negatives, config.tree_negatives * n_positive)
+    if n <= most:
+        return train, 1.0
+    random = np.random.default_rng(seed)
+    kept = [part.of(~rows | (random.random(len(rows)) < most / n)) for part, rows in zip(train, negative, strict=True)]
+    return kept, n / sum(int((part.target == 0).sum()) for part in kept)
 
 
 def _take(part: Labelled, columns: tuple[int, ...]) -> NDArray[np.float32]:

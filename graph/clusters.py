@@ -16,7 +16,7 @@ from graph.components import connected_components
 from graph.links import rarity_ceiling
 from graph.threads import run_parts
 
-__all__ = ["build_clusters"]
+__all__ = ["build_clusters", "tie_floor"]
 
 # in parts of the bits that an identifier of one account carries, so that growth of the whole ties nobody
 FLOOR_SHARE = 0.4  # pairs below do not tie
@@ -24,6 +24,11 @@ FULL_TIE_SHARE = 4 / 3  # evidence that counts as one whole tie
 REFINE_ABOVE = 3
 RESOLUTION = 0.02
 ITERATIONS = 4
+
+
+def tie_floor(n_accounts: int) -> float:
+    """The bits of evidence from which on a pair ties two accounts, in a world of so many."""
+    return FLOOR_SHARE * rarity_ceiling(n_accounts)
 
 
 def build_clusters(
@@ -48,7 +53,7 @@ def build_clusters(
         account, component, cluster, each i32, one row an account, sorted; both dense, numbered by smallest account.
     """
     ceiling = rarity_ceiling(n_accounts)
-    ties = pairs.filter(pl.col("ties") & (pl.col("weight_bits") >= FLOOR_SHARE * ceiling))
+    ties = pairs.filter(pl.col("ties") & (pl.col("weight_bits") >= tie_floor(n_accounts)))
     source, target = ties["account_a"].to_numpy(), ties["account_b"].to_numpy()
     component = connected_components(n_accounts, source, target)
     weight = np.minimum(ties["weight_bits"].to_numpy() / (FULL_TIE_SHARE * ceiling), 1.0)

@@ -154,7 +154,7 @@ def _known(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_cluster_network(night: Night, cluster_id: str) -> nx.Graph:
-    """A cluster of a night (a ring is one too: its `ring_id` is its `cluster_id`) as a network.
+    """A cluster of a night as a network; where it names a ring, with the ring's members of other clusters.
 
     Returns:
         See the module's docstring. `network.graph` holds `cluster_id` and `as_of`.
@@ -174,6 +174,12 @@ def read_cluster_networks(night: Night, cluster_ids: Sequence[str]) -> dict[str,
         InputError: the night lacks one of them.
     """
     wanted = list(dict.fromkeys(cluster_ids))
+    named = (
+        night.scan("scores")
+        .filter(pl.col("ring_id").is_in(wanted))
+        .select("account_id", cluster_id="ring_id")
+        .collect()
+    )
     members = night.scan("clusters").filter(pl.col("cluster_id").is_in(wanted)).collect()
     missing = [cluster for cluster in wanted if cluster not in set(members["cluster_id"])]
     if missing:
@@ -182,7 +188,8 @@ def read_cluster_networks(night: Night, cluster_ids: Sequence[str]) -> dict[str,
             "`rings.parquet` and `clusters.parquet` of that night list those there are; "
             "`lineage.parquet` says what became of earlier ones."
         )
-    own = members["account_id"].sort().implode()
+    members = pl.concat([members.select("account_id", "cluster_id"), named]).unique(maintain_order=True)
+    own = members["account_id"].unique().sort().implode()
     scores = night.scan("scores").filter(pl.col("account_id").is_in(own)).drop("model_version").collect()
     labels = night.scan("labels").filter(pl.col("account_id").is_in(own)).select("account_id", "outcome").collect()
     links = night.scan("links").filter(pl.col("account_id").is_in(own)).collect()

@@ -257,7 +257,8 @@ def _train_task(
         folder = _folder(work / "train", cutoff)
         seen.append(CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(folder / "features.parquet")))
     outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
-    trained = train_model(seen, outcomes, as_of, wish, seed, config.n_threads, note)
+    tonight = CutOff(read_snapshot(work / "snapshot", as_of), pl.read_parquet(work / "features.parquet"))
+    trained = train_model(seen, outcomes, as_of, wish, seed, config.n_threads, note, tonight)
     if isinstance(trained, NotTrained):
         return None, trained.reason
     models.mkdir(parents=True, exist_ok=True)
