@@ -10,9 +10,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.features import FEATURE_NAMES
+from gnn.near import NEAR_NAMES
 from graph.snapshot import Snapshot
 
-__all__ = ["CutOff", "Labelled", "plan_cutoffs"]
+__all__ = ["INPUT_NAMES", "CutOff", "Labelled", "plan_cutoffs"]
+
+INPUT_NAMES: tuple[str, ...] = (*FEATURE_NAMES, *NEAR_NAMES)  # what a model may read of an account
 
 _SHARES = (0.10, 0.20, 0.35, 0.55)  # of the history, back from now
 _LONGEST = timedelta(days=365)
@@ -25,15 +28,18 @@ class CutOff:
     Attributes:
         snapshot: the graph as of the cut-off.
         features: `gnn.features.build_features` of it.
+        near: float32 [n, len(NEAR_NAMES)], `gnn.near.build_near` of it; None before the first look.
     """
 
     snapshot: Snapshot
     features: pl.DataFrame
+    near: NDArray[np.float32] | None = None
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
-        """The features without the account's number: float32 [n, F], in the order of `FEATURE_NAMES`."""
-        return np.ascontiguousarray(self.features.select(FEATURE_NAMES).to_numpy())
+        """The features without the account's number, and what is near: float32 [n, F], in the order of `INPUT_NAMES`."""
+        own = self.features.select(FEATURE_NAMES).to_numpy()
+        return np.ascontiguousarray(own if self.near is None else np.concatenate([own, self.near], axis=1))
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnn.calibration import Calibration
-from gnn.cutoffs import CutOff
-from gnn.features import FEATURE_NAMES
+from gnn.cutoffs import INPUT_NAMES, CutOff
+from gnn.first_look import FirstLook
 from gnn.metrics import Metrics
 from gnn.model_types import FittedModel
 from gnn.registry import BLEND
 from gnn.train_config import TrainConfig
 
-__all__ = ["NotTrained", "TrainedModel", "blend_logits"]
+__all__ = ["FIRST", "NotTrained", "TrainedModel", "blend_logits"]
+
+FIRST = "first"  # begins the names of the folders of the first look's models
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class TrainedModel:
 
     Attributes:
         members: name in `gnn.registry.MEMBERS` to its models, one a seed; logits are their mean.
+        first: the models of the first look.
         calibrations: member, or `blend`, to the map from its logit to a probability.
         blend_weight: share of `trees` in the blend's logit, 0 to 1; the rest is `sage`.
         default: the model that scores, a name of `gnn.registry.MODELS`.
@@ -50,6 +53,7 @@ class TrainedModel:
     """
 
     members: Mapping[str, tuple[FittedModel, ...]]
+    first: FirstLook
     calibrations: Mapping[str, Calibration]
     blend_weight: float
     default: str
@@ -75,7 +79,7 @@ class TrainedModel:
         """Relative path to content of all that decides a score."""
         files = {
             f"{name}-{place}/{path}": content
-            for name, models in self.members.items()
+            for name, models in (*self.members.items(), (FIRST, self.first.models))
             for place, model in enumerate(models)
             for path, content in model.to_files().items()
         }
@@ -86,6 +90,7 @@ class TrainedModel:
         """Plain values: everything but the weights and what was measured."""
         return {
             "members": {name: len(models) for name, models in self.members.items()},
+            "n_first": len(self.first.models),
             "calibrations": {name: asdict(value) for name, value in self.calibrations.items()},
             "blend_weight": self.blend_weight,
             "found_share": self.found_share,
@@ -96,13 +101,14 @@ class TrainedModel:
             "as_of": self.as_of.isoformat(),
             "cutoffs": [cutoff.isoformat() for cutoff in self.cutoffs],
             "validation": self.validation,
-            "features": list(FEATURE_NAMES),
+            "features": list(INPUT_NAMES),
         }
 
     def probabilities(self, cutoff: CutOff, n_threads: int, name: str | None = None) -> NDArray[np.float64]:
         """Calibrated probabilities of all accounts of a snapshot, float64 [n], by the default model or the one named."""
         name = name or self.default
         needed = tuple(self.members) if name == BLEND else (name,)
+        cutoff = self.look(cutoff, n_threads)
         return self.combine({member: self.member_logits(member, cutoff, n_threads) for member in needed}, name)
 
     def combine(self, logits: Mapping[str, NDArray[np.float64]], name: str) -> NDArray[np.float64]:
@@ -112,10 +118,15 @@ class TrainedModel:
 
     def member_logits(self, name: str, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Mean over the member's seeds, uncalibrated, float64 [n]."""
+        cutoff = self.look(cutoff, n_threads)
         total = np.zeros(cutoff.features.height, dtype=np.float64)
         for model in self.members[name]:
             total += model.logits(cutoff, n_threads)
         return total / len(self.members[name])
+
+    def look(self, cutoff: CutOff, n_threads: int) -> CutOff:
+        """The cut-off with what is near each account, if it lacks it: what members take scores from."""
+        return self.first.add_to(cutoff, n_threads) if cutoff.near is None else cutoff
 
 
 def blend_logits(

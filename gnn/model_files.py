@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from gnn.calibration import Calibration
-from gnn.features import FEATURE_NAMES, FEATURES
+from gnn.cutoffs import INPUT_NAMES
+from gnn.features import FEATURES
+from gnn.first_look import FirstLook
 from gnn.metrics import Metrics
-from gnn.model import TrainedModel
+from gnn.model import FIRST, TrainedModel
 from gnn.registry import MEMBERS, MODELS
 from gnn.train_config import TrainConfig
+from gnn.trees import Trees
 from graph.errors import InputError
 
 __all__ = ["load_model", "model_card", "save_model"]
@@ -109,7 +112,7 @@ Finds accounts of synthetic-identity rings, for review by people. Its scores ope
 
 - Trained as of {model.as_of.date()} on the graph as of {", ".join(str(day.date()) for day in model.cutoffs)}; seed {model.seed}.
 - Members: {", ".join(f"{name} ({len(models)} seeds, {model.rounds[name]} rounds)" for name, models in model.members.items())}.
-- Inputs: {len(FEATURE_NAMES)} declared features ({families}) and the links between accounts and identifiers. No outcome of
+- Inputs: {len(INPUT_NAMES)} declared features ({families}) and the links between accounts and identifiers. No outcome of
   any account, no surname, language, sex, age, country or place is an input.
 - Labels: confirmed outcomes, late, few and sometimes wrong; accounts without one count as honest if they are old enough,
   share no cluster with a confirmed one, and do not look like a ring to models that did not see their group. The quality
@@ -138,33 +141,30 @@ def _metrics(model: TrainedModel) -> bytes:
 
 
 def _check_features(folder: Path, names: list[str]) -> None:
-    if tuple(names) == FEATURE_NAMES:
+    if tuple(names) == INPUT_NAMES:
         return
-    gone = sorted(set(names) - set(FEATURE_NAMES))
-    new = sorted(set(FEATURE_NAMES) - set(names))
+    gone = sorted(set(names) - set(INPUT_NAMES))
+    new = sorted(set(INPUT_NAMES) - set(names))
     what = "; ".join(
         f"{label} {', '.join(some[:5])}{' ...' if len(some) > 5 else ''}"
         for label, some in (("it needs", gone), ("it lacks", new))
         if some
     )
     raise InputError(
-        f"`--model` must have been trained on this program's {len(FEATURE_NAMES)} features; got `{folder.name}`, trained on "
+        f"`--model` must have been trained on this program's {len(INPUT_NAMES)} features; got `{folder.name}`, trained on "
         f"{len(names)} ({what or 'in another order'}). Train a new one: `--train always`."
     )
 
 
 def _build(folder: Path, described: Mapping[str, Any], measured: Mapping[str, Any]) -> TrainedModel:
     members = {
-        name: tuple(
-            MEMBERS[name].from_files(
-                {file.name: file.read_bytes() for file in sorted((folder / f"{name}-{place}").iterdir())}
-            )
-            for place in range(count)
-        )
+        name: tuple(MEMBERS[name].from_files(_read(folder / f"{name}-{place}")) for place in range(count))
         for name, count in sorted(described["members"].items(), key=lambda item: MODELS.index(item[0]))
     }
+    first = tuple(Trees.from_files(_read(folder / f"{FIRST}-{place}")) for place in range(described["n_first"]))
     return TrainedModel(
         members=members,
+        first=FirstLook(first),
         calibrations={name: Calibration(**value) for name, value in described["calibrations"].items()},
         blend_weight=described["blend_weight"],
         default=described["default"],
@@ -178,6 +178,10 @@ def _build(folder: Path, described: Mapping[str, Any], measured: Mapping[str, An
         controls=tuple(measured["controls"]),
         found_share=described["found_share"],
     )
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 def _damaged(folder: Path, what: str) -> InputError:

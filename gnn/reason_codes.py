@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gnn.features import FEATURES
+from gnn.near import NEAR
 from graph.schema import IDENTIFIERS
 
 __all__ = ["CODE_OF", "REASON_CODES", "ReasonCode"]
@@ -189,7 +190,7 @@ def _code_of(name: str, family: str) -> str:
     return _FAMILY_CODES[family]
 
 
-CODE_OF: dict[str, str] = {feature.name: _code_of(feature.name, feature.family) for feature in FEATURES}
+CODE_OF: dict[str, str] = {feature.name: _code_of(feature.name, feature.family) for feature in (*FEATURES, *NEAR)}
 CODE_FEATURES: dict[str, tuple[str, ...]] = {
     reason.code: tuple(name for name, code in CODE_OF.items() if code == reason.code) for reason in REASON_CODES
 }

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gnn.features import FEATURE_NAMES
+from gnn.cutoffs import INPUT_NAMES, CutOff
 from gnn.model import TrainedModel
 from gnn.reason_codes import CODE_OF, REASON_CODES
 from gnn.trees import Trees
@@ -57,12 +57,12 @@ def build_reasons(
     flagged = np.flatnonzero(scores >= threshold)
     if not len(flagged):
         return pl.DataFrame(schema=REASONS_SCHEMA)
-    values = np.ascontiguousarray(features.select(FEATURE_NAMES).to_numpy()[flagged])
+    values = model.look(CutOff(snapshot, features), n_threads).values[flagged]
     by_code = _by_code(model, values, n_threads)
     evidence = _evidence(snapshot, flagged)
     rows = []
     for place, account in enumerate(flagged.tolist()):
-        known = dict(zip(FEATURE_NAMES, values[place].tolist(), strict=True))
+        known = dict(zip(INPUT_NAMES, values[place].tolist(), strict=True))
         for code, contribution in _said(known, by_code[place], limit):
             reason = REASON_CODES[code]
             found = [
@@ -90,7 +90,7 @@ def _by_code(model: TrainedModel, values: NDArray[np.float32], n_threads: int) -
     for member in trees:
         total += member.contributions(values, n_threads)
     place = {reason.code: number for number, reason in enumerate(REASON_CODES)}
-    column = np.array([place[CODE_OF[name]] for name in FEATURE_NAMES])
+    column = np.array([place[CODE_OF[name]] for name in INPUT_NAMES])
     sums = np.zeros((len(values), len(REASON_CODES)))
     for number in range(len(REASON_CODES)):
         sums[:, number] = total[:, column == number].sum(axis=1) / max(len(trees), 1)

@@ -4,7 +4,7 @@ The order of things:
 
 1. Label the accounts of each cut-off by what is known now (`gnn.examples`), and part them by component or cluster into folds
    (`gnn.folds`).
-2. Leave out doubtful negatives (`gnn.doubt`). For each fold, each member trains on the other folds at all cut-offs but the
+2. A first look leaves out doubtful negatives, and says what is near whom (`gnn.first_look`). For each fold, each member trains on the other folds at all cut-offs but the
    last, and is looked at on its fold at the last: later in time, no group in common.
 3. On what was looked at: choose rounds, calibrate, choose how to blend, and refuse what learnt nothing (`gnn.choice`).
 4. Train each member anew for that many rounds on all folds, all cut-offs and tonight, with several seeds; carry the
@@ -24,7 +24,7 @@ from gnn.calibration import match_calibration
 from gnn.choice import Choice, choose, is_plausible, prefer
 from gnn.controls import measure_controls
 from gnn.cutoffs import CutOff, Labelled, plan_cutoffs
-from gnn.doubt import without_doubtful
+from gnn.first_look import FirstLook, look_first
 from gnn.folds import Arrangement, arrange, split
 from gnn.model import NotTrained, TrainedModel, blend_logits
 from gnn.model_types import FittedModel, Trace
@@ -81,8 +81,10 @@ def train_model(
         controls = measure_controls(
             parts, fold, judged, measured, choice.rounds, as_of, config, seed, n_threads, progress
         )
+    first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress)
     model = TrainedModel(
-        members=_final(arranged, choice.rounds, config, seed, n_threads, progress),
+        members=members,
+        first=first,
         calibrations=choice.calibrations,
         blend_weight=choice.blend_weight,
         default=BLEND,
@@ -97,7 +99,8 @@ def train_model(
         found_share=choice.found_share,
     )
     last = arranged.parts[-1]
-    logits = {name: model.member_logits(name, last.cutoff, n_threads)[last.account] for name in model.members}
+    seen = model.look(last.cutoff, n_threads)
+    logits = {name: model.member_logits(name, seen, n_threads)[last.account] for name in model.members}
     model = _calibrate(model, arranged, choice, logits)
     return _decide(model, last, choice, logits, progress)
 
@@ -117,13 +120,14 @@ def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: 
 def _sides(
     arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress
 ) -> list[tuple[list[Labelled], Labelled]]:
-    """For each fold what is trained on, without doubtful negatives, and what is looked at."""
+    """For each fold what is trained on and what is looked at, both after a first look."""
     sides = []
     for number in range(config.n_folds):
         train, valid = split(arranged.parts, arranged.fold, number)
         own = [fold[(fold != number) & ~part.unclear] for part, fold in zip(arranged.parts, arranged.fold, strict=True)]
         # by the other folds alone: what is looked at must not choose what is learnt from
-        sides.append((without_doubtful(train, own[: len(train)], number, config, seed, n_threads, progress), valid))
+        first, ready = look_first(train, own[: len(train)], number, config, seed, n_threads, progress)
+        sides.append((ready, replace(valid, cutoff=first.add_to(valid.cutoff, n_threads))))
     return sides
 
 
@@ -211,10 +215,10 @@ def _final(
     seed: int,
     n_threads: int,
     progress: Progress,
-) -> dict[str, tuple[FittedModel, ...]]:
+) -> tuple[FirstLook, dict[str, tuple[FittedModel, ...]]]:
     pairs = [*zip(arranged.parts, arranged.fold, strict=True), *([arranged.tonight] if arranged.tonight else [])]
     clear = [(part.of(~part.unclear), fold[~part.unclear]) for part, fold in pairs]
-    parts = without_doubtful(
+    first, parts = look_first(
         [pair[0] for pair in clear], [pair[1] for pair in clear], None, config, seed, n_threads, progress
     )
     members: dict[str, tuple[FittedModel, ...]] = {}
@@ -225,4 +229,4 @@ def _final(
             fitted = kind.fit(parts, None, rounds[name], config, seed + 1000 * turn, n_threads, progress)
             models.append(fitted.model)
         members[name] = tuple(models)
-    return members
+    return first, members

@@ -8,8 +8,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from gnn.cutoffs import CutOff, Labelled
-from gnn.features import FEATURE_NAMES
+from gnn.cutoffs import INPUT_NAMES, CutOff, Labelled
 from gnn.model_types import Fitted, Trace
 from gnn.train_config import Progress, TrainConfig
 
@@ -22,7 +21,7 @@ class Trees:
 
     Attributes:
         text: the model in LightGBM's own text format.
-        columns: positions in `FEATURE_NAMES` that it reads.
+        columns: positions in `INPUT_NAMES` that it reads.
     """
 
     text: str
@@ -40,7 +39,7 @@ class Trees:
         progress: Progress,
     ) -> Fitted:
         """See `gnn.model_types.ModelKind`."""
-        return cls.fit_columns(FEATURE_NAMES, train, valid, rounds, config, seed, n_threads, progress)
+        return cls.fit_columns(INPUT_NAMES, train, valid, rounds, config, seed, n_threads, progress)
 
     @classmethod
     def fit_columns(
@@ -55,7 +54,7 @@ class Trees:
         progress: Progress,
     ) -> Fitted:
         """As `fit`, on the named features alone."""
-        columns = tuple(FEATURE_NAMES.index(name) for name in names)
+        columns = tuple(INPUT_NAMES.index(name) for name in names)
         train, weight = _sample(train, config, seed)
         values = np.concatenate([_take(part, columns) for part in train])
         target = np.concatenate([part.target for part in train])
@@ -82,7 +81,7 @@ class Trees:
         return self.predict(cutoff.values, n_threads)
 
     def predict(self, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
-        """Log odds, float64 [k], of rows with all features, float32 [k, F]."""
+        """Log odds, float64 [k], of rows of `CutOff.values`, float32 [k, F]."""
         if not len(values):
             return np.zeros(0)
         raw = self._booster().predict(values[:, self.columns], raw_score=True, num_threads=n_threads)
@@ -92,7 +91,7 @@ class Trees:
         """TreeSHAP: what each feature adds to the log odds of each account, float64 [k, F]; rows sum to logit less mean.
 
         Args:
-            values: float32 [k, F], all features.
+            values: float32 [k, F], all of `INPUT_NAMES`.
 
         References:
             S. Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020.

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from gnn.features import FEATURE_NAMES
+from gnn.cutoffs import INPUT_NAMES
 from graph.errors import InputError
 
 __all__ = [
@@ -50,7 +50,7 @@ def list_models(models: Path) -> list[KnownModel]:
             as_of, features = datetime.fromisoformat(described["as_of"]), tuple(described["features"])
         except (OSError, ValueError, KeyError):
             continue  # a folder that is no model; one that is named is refused when it is loaded
-        found.append(KnownModel(path.parent.name, as_of, features == FEATURE_NAMES))
+        found.append(KnownModel(path.parent.name, as_of, features == INPUT_NAMES))
     return sorted(found, key=lambda model: (model.as_of, model.version))
 
 

@@ -1,9 +1,12 @@
 """What validation decides, and what it refuses."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 
-from gnn.choice import choose, is_plausible, prefer
+from gnn.choice import Choice, choose, is_plausible, prefer
+from gnn.cutoffs import CutOff, Labelled
 from gnn.model_types import Trace
 from gnn.registry import MODELS
 
@@ -17,11 +20,18 @@ def _trace(strength: float, seed: int = 0) -> Trace:
     return Trace((10, 20), np.stack([noise, noise + strength * TARGET]))
 
 
+def _choose(traces: dict[str, Trace], judged: np.ndarray = EVERYBODY) -> Choice:
+    """Accounts without a positive target have no outcome; the cut-off is not looked at."""
+    nobody = np.zeros(N, dtype=bool)
+    part = Labelled(cast("CutOff", None), np.arange(N), TARGET, nobody, TARGET == 1, nobody)
+    return choose(part, judged, traces, 20)
+
+
 CONSTANT = Trace((10, 20), np.full((2, N), 3.0))
 
 
 def test_sound_members_are_blended_and_later_rounds_taken_where_they_are_better() -> None:
-    found = choose(TARGET, EVERYBODY, {"trees": _trace(4), "sage": _trace(4, 1)}, 20)
+    found = _choose({"trees": _trace(4), "sage": _trace(4, 1)})
     assert not found.faults
     assert set(found.metrics) == set(MODELS)
     assert found.rounds == {"trees": 20, "sage": 20}
@@ -31,18 +41,18 @@ def test_sound_members_are_blended_and_later_rounds_taken_where_they_are_better(
 
 @pytest.mark.parametrize("bad", [CONSTANT, _trace(-6)])
 def test_a_member_that_learnt_nothing_leaves_the_other_one(bad: Trace) -> None:
-    found = choose(TARGET, EVERYBODY, {"trees": bad, "sage": _trace(4)}, 20)
+    found = _choose({"trees": bad, "sage": _trace(4)})
     assert set(found.faults) == {"trees", "blend"}
     assert prefer(found.looked, ["sage"], "trees") == "sage"
 
 
 def test_two_such_members_leave_no_model() -> None:
-    assert set(choose(TARGET, EVERYBODY, {"trees": CONSTANT, "sage": CONSTANT}, 20).faults) == set(MODELS)
+    assert set(_choose({"trees": CONSTANT, "sage": CONSTANT}).faults) == set(MODELS)
 
 
 def test_quality_is_of_the_judged_alone() -> None:
     judged = np.arange(N) >= 200
-    found = choose(TARGET, judged, {"trees": _trace(4), "sage": _trace(4, 1)}, 20)
+    found = _choose({"trees": _trace(4), "sage": _trace(4, 1)}, judged)
     assert {metrics.n for metrics in found.metrics.values()} == {200}
     assert {metrics.n_positive for metrics in found.metrics.values()} == {10}
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
-from gnn.calibration import fit_calibration
+from gnn.calibration import fit_calibration, fit_outcomes, match_calibration
 from gnn.drift import DRIFTED, stability_index
 from gnn.metrics import expected_calibration_error, measure, precision_at
 
@@ -57,3 +58,36 @@ def test_stability_index_sees_a_shift_and_nothing_else() -> None:
     assert stability_index(before, before + 1) > DRIFTED
     assert stability_index(np.zeros(10), np.zeros(10)) == 0
     assert stability_index(before, np.array([])) == 0
+
+
+def test_calibration_finds_the_synthetic_accounts_that_nobody_confirmed() -> None:
+    """Two in five are confirmed, a few honest ones wrongly, and one in fifty is cleared: scores must mean what is true."""
+    random = np.random.default_rng(0)
+    logit = random.normal(-6, 3, 40_000)
+    truth = random.random(len(logit)) < expit(logit)
+    draw = random.random(len(logit))
+    synthetic, benign = np.where(truth, draw < 0.4, draw < 0.002), ~truth & (draw > 0.98)
+    found = fit_outcomes(synthetic, benign, 0.5 * logit - 2)
+    score = found.calibration.apply(0.5 * logit - 2)
+    assert score.sum() == pytest.approx(truth.sum(), rel=0.1)
+    assert expected_calibration_error(truth[score > 0.05].astype(np.int8), score[score > 0.05]) < 0.05
+    assert found.found_share == pytest.approx(0.4, abs=0.05)
+    # the absence of an outcome taken for innocence tells of less than half of them
+    naive = fit_calibration(synthetic.astype(np.int8), 0.5 * logit - 2).apply(0.5 * logit - 2)
+    assert naive.sum() < 0.6 * truth.sum()
+
+
+def test_a_matched_calibration_tells_of_as_many() -> None:
+    random = np.random.default_rng(1)
+    told = expit(random.normal(-4, 2, 5000))
+    other = 3 * random.normal(-1, 2, 5000)
+    found = match_calibration(told, other)
+    assert found.slope > 0
+    assert found.apply(other).sum() == pytest.approx(told.sum(), rel=1e-3)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_outcomes_of_one_kind_pass_logits_as_they_are(which: int) -> None:
+    everybody = np.full(10, bool(which))
+    found = fit_outcomes(everybody, ~everybody, np.linspace(-1, 1, 10))
+    assert (found.calibration.slope, found.calibration.offset) == (1.0, 0.0)

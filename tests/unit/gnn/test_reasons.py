@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gnn.cutoffs import CutOff
-from gnn.features import FEATURE_NAMES
+from gnn.cutoffs import INPUT_NAMES, CutOff
 from gnn.model import TrainedModel
 from gnn.reason_codes import CODE_OF, REASON_CODES
 from gnn.reasons import REASONS_SCHEMA, build_reasons
@@ -27,20 +26,20 @@ def model(cutoffs: list[CutOff], world: Events, as_of: datetime) -> TrainedModel
 def test_every_feature_belongs_to_a_declared_reason() -> None:
     codes = [reason.code for reason in REASON_CODES]
     assert len(set(codes)) == len(codes)
-    assert set(CODE_OF) == set(FEATURE_NAMES)
+    assert set(CODE_OF) == set(INPUT_NAMES)
     assert set(CODE_OF.values()) <= set(codes)
 
 
 def test_every_text_can_be_said_of_any_values() -> None:
     for value in (0.0, 1.0, 7.0):
-        known = dict.fromkeys(FEATURE_NAMES, value)
+        known = dict.fromkeys(INPUT_NAMES, value)
         texts = [reason.text(known) for reason in REASON_CODES]
         assert all(text and "nan" not in text for text in texts)
 
 
 def test_people_are_counted_on_one_value_and_times_over_all() -> None:
     (reason,) = (reason for reason in REASON_CODES if reason.code == "IN_STEP")
-    known = {**dict.fromkeys(FEATURE_NAMES, 0.0), "joined_7d_device": 1.0, "joined_7d_ip": 1.0, "joined_7d": 2.0}
+    known = {**dict.fromkeys(INPUT_NAMES, 0.0), "joined_7d_device": 1.0, "joined_7d_ip": 1.0, "joined_7d": 2.0}
     assert "1 other person" in reason.text(known)
     assert "2 times over all values" in reason.text(known)
 

@@ -1,6 +1,7 @@
 """Rings from scores, labels and a small snapshot."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,3 +84,42 @@ def test_nobody_above_the_threshold_is_no_ring(snapshot: Snapshot) -> None:
     assert found.rings.is_empty()
     assert found.rings.schema == pl.Schema(RINGS_SCHEMA)
     assert found.members.is_empty()
+
+
+def _two_clusters(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot], days_apart: float
+) -> Snapshot:
+    """A ring in two halves: each on a device of its own, and one person's card used once by a member of either."""
+    rows: dict[str, list[dict[str, Any]]] = {"signups": [], "logins": []}
+    for place, name in enumerate([*(f"{half}{n}" for half in "ab" for n in range(4)), *(f"x{n}" for n in range(1000))]):
+        at = START + timedelta(
+            days=(20 + days_apart if name[0] == "b" else 20) if name[0] in "ab" else 0, minutes=place
+        )
+        rows["signups"].append({"account_id": name, "event_time": at, "channel": "app"})
+        rows["logins"].append({"account_id": name, "event_time": at, "device_id": name[0] if name[0] in "ab" else name})
+        if name in ("a0", "b0"):
+            late = at + timedelta(days=1)
+            rows["logins"].append({"account_id": name, "event_time": late, "device_id": "between"})
+    found = build_graph(build_events(rows), START + timedelta(days=60))
+    # as if refinement had parted them, as it does with larger ones
+    names = found.accounts["account_id"]
+    parted = found.clusters.with_columns(
+        cluster=pl.when(names.str.starts_with("b")).then(int(found.clusters["cluster"].max()) + 1).otherwise("cluster")  # type: ignore[arg-type]
+    )
+    return replace(found, clusters=parted.with_columns(pl.col("cluster").cast(pl.Int32)))
+
+
+def test_clusters_whose_suspected_members_are_tied_and_in_step_are_one_ring(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    given = {"a0": 0.9, "a1": 0.9, "a2": 0.9, "b0": 0.9, "b1": 0.9}
+    together = _two_clusters(build_events, build_graph, 2)
+    found = build_rings(together, _scores(together, **given), NO_LABELS, 0.5)
+    assert found.rings["n_accounts"].to_list() == [5]
+    of_a0 = together.clusters.join(together.accounts, on="account").filter(pl.col("account_id") == "a0")["cluster"]
+    assert found.rings["cluster"].to_list() == of_a0.to_list()  # named after where most of them are
+    apart = _two_clusters(build_events, build_graph, 25)
+    assert build_rings(apart, _scores(apart, **given), NO_LABELS, 0.5).rings["n_accounts"].to_list() == [3, 2]
+    # a bystander joins nobody: the tie must be between two that are suspected
+    lone = build_rings(together, _scores(together, **(given | {"b0": 0.01})), NO_LABELS, 0.5)
+    assert lone.rings["n_accounts"].to_list() == [3]

@@ -1,0 +1,120 @@
+"""What a first model says of the accounts around an account: scores of neighbours, never their labels.
+
+A ring's members are suspicious together, so a second model gains by what a first one, which saw the declared features alone,
+says of those that evidence or a shared identifier joins to an account.
+
+References:
+    J. Gao, J. Li et al., GADBench, NeurIPS 2023: trees over aggregated neighbours as the bar for graph networks;
+    W. Cohen, V. Carvalho, Stacked sequential learning, IJCAI 2005: a second model over out-of-fold predictions around.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit
+
+from gnn.feature_types import Feature
+from graph.snapshot import Snapshot
+
+__all__ = ["NEAR", "NEAR_NAMES", "build_near"]
+
+_WORDS = (
+    ("pairs", "the accounts that evidence joins to it, weighted by bits"),
+    ("shared", "the accounts on its identifiers, rare ones weighing more"),
+)
+NEAR: tuple[Feature, ...] = (
+    *(
+        Feature(f"{way}_{name}", f"{meaning} {who}", "neighbours")
+        for way, who in _WORDS
+        for name, meaning in (
+            ("logit_mean", "first model's log odds, mean over"),
+            ("score_mean", "first model's probability, mean over"),
+            ("logit_max", "first model's log odds, highest among"),
+            ("score_mean_2", "the same mean over the neighbours' neighbours by"),
+        )
+    ),
+    Feature("cluster_score_mean", "first model's probability, mean over the others of its cluster", "neighbours"),
+    Feature("cluster_score_sum", "first model's probability, sum over the others of its cluster", "neighbours"),
+)
+NEAR_NAMES: tuple[str, ...] = tuple(feature.name for feature in NEAR)
+
+
+def build_near(snapshot: Snapshot, logits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The features `NEAR` of all accounts, float32 [n, len(NEAR)], in account order.
+
+    Who has no neighbour gets the median of the log odds, and probabilities of 0.
+
+    Args:
+        snapshot: the graph as of the cut-off.
+        logits: float64 [n], of a first model, rounded so that the order of sums cannot show.
+    """
+    logits = np.round(logits, 6)
+    scores = expit(logits)
+    rest = float(np.median(logits)) if len(logits) else 0.0
+    columns = []
+    for mean, highest in (_pairs(snapshot, rest), _shared(snapshot, rest)):
+        one, alone = mean(scores)
+        columns += [np.where(alone, rest, mean(logits)[0]), one, highest(logits), mean(one)[0]]
+    cluster = snapshot.clusters["cluster"].to_numpy()
+    others = np.bincount(cluster, weights=scores)[cluster] - scores
+    columns += [others / np.maximum(np.bincount(cluster)[cluster] - 1, 1), others]
+    # sums in another order differ in their last bits; rounded, no tree can split on that noise
+    return (np.round(np.stack(columns, axis=1), 5) + 0.0).astype(np.float32)
+
+
+_Mean = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.bool_]]]
+_Highest = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+def _pairs(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
+    """Over pairs: the weighted mean, with who has no pair; and the highest."""
+    n = snapshot.accounts.height
+    a, b = (snapshot.pairs[name].to_numpy() for name in ("account_a", "account_b"))
+    bits = np.maximum(snapshot.pairs["weight_bits"].to_numpy(), 0.0)
+    row, column = np.r_[a, b], np.r_[b, a]
+    matrix = sparse.csr_array((np.r_[bits, bits], (row, column)), shape=(n, n))
+    total = np.asarray(matrix.sum(axis=1)).ravel()
+
+    def mean(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        return matrix @ values / np.maximum(total, 1e-12), total == 0
+
+    def highest(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = np.full(n, -np.inf)
+        np.maximum.at(found, row, values[column])
+        return np.where(np.isfinite(found), found, rest)
+
+    return mean, highest
+
+
+def _shared(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
+    """The same over shared identifiers that are no hub, each by the square of its bits; never through a matrix of accounts."""
+    shared = snapshot.identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+    links = snapshot.links.select("account", "identifier").join(
+        shared.select("identifier", "weight", "n_accounts", column=pl.int_range(pl.len())), on="identifier"
+    )
+    account, column = links["account"].to_numpy(), links["column"].to_numpy()
+    square, holders = links["weight"].to_numpy() ** 2, links["n_accounts"].to_numpy().astype(np.float64)
+    n, m = snapshot.accounts.height, shared.height
+    total = np.bincount(account, weights=square, minlength=n)
+
+    def mean(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        sums = np.bincount(column, weights=values[account], minlength=m)
+        others = square * (sums[column] - values[account]) / np.maximum(holders - 1, 1)
+        return np.bincount(account, weights=others, minlength=n) / np.maximum(total, 1e-12), total == 0
+
+    def highest(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        own = values[account]
+        first, second = np.full(m, -np.inf), np.full(m, -np.inf)
+        np.maximum.at(first, column, own)
+        at_top = own == first[column]
+        np.maximum.at(second, column[~at_top], own[~at_top])
+        tied = np.bincount(column[at_top], minlength=m) > 1
+        beside = np.where(at_top & ~tied[column], second[column], first[column])
+        found = np.full(n, -np.inf)
+        np.maximum.at(found, account, beside)
+        return np.where(np.isfinite(found), found, rest)
+
+    return mean, highest
