@@ -1,6 +1,7 @@
 """The list of features as a page, generated from their one declaration."""
 
 from gnn.features import FEATURES
+from gnn.near import NEAR
 
 __all__ = ["render_features"]
 
@@ -10,7 +11,7 @@ def render_features() -> str:
     lines = [
         "# Features",
         "",
-        "Generated from `gnn/features.py` by `make docs`; `make check` holds it up to date. Every feature of an account counts only what was known",
+        "Generated from `gnn/features.py` and `gnn/near.py` by `make docs`; `make check` holds it up to date. Every feature of an account counts only what was known",
         "at the cut-off. A person's surname, language, sex, age, country or place is none of them, and no label is.",
     ]
     for family in dict.fromkeys(feature.family for feature in FEATURES):
@@ -19,4 +20,15 @@ def render_features() -> str:
         lines += [
             f"| {feature.name} | {feature.meaning} | {feature.as_of_rule} | {feature.privacy} |" for feature in own
         ]
+    lines += [
+        "",
+        f"## near ({len(NEAR)})",
+        "",
+        "What a first model, which reads the features above, says of the accounts around; read by the trees that score. A score",
+        "of others, of the same cut-off, never an outcome.",
+        "",
+        "| feature | meaning |",
+        "|---|---|",
+        *(f"| {feature.name} | {feature.meaning} |" for feature in NEAR),
+    ]
     return "\n".join(lines) + "\n"

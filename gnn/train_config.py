@@ -42,7 +42,7 @@ class TrainConfig:
     min_positives: int = 10
     capacity: int = 50
     n_folds: int = 3
-    n_seeds: int = 2
+    n_seeds: int = 3
     doubt: float = 0.3
     sage_cutoffs: int = 5
     sage_epochs: int = 60

@@ -44,7 +44,7 @@ class Config(StepConfig):
         30.0, ge=0, description="an account without outcome counts as honest from this age on"
     )
     min_positives: int = Field(10, ge=2, description="confirmed synthetic accounts that training needs")
-    n_seeds: int = Field(2, ge=1, le=20, description="models that are averaged")
+    n_seeds: int = Field(3, ge=1, le=20, description="models that are averaged")
     n_threads: int = Field(2, ge=1, description="threads of a training; part of what makes equal runs equal")
     with_controls: bool = Field(True, description="train the controls that every report carries")
 

@@ -22,7 +22,7 @@ CONFIG = TrainConfig(n_folds=2, tree_rounds=150, label_delay_days=10)
 def part(cutoffs: list[CutOff]) -> Labelled:
     """Of each ring three accounts are confirmed; the fourth counts as a negative, though it is none."""
     confirmed = _is_ring(cutoffs[-1]) & ~_is_hidden(cutoffs[-1])
-    n = len(names)
+    n = len(confirmed)
     nobody = np.zeros(n, dtype=bool)
     return Labelled(cutoffs[-1], np.arange(n), confirmed.astype(np.int8), nobody, confirmed, nobody)
 

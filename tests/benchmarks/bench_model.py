@@ -1,0 +1,166 @@
+"""The model on worlds whose truth is known: what it finds among accounts of no known outcome, beside its controls.
+
+    python tests/benchmarks/bench_model.py [SIZE] [WORLD ...] [--seeds N]
+
+A world is a folder with events/ in the event contract and truth/accounts.parquet; without one, `town` of the shared data where it
+lies beside the checkout, and a made world of SIZE accounts (default 15,000; 180 days, seed 21). As of 2026-06-30. For each of N
+seeds (default 3) the night's training runs as a night runs it; then, on accounts whose outcome nobody knew: average precision of each model
+and of the controls with its interval over resampled accounts, calibration above .05, hidden rings hit, pairs of `ring_id` against
+planted rings, and seconds. Controls are trained on the same accounts by the same labels.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gnn.controls import shuffle_edges
+from gnn.cutoffs import CutOff, Labelled, plan_cutoffs
+from gnn.examples import latest_outcomes
+from gnn.features import FEATURE_NAMES, GRAPHLESS, build_features
+from gnn.folds import Arrangement, arrange
+from gnn.metrics import expected_calibration_error
+from gnn.model import NotTrained, TrainedModel
+from gnn.registry import MODELS
+from gnn.rings import build_rings
+from gnn.sage_model import Sage
+from gnn.train import TrainConfig, train_model
+from gnn.train_config import silent
+from gnn.trees import Trees
+from graph.build import build_snapshot
+from graph.cleaning import read_events
+from graph.sightings import build_sightings
+from jobs.metrics import auprc_with_interval, pairwise_agreement
+from jobs.simulate import simulate
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
+N_THREADS = 2
+THRESHOLD, CALIBRATED_FROM = 0.2, 0.05  # the night's default; as in `jobs.evaluate`
+CONFIG = TrainConfig(with_controls=False)
+Logits = NDArray[np.float64]
+
+
+def read_world(folder: Path) -> tuple[list[CutOff], pl.DataFrame, pl.DataFrame]:
+    """The earlier cut-offs and tonight, the outcomes, and the truth of tonight's accounts in their order."""
+    events = read_events(folder / "events", AS_OF)
+    key = "5a" * 32
+    sightings = build_sightings(events, key)
+    first = events["signups"]["known_time"].min()
+    assert isinstance(first, datetime)
+    snapshots = [build_snapshot(events, sightings, day, key, 0) for day in (*plan_cutoffs(first, AS_OF), AS_OF)]
+    cutoffs = [CutOff(snapshot, build_features(events, snapshot)) for snapshot in snapshots]
+    truth = (
+        snapshots[-1]
+        .accounts.select("account_id")
+        .join(pl.read_parquet(folder / "truth/accounts.parquet"), on="account_id", how="left", maintain_order="left")
+        .join(latest_outcomes(events["outcomes"], AS_OF), on="account_id", how="left", maintain_order="left")
+    )
+    return cutoffs, events["outcomes"], truth
+
+
+def controls(arranged: Arrangement, seed: int) -> Iterator[tuple[str, Logits]]:
+    """Name and log odds of tonight's accounts."""
+    assert arranged.tonight is not None
+    pairs = [*zip(arranged.parts, arranged.fold, strict=True), arranged.tonight]
+    parts: list[Labelled] = [part.of(~part.unclear) for part, _ in pairs]
+    tonight = parts[-1].cutoff
+    for name, columns in (("trees without graph", GRAPHLESS), ("plain trees", FEATURE_NAMES)):
+        fitted = Trees.fit_columns(columns, parts, None, None, CONFIG, seed, N_THREADS, silent)
+        yield name, fitted.model.logits(tonight, N_THREADS)
+    shuffled = [replace(part, cutoff=shuffle_edges(part.cutoff, seed + place)) for place, part in enumerate(parts)]
+    lost = Sage.fit(shuffled, None, None, CONFIG, seed, N_THREADS, silent)
+    yield "GraphSAGE, edges shuffled", lost.model.logits(shuffled[-1].cutoff, N_THREADS)
+
+
+def say(name: str, positive: NDArray[np.bool_], score: Logits, seed: int, note: str = "") -> float:
+    found = auprc_with_interval(positive, score, seed)
+    assert found is not None
+    print(f"  {name:<28} AUPRC {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})  {note}", flush=True)
+    return found["value"]
+
+
+def calibration(positive: NDArray[np.bool_], score: Logits) -> str:
+    above = score > CALIBRATED_FROM
+    target, told = positive[above].astype(np.int8), score[above]
+    rate = float(target.mean()) if len(target) else 0.0
+    skill = 1 - float(np.mean((told - target) ** 2)) / (rate * (1 - rate)) if 0 < rate < 1 else float("nan")
+    return (
+        f"above {CALIBRATED_FROM}: {len(target)} accounts, {told.sum():.0f} expected, {target.sum()} positive, "
+        f"ECE {expected_calibration_error(target, told):.3f}, Brier skill {skill:.2f}"
+    )
+
+
+def say_rings(cutoff: CutOff, truth: pl.DataFrame, score: Logits) -> None:
+    labels = truth.filter(pl.col("outcome").is_not_null()).select("account_id", "outcome", "source")
+    members = build_rings(cutoff.snapshot, score, labels, THRESHOLD).members
+    frame = truth.with_row_index("account").with_columns(pl.col("account").cast(pl.Int32), score=pl.Series(score))
+    frame = frame.join(members.rename({"cluster": "found"}), on="account", how="left")
+    pairs = pairwise_agreement(frame, "found", "ring_id")
+    hidden = frame.filter(pl.col("outcome").is_null()).sort("score", descending=True).with_row_index("place")
+    k = hidden.height - hidden["ring_id"].null_count()
+    hit = hidden.drop_nulls("ring_id").group_by("ring_id").agg(n=pl.len(), n_hit=(pl.col("place") < k).sum())
+    hit = hit.filter(pl.col("n") >= 3)
+    print(
+        f"  rings: {members['cluster'].n_unique()} found, pairs F1 {pairs['f1']:.3f} (precision {pairs['precision']:.3f}, recall "
+        f"{pairs['recall']:.3f}); {hit.filter(2 * pl.col('n_hit') >= pl.col('n')).height} of {hit.height} hidden rings hit",
+        flush=True,
+    )
+
+
+def measure(name: str, folder: Path, n_seeds: int) -> None:
+    cutoffs, outcomes, truth = read_world(folder)
+    *earlier, tonight = cutoffs
+    open_ = truth["outcome"].is_null().to_numpy()
+    positive = truth["ring_id"].is_not_null().to_numpy()
+    rate = positive[open_].mean()
+    print(
+        f"{name}: {truth.height:,} accounts, of {open_.sum():,} no outcome known, {positive[open_].sum()} positive, {rate:.2%}"
+    )
+    quality: dict[str, list[float]] = {}
+    for seed in range(n_seeds):
+        print(f" seed {seed}")
+        arranged = arrange(earlier, outcomes, AS_OF, CONFIG, seed, tonight)
+        assert isinstance(arranged, Arrangement), arranged
+        for control, logits in controls(arranged, seed):
+            quality.setdefault(control, []).append(say(control, positive[open_], logits[open_], seed))
+        begun, cpu = time.perf_counter(), time.process_time()
+        model = train_model(earlier, outcomes, AS_OF, CONFIG, seed, N_THREADS, silent, tonight)
+        assert not isinstance(model, NotTrained), model.reason
+        assert isinstance(model, TrainedModel)
+        wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        seen = model.look(tonight, N_THREADS)
+        members = {member: model.member_logits(member, seen, N_THREADS) for member in model.members}
+        for kind in MODELS:
+            score = model.combine(members, kind)
+            note = calibration(positive[open_], score[open_])
+            quality.setdefault(kind, []).append(say(kind, positive[open_], score[open_], seed, note))
+        say_rings(tonight, truth, model.combine(members, model.default))
+        print(
+            f"  trained in {wall:.0f} s ({cpu:.0f} CPU-s); {model.default} scores; found share {model.found_share:.2f}"
+        )
+    print(f" mean of {n_seeds} seeds: " + ", ".join(f"{kind} {np.mean(found):.3f}" for kind, found in quality.items()))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="SIZE of the made world, or folders of worlds")
+    parser.add_argument("--seeds", type=int, default=3)
+    asked = parser.parse_args()
+    folders = [Path(word) for word in asked.words if not word.isdigit()]
+    size = next((int(word) for word in asked.words if word.isdigit()), 15_000)
+    if not folders and (SHARED / "town").is_dir():
+        measure("town", SHARED / "town", asked.seeds)
+    for given in folders:
+        measure(given.name, given, asked.seeds)
+    if not folders:
+        with tempfile.TemporaryDirectory() as made:
+            simulate(Path(made) / "w", n_accounts=size, n_days=180, seed=21, until=date(2026, 6, 30))
+            measure(f"made, seed 21, {size:,}", Path(made) / "w", asked.seeds)
