@@ -3,10 +3,11 @@ from datetime import datetime
 from pathlib import Path
 
 import networkx as nx
+import polars as pl
 import pytest
 
 from graph.errors import InputError
-from graph.lake import Night
+from graph.lake import Night, write_table
 from graph.network import (
     account_node,
     build_network,
@@ -102,3 +103,17 @@ def test_several_clusters_at_once_are_the_same_as_each_alone(night: Night) -> No
         alone = read_cluster_network(night, cluster)
         assert dict(network.nodes(data=True)) == dict(alone.nodes(data=True))
         assert list(network.edges(data=True)) == list(alone.edges(data=True))
+
+
+def test_a_ring_over_two_clusters_is_whole_in_the_one_that_names_it(
+    made_night: Callable[..., Night], tmp_path: Path
+) -> None:
+    night = made_night(tmp_path)
+    joins = pl.col("account_id").is_in(["home00", "home01"])
+    scores = night.read("scores").with_columns(ring_id=pl.when(joins).then(pl.lit("c-farm")).otherwise("ring_id"))
+    write_table(scores, night.folder, "scores")
+    ring, home = (read_cluster_network(night, name) for name in ("c-farm", "c-home"))
+    assert {account_node("home00"), account_node("home01"), account_node("farm00")} <= set(ring.nodes)
+    assert account_node("home02") not in ring
+    assert ring.nodes[account_node("home00")]["ring_id"] == "c-farm"
+    assert {account_node(f"home0{place}") for place in range(4)} <= set(home.nodes)  # the cluster is as it was
