@@ -92,9 +92,9 @@ def prefer(looked: Mapping[str, float], sound: list[str], wish: str) -> str:
     return BLEND if BLEND in sound and looked[BLEND] >= looked[best] - _NOISE else best
 
 
-def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8]) -> bool:
-    """Whether the mean score of examples lies within a factor of 5 of their observed rate."""
-    mean, rate = float(score.mean()), float(target.mean())
+def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8], found_share: float = 1.0) -> bool:
+    """Whether the mean score of examples lies within a factor of 5 of their rate, had all of them been found."""
+    mean, rate = float(score.mean()), min(float(target.mean()) / found_share, 1.0)
     return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + rate) / 2
 
 

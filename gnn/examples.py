@@ -2,7 +2,7 @@
 
 An example's features and edges come from its cut-off alone; only its target is from later. Labels are late and few, so an
 account without one is a negative only if it is old enough for a label to have come, and if no confirmed account shares its cluster.
-Who looks like a ring all the same is left out later, by out-of-fold scores (`gnn.doubt`).
+Who looks like a ring all the same is left out later, by out-of-fold scores (`gnn.first_look`).
 """
 
 from datetime import datetime, timedelta

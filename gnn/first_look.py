@@ -14,16 +14,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit as logit_of
 
 from gnn.cutoffs import CutOff, Labelled
 from gnn.features import FEATURE_NAMES
-from gnn.near import build_near
+from gnn.near import NEAR_NAMES, build_near
 from gnn.train_config import Progress, TrainConfig
 from gnn.trees import Trees
 
-__all__ = ["FirstLook", "look_first"]
+__all__ = ["FirstLook", "can_look", "look_first"]
 
 _LEAST_POSITIVES = 3  # on a training side; with fewer nobody's score says anything
+_LEAST_NEGATIVES = 10
+_MARGIN = 1.5  # log odds above the rate of positives, below which high scores are no sign
 
 
 @dataclass(frozen=True)
@@ -66,27 +69,46 @@ def look_first(
 
     Returns:
         The models, and the parts without those negatives whose out-of-fold probability of being confirmed is above
-        `config.doubt`; what is near is told by models that did not see the neighbour's group, if it is an example.
+        `config.doubt`, and well above the rate of positives. What is near an example is told by the model that is blind to
+        its fold; the rows of other accounts are not filled.
     """
     numbers = [number for number in range(config.n_folds) if number != aside]
     models = []
     for number in numbers:
         train = [part.of(own != number) for part, own in zip(parts, fold, strict=True)]
-        if sum(int(part.target.sum()) for part in train) < _LEAST_POSITIVES:
-            nobody = FirstLook(())
-            return nobody, [replace(part, cutoff=nobody.add_to(part.cutoff, n_threads)) for part in parts]
-        model = Trees.fit_columns(FEATURE_NAMES, train, None, config.tree_rounds, config, seed, n_threads, progress)
-        models.append(model.model)
-    first = FirstLook(tuple(model for model in models if isinstance(model, Trees)))
-    least = float(np.log(config.doubt / (1 - config.doubt)))
+        fitted = Trees.fit_columns(FEATURE_NAMES, train, None, config.tree_rounds, config, seed, n_threads, progress)
+        assert isinstance(fitted.model, Trees)
+        models.append(fitted.model)
     ready, n_doubtful = [], 0
     for part, own in zip(parts, fold, strict=True):
-        each = np.stack([model.predict(part.cutoff.values, n_threads) for model in first.models])
-        logits = each.mean(axis=0)
-        logits[part.account] = each[np.searchsorted(numbers, own), part.account]
-        keep = part.confirmed | (part.target == 1) | (logits[part.account] <= least)
+        near = np.zeros((part.cutoff.features.height, len(NEAR_NAMES)), dtype=np.float32)
+        logits = np.zeros(len(part.account))
+        for number, model in zip(numbers, models, strict=True):
+            here = own == number
+            blind = model.predict(part.cutoff.values, n_threads)
+            logits[here] = blind[part.account[here]]
+            # of whoever is near, too, by the model that is blind to this account: else its neighbours' scores tell its label
+            near[part.account[here]] = build_near(part.cutoff.snapshot, blind)[part.account[here]]
+        keep = _is_sure(part, logits, config)
         n_doubtful += int((~keep).sum())
-        cutoff = replace(part.cutoff, near=build_near(part.cutoff.snapshot, logits))
-        ready.append(replace(part, cutoff=cutoff).of(keep))
+        ready.append(replace(part, cutoff=replace(part.cutoff, near=near)).of(keep))
     progress(f"left out as doubtful: {n_doubtful} examples without outcome")
-    return first, ready
+    return FirstLook(tuple(models)), ready
+
+
+def can_look(target: NDArray[np.int8], fold: NDArray[np.int64], n_folds: int) -> bool:
+    """Whether enough positives are left to train on beside any two folds, and so in a first look within validation."""
+    held = np.bincount(fold, weights=target, minlength=n_folds)
+    rest = held.sum() - held[:, None] - held[None, :]
+    np.fill_diagonal(rest, np.inf)
+    return bool(n_folds > 2 and rest.min() >= _LEAST_POSITIVES)
+
+
+def _is_sure(part: Labelled, logits: NDArray[np.float64], config: TrainConfig) -> NDArray[np.bool_]:
+    """Bool [k]: who is no doubtful negative. All are sure where positives are so many that doubt would leave few negatives."""
+    positive = (part.target == 1) | part.confirmed
+    rate = float(np.clip(part.target.mean(), 1e-6, 1 - 1e-6)) if len(part.target) else 0.5
+    most = max(logit_of(config.doubt), logit_of(rate) + _MARGIN)
+    sure = positive | (logits <= most)
+    n_left = int((sure & (part.target == 0)).sum())
+    return sure if n_left >= max(_LEAST_NEGATIVES, int(part.target.sum())) else np.ones_like(sure)

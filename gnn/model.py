@@ -118,7 +118,7 @@ class TrainedModel:
 
     def member_logits(self, name: str, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Mean over the member's seeds, uncalibrated, float64 [n]."""
-        cutoff = self.look(cutoff, n_threads)
+        cutoff = cutoff if name == "sage" else self.look(cutoff, n_threads)  # the network hears neighbours by itself
         total = np.zeros(cutoff.features.height, dtype=np.float64)
         for model in self.members[name]:
             total += model.logits(cutoff, n_threads)

@@ -49,7 +49,7 @@ def build_near(snapshot: Snapshot, logits: NDArray[np.float64]) -> NDArray[np.fl
 
     Args:
         snapshot: the graph as of the cut-off.
-        logits: float64 [n], of a first model, rounded so that the order of sums cannot show.
+        logits: float64 [n], of a first model.
     """
     logits = np.round(logits, 6)
     scores = expit(logits)

@@ -2,7 +2,7 @@
 
 Clusters are cautious, for most accounts are honest: a large ring that shares little falls into several. Of two accounts that
 are suspected anyway less evidence is needed to say that one actor runs both, so clusters whose suspected members are joined
-by evidence that would tie a cluster, and signed up in step, are one ring.
+by as many bits as tie two accounts, of whatever kind, and signed up in step, are one ring.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Rings:
 
     Attributes:
         rings: `RINGS_SCHEMA`, most expected synthetic accounts first. cluster is the snapshot's number of the cluster that
-            gives the ring its name: the one with most of its suspected members, the oldest of equals; ring_version a hash
+            gives the ring its name: the largest, the oldest of equals, which no score moves; ring_version a hash
             of the members' ids and the identifiers that they share; score the members' mean probability; first_seen the
             first member's signup.
         members: `MEMBERS_SCHEMA`, sorted by account; cluster is the one that names the ring, which need not be the account's.
@@ -126,8 +126,7 @@ def _named_after(snapshot: Snapshot, accounts: pl.DataFrame) -> pl.Series:
     joins = suspected[a] & suspected[b] & (np.abs(signup[a] - signup[b]) <= np.timedelta64(_IN_STEP))
     n = int(cluster.max(initial=-1)) + 1
     group = connected_components(n, cluster[a[joins]], cluster[b[joins]])
-    n_suspected = np.bincount(cluster, weights=suspected, minlength=n)
-    order = np.lexsort((np.arange(n), -n_suspected, group))
+    order = np.lexsort((np.arange(n), -np.bincount(cluster, minlength=n), group))
     first = order[np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 1))]
     return pl.Series(first[group][cluster], dtype=pl.Int32)
 

@@ -48,7 +48,8 @@ class Sage:
         progress: Progress,
     ) -> Fitted:
         """See `gnn.model_types.ModelKind`; deterministic on a CPU, on the GPU when there is one."""
-        train = train[-config.sage_cutoffs :]
+        sizes = np.cumsum([part.cutoff.features.height for part in reversed(train)])
+        train = train[-max(1, int((sizes <= config.sage_accounts).sum())) :]
         standardiser = Standardiser.fit(np.concatenate([_inputs(part.cutoff)[part.account] for part in train]))
         epochs = rounds or config.sage_epochs
         with _exact(n_threads) as device:

@@ -4,8 +4,9 @@ The order of things:
 
 1. Label the accounts of each cut-off by what is known now (`gnn.examples`), and part them by component or cluster into folds
    (`gnn.folds`).
-2. A first look leaves out doubtful negatives, and says what is near whom (`gnn.first_look`). For each fold, each member trains on the other folds at all cut-offs but the
-   last, and is looked at on its fold at the last: later in time, no group in common.
+2. A first look leaves out doubtful negatives, and says what is near whom (`gnn.first_look`). For each fold, each member
+   trains on the other folds at all cut-offs but the last, and is looked at on its fold at the last: later in time, no group
+   in common.
 3. On what was looked at: choose rounds, calibrate, choose how to blend, and refuse what learnt nothing (`gnn.choice`).
 4. Train each member anew for that many rounds on all folds, all cut-offs and tonight, with several seeds; carry the
    calibration over to what these say; choose which model scores.
@@ -24,7 +25,7 @@ from gnn.calibration import match_calibration
 from gnn.choice import Choice, choose, is_plausible, prefer
 from gnn.controls import measure_controls
 from gnn.cutoffs import CutOff, Labelled, plan_cutoffs
-from gnn.first_look import FirstLook, look_first
+from gnn.first_look import FirstLook, can_look, look_first
 from gnn.folds import Arrangement, arrange, split
 from gnn.model import NotTrained, TrainedModel, blend_logits
 from gnn.model_types import FittedModel, Trace
@@ -73,14 +74,7 @@ def train_model(
     choice = _validate(arranged, config, seed, n_threads, progress)
     if not set(MODELS) - set(choice.faults):
         return NotTrained("validation refused all models: " + _in_words(choice.faults))
-    first = np.sort(arranged.fold[-1]) == 0
-    controls: list[dict[str, Any]] = []
-    if config.with_controls:
-        measured = {name: value[first] for name, value in choice.logits.items()}
-        parts, fold, judged = arranged.parts, arranged.fold, arranged.judged
-        controls = measure_controls(
-            parts, fold, judged, measured, choice.rounds, as_of, config, seed, n_threads, progress
-        )
+    controls = _controls(arranged, choice, as_of, config, seed, n_threads, progress) if config.with_controls else []
     first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress)
     model = TrainedModel(
         members=members,
@@ -108,8 +102,18 @@ def train_model(
 def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress) -> Choice:
     """Trains every member on each fold's training side, and chooses by what it says of the fold."""
     order = np.argsort(arranged.fold[-1], kind="stable")
-    sides = _sides(arranged, config, seed, n_threads, progress)
-    traces = {name: _out_of_fold(name, sides, config, seed, n_threads, progress) for name in MEMBERS}
+    found: dict[str, list[Trace]] = {name: [] for name in MEMBERS}
+    for number in range(config.n_folds):  # one fold after the other, for each holds all features of all cut-offs
+        train, valid = _side(arranged, number, config, seed, n_threads, progress)
+        for name, kind in MEMBERS.items():
+            progress(f"{name}: fold {number + 1} of {config.n_folds}")
+            trace = kind.fit(train, valid, None, config, seed, n_threads, progress).trace
+            assert trace is not None
+            found[name].append(trace)
+    traces = {
+        name: Trace(parts[0].rounds, np.concatenate([part.logits for part in parts], axis=1))
+        for name, parts in found.items()
+    }
     last = arranged.parts[-1]
     looked = Labelled(last.cutoff, *(column[order] for column in last.columns()))
     choice = choose(looked, arranged.judged[order], traces, config.capacity)
@@ -117,18 +121,42 @@ def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: 
     return choice
 
 
-def _sides(
-    arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress
-) -> list[tuple[list[Labelled], Labelled]]:
-    """For each fold what is trained on and what is looked at, both after a first look."""
-    sides = []
-    for number in range(config.n_folds):
-        train, valid = split(arranged.parts, arranged.fold, number)
-        own = [fold[(fold != number) & ~part.unclear] for part, fold in zip(arranged.parts, arranged.fold, strict=True)]
-        # by the other folds alone: what is looked at must not choose what is learnt from
-        first, ready = look_first(train, own[: len(train)], number, config, seed, n_threads, progress)
-        sides.append((ready, replace(valid, cutoff=first.add_to(valid.cutoff, n_threads))))
-    return sides
+def _side(
+    arranged: Arrangement, number: int, config: TrainConfig, seed: int, n_threads: int, progress: Progress
+) -> tuple[list[Labelled], Labelled]:
+    """What is trained on and what is looked at for one fold, both after a first look, if the examples suffice for one."""
+    train, valid = split(arranged.parts, arranged.fold, number)
+    if not _can_look(arranged, config):
+        return _unlooked(train, n_threads), _unlooked([valid], n_threads)[0]
+    own = [fold[(fold != number) & ~part.unclear] for part, fold in zip(arranged.parts, arranged.fold, strict=True)]
+    # by the other folds alone: what is looked at must not choose what is learnt from
+    first, ready = look_first(train, own[: len(train)], number, config, seed, n_threads, progress)
+    return ready, replace(valid, cutoff=first.add_to(valid.cutoff, n_threads))
+
+
+def _can_look(arranged: Arrangement, config: TrainConfig) -> bool:
+    """One answer for validation and the final training: what scores must be what was validated."""
+    part, fold = arranged.parts[max(0, len(arranged.parts) - 2)], arranged.fold[max(0, len(arranged.parts) - 2)]
+    return can_look(part.target, fold, config.n_folds)
+
+
+def _unlooked(parts: list[Labelled], n_threads: int) -> list[Labelled]:
+    return [replace(part, cutoff=FirstLook(()).add_to(part.cutoff, n_threads)) for part in parts]
+
+
+def _controls(
+    arranged: Arrangement,
+    choice: Choice,
+    as_of: datetime,
+    config: TrainConfig,
+    seed: int,
+    n_threads: int,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    in_first = np.sort(arranged.fold[-1]) == 0
+    measured = {name: value[in_first] for name, value in choice.logits.items()}
+    parts, fold, judged = arranged.parts, arranged.fold, arranged.judged
+    return measure_controls(parts, fold, judged, measured, choice.rounds, as_of, config, seed, n_threads, progress)
 
 
 def _calibrate(
@@ -163,7 +191,9 @@ def _decide(
     target = last.target[clear]
     for name in MODELS:
         score = model.combine(logits, name)[clear]
-        if name not in faults and not is_plausible(score, target):
+        if name not in faults and model.calibrations[name].is_at_bound:
+            faults[name] = "its final scores could not be calibrated"
+        if name not in faults and not is_plausible(score, target, model.found_share):
             faults[name] = f"its mean score, {score.mean():.3f}, is far from the observed rate, {target.mean():.3f}"
     sound = [name for name in MODELS if name not in faults]
     if not sound:
@@ -190,24 +220,6 @@ def _in_words(faults: Mapping[str, str]) -> str:
     return "; ".join(f"{name}: {fault}" for name, fault in faults.items())
 
 
-def _out_of_fold(
-    name: str,
-    sides: list[tuple[list[Labelled], Labelled]],
-    config: TrainConfig,
-    seed: int,
-    n_threads: int,
-    progress: Progress,
-) -> Trace:
-    """The traces of all folds side by side, in the order of folds."""
-    traces = []
-    for number, (train, valid) in enumerate(sides):
-        progress(f"{name}: fold {number + 1} of {config.n_folds}")
-        fitted = MEMBERS[name].fit(train, valid, None, config, seed, n_threads, progress)
-        traces.append(fitted.trace)
-    kept = [trace for trace in traces if trace is not None]
-    return Trace(kept[0].rounds, np.concatenate([trace.logits for trace in kept], axis=1))
-
-
 def _final(
     arranged: Arrangement,
     rounds: Mapping[str, int],
@@ -218,9 +230,11 @@ def _final(
 ) -> tuple[FirstLook, dict[str, tuple[FittedModel, ...]]]:
     pairs = [*zip(arranged.parts, arranged.fold, strict=True), *([arranged.tonight] if arranged.tonight else [])]
     clear = [(part.of(~part.unclear), fold[~part.unclear]) for part, fold in pairs]
-    first, parts = look_first(
-        [pair[0] for pair in clear], [pair[1] for pair in clear], None, config, seed, n_threads, progress
-    )
+    parts = [part for part, _ in clear]
+    if _can_look(arranged, config):
+        first, parts = look_first(parts, [fold for _, fold in clear], None, config, seed, n_threads, progress)
+    else:
+        first, parts = FirstLook(()), _unlooked(parts, n_threads)
     members: dict[str, tuple[FittedModel, ...]] = {}
     for name, kind in MEMBERS.items():
         models = []

@@ -26,7 +26,8 @@ class TrainConfig:
         n_seeds: models that are averaged for the final scores.
         doubt: an account without outcome is no negative if models that did not see its group give it more than this
             probability of being confirmed.
-        sage_cutoffs: the network trains on so many of the latest training cut-offs, at most; the trees train on all.
+        sage_accounts: the network trains on the latest training cut-offs that have no more accounts than this together, and
+            on the last one in any case; the trees train on all.
         sage_epochs, sage_every: epochs at most, and how often validation looks.
         sage_learning_rate, sage_decay, sage_dropout: of Adam, and of the network.
         sage_positive_weight: the positives' share of the loss, in parts of the negatives' (1 = balanced).
@@ -44,7 +45,7 @@ class TrainConfig:
     n_folds: int = 3
     n_seeds: int = 3
     doubt: float = 0.3
-    sage_cutoffs: int = 5
+    sage_accounts: int = 2_000_000
     sage_epochs: int = 60
     sage_every: int = 10
     sage_learning_rate: float = 0.01

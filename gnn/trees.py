@@ -12,7 +12,7 @@ from gnn.cutoffs import INPUT_NAMES, CutOff, Labelled
 from gnn.model_types import Fitted, Trace
 from gnn.train_config import Progress, TrainConfig
 
-__all__ = ["Trees"]
+__all__ = ["Trees", "sample_negatives"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Trees:
     ) -> Fitted:
         """As `fit`, on the named features alone."""
         columns = tuple(INPUT_NAMES.index(name) for name in names)
-        train, weight = _sample(train, config, seed)
+        train, weight = sample_negatives(train, config, seed)
         values = np.concatenate([_take(part, columns) for part in train])
         target = np.concatenate([part.target for part in train])
         progress(f"trees: {len(target)} examples, {int(target.sum())} positive")
@@ -116,13 +116,13 @@ class Trees:
         return lightgbm.Booster(model_str=self.text)
 
 
-def _sample(train: list[Labelled], config: TrainConfig, seed: int) -> tuple[list[Labelled], float]:
+def sample_negatives(train: list[Labelled], config: TrainConfig, seed: int) -> tuple[list[Labelled], float]:
     """All positives and at most so many negatives, drawn evenly, with the weight of each that keeps the rate as it was."""
     negative = [part.target == 0 for part in train]
     n = sum(int(rows.sum()) for rows in negative)
     n_positive = sum(len(part.target) for part in train) - n
     most = max(config.tree_least_negatives, config.tree_negatives * n_positive)
-    if n <= most:
+    if n <= max(most, 1):
         return train, 1.0
     random = np.random.default_rng(seed)
     kept = [part.of(~rows | (random.random(len(rows)) < most / n)) for part, rows in zip(train, negative, strict=True)]

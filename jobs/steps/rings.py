@@ -29,7 +29,7 @@ class Config(StepConfig):
 
     threshold: float = Field(0.2, gt=0, lt=1, description="an account is suspected from this probability on")
     trim: float = Field(
-        0.25, ge=0, le=1, description="others of its cluster belong to a ring from this share of threshold on"
+        0.25, ge=0, le=1, description="others of its clusters belong to a ring from this share of threshold on"
     )
     min_members: int = Field(2, ge=1, description="suspected accounts that make a ring")
     n_reasons: int = Field(5, ge=1, description="reasons an account, at most")

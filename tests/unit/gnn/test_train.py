@@ -26,7 +26,7 @@ Rows = dict[str, list[dict[str, Any]]]
 BuildEvents = Callable[[Rows], Events]
 BuildGraph = Callable[[Events, datetime], Snapshot]
 
-CONFIG = TrainConfig(label_delay_days=10, n_folds=2, n_seeds=1, sage_epochs=20, tree_rounds=50, capacity=10)
+CONFIG = TrainConfig(label_delay_days=10, n_folds=3, n_seeds=1, sage_epochs=20, tree_rounds=50, capacity=10)
 
 
 @pytest.fixture(scope="module")

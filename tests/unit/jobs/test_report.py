@@ -202,4 +202,4 @@ def test_a_night_with_no_facts_and_no_rings_still_makes_a_page(
 ) -> None:
     night = made_night(tmp_path)
     write_table(night.read("rings").clear(), night.folder, "rings")
-    assert "No cluster lies above the threshold." in render_page(build_report(night.folder, {}))
+    assert "No accounts that evidence joins lie above the threshold." in render_page(build_report(night.folder, {}))
