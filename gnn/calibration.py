@@ -47,12 +47,10 @@ class Outcomes:
     Attributes:
         calibration: from logits to the probability of being synthetic, found or not.
         found_share: share of the synthetic accounts that have been confirmed.
-        wrong_share: share of the honest accounts that have been confirmed as synthetic.
     """
 
     calibration: Calibration
     found_share: float
-    wrong_share: float
 
 
 def fit_calibration(target: NDArray[np.int8], logit: NDArray[np.float64]) -> Calibration:
@@ -79,7 +77,7 @@ def fit_outcomes(synthetic: NDArray[np.bool_], benign: NDArray[np.bool_], logit:
         C. Elkan, K. Noto, Learning classifiers from only positive and unlabeled data, KDD 2008.
     """
     if not synthetic.any() or synthetic.all():
-        return Outcomes(Calibration(1.0, 0.0), _FOUND, 0.0)
+        return Outcomes(Calibration(1.0, 0.0), _FOUND)
     cleared = max(float(benign.mean()), 1e-6)
     value, n = _binned(synthetic, benign, logit)
 
@@ -97,9 +95,7 @@ def fit_outcomes(synthetic: NDArray[np.bool_], benign: NDArray[np.bool_], logit:
     starts = [np.array([0.0, offset, logit_of(_FOUND), -6.0]) for offset in (-2.0, 0.0, 2.0)]
     tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     point = min(tried, key=lambda found: round(float(found.fun), 6)).x
-    return Outcomes(
-        Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2])), float(expit(point[3]))
-    )
+    return Outcomes(Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2])))
 
 
 def match_calibration(told: NDArray[np.float64], logit: NDArray[np.float64]) -> Calibration:

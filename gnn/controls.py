@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.calibration import fit_calibration
-from gnn.cutoffs import CutOff, Labelled
+from gnn.cutoffs import CutOff
 from gnn.features import FEATURES, GRAPHLESS
-from gnn.folds import split
+from gnn.folds import Arrangement, split
 from gnn.metrics import measure
 from gnn.sage_model import Sage
 from gnn.train_config import Progress, TrainConfig
@@ -22,9 +22,7 @@ __all__ = ["measure_controls", "shuffle_edges"]
 
 
 def measure_controls(
-    parts: list[Labelled],
-    fold: list[NDArray[np.int64]],
-    judged: NDArray[np.bool_],
+    arranged: Arrangement,
     logits: Mapping[str, NDArray[np.float64]],
     rounds: Mapping[str, int],
     as_of: datetime,
@@ -36,16 +34,18 @@ def measure_controls(
     """Quality of the models and of their controls on the judged accounts of the first fold, all on the same ones.
 
     Args:
-        parts, fold, judged: see `gnn.folds.Arrangement`.
-        logits: model name to its logits on the last cut-off's accounts of the first fold, from models that did not see their
-            groups.
+        arranged: the examples and their folds.
+        logits: model name to its logits on the last cut-off's accounts, in the order of folds, from models that did not see
+            their groups.
         rounds: epochs and boosting rounds that validation chose for `sage` and `trees`.
 
     Returns:
         One row each: control, meaning, as_of, n, n_positive, prevalence, auprc, auroc, capacity, precision_at_capacity.
         The calibration terms are left out: a control is not calibrated apart.
     """
+    parts, fold = arranged.parts, arranged.fold
     train, valid = split(parts, fold, 0)
+    n_first = len(valid.account)  # the first fold's accounts come first
     progress("controls: LightGBM without the graph")
     plain = Trees.fit_columns(GRAPHLESS, train, valid, rounds["trees"], config, seed, n_threads, progress)
     progress("controls: GraphSAGE on shuffled edges")
@@ -56,12 +56,12 @@ def measure_controls(
     assert lost.trace is not None
     rows = (
         ("trees_without_graph", "LightGBM on account behaviour alone", plain.trace.logits[-1]),
-        ("trees", "LightGBM with graph features", logits["trees"]),
+        ("trees", "LightGBM with graph features", logits["trees"][:n_first]),
         ("sage_shuffled", "GraphSAGE on shuffled edges and shuffled graph features", lost.trace.logits[-1]),
-        ("sage", "GraphSAGE", logits["sage"]),
-        ("blend", "GraphSAGE and LightGBM blended", logits["blend"]),
+        ("sage", "GraphSAGE", logits["sage"][:n_first]),
+        ("blend", "GraphSAGE and LightGBM blended", logits["blend"][:n_first]),
     )
-    keep = judged[fold[-1] == 0]
+    keep = arranged.judged[fold[-1] == 0]
     return [_row(name, meaning, valid.target[keep], value[keep], as_of, config) for name, meaning, value in rows]
 
 

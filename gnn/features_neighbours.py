@@ -5,8 +5,9 @@ import polars as pl
 from scipy import sparse
 
 from gnn.feature_types import Feature, Rows
+from graph.snapshot import Snapshot
 
-__all__ = ["BASE", "FEATURES", "build"]
+__all__ = ["BASE", "FEATURES", "build", "pair_means"]
 
 BASE: tuple[str, ...] = (
     "age_days",
@@ -54,7 +55,7 @@ def build(rows: Rows, base: pl.DataFrame) -> pl.DataFrame:
         base: the other families' features of all accounts, in account order; holds the columns of `BASE`.
     """
     values = base.select(BASE).to_numpy().astype(np.float64)
-    near, shared = _pair_means(rows), _shared_means(rows)
+    near, shared = pair_means(rows.snapshot), _shared_means(rows)
     one = near @ values
     two = near @ one
     around = shared @ values
@@ -69,9 +70,9 @@ def build(rows: Rows, base: pl.DataFrame) -> pl.DataFrame:
     return base.select("account").with_columns(pl.Series(f.name, columns[f.name]) for f in FEATURES)
 
 
-def _pair_means(rows: Rows) -> sparse.csr_array:
+def pair_means(snapshot: Snapshot) -> sparse.csr_array:
     """n by n, rows sum to 1 (or 0 without a pair): the weighted mean over an account's pairs."""
-    n, pairs = rows.accounts.height, rows.snapshot.pairs
+    n, pairs = snapshot.accounts.height, snapshot.pairs
     a, b = pairs["account_a"].to_numpy(), pairs["account_b"].to_numpy()
     bits = np.maximum(pairs["weight_bits"].to_numpy().astype(np.float64), 0.0)
     return _rows_to_one(sparse.csr_array((np.r_[bits, bits], (np.r_[a, b], np.r_[b, a])), shape=(n, n)))

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 from scipy.special import expit
 
 from gnn.feature_types import Feature
+from gnn.features_neighbours import pair_means
 from graph.snapshot import Snapshot
 
 __all__ = ["NEAR", "NEAR_NAMES", "build_near"]
@@ -73,13 +73,12 @@ def _pairs(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
     """Over pairs: the weighted mean, with who has no pair; and the highest."""
     n = snapshot.accounts.height
     a, b = (snapshot.pairs[name].to_numpy() for name in ("account_a", "account_b"))
-    bits = np.maximum(snapshot.pairs["weight_bits"].to_numpy(), 0.0)
     row, column = np.r_[a, b], np.r_[b, a]
-    matrix = sparse.csr_array((np.r_[bits, bits], (row, column)), shape=(n, n))
-    total = np.asarray(matrix.sum(axis=1)).ravel()
+    means = pair_means(snapshot)
+    alone = np.asarray(means.sum(axis=1)).ravel() == 0
 
     def mean(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        return matrix @ values / np.maximum(total, 1e-12), total == 0
+        return means @ values, alone
 
     def highest(values: NDArray[np.float64]) -> NDArray[np.float64]:
         found = np.full(n, -np.inf)

@@ -74,7 +74,9 @@ def train_model(
     choice = _validate(arranged, config, seed, n_threads, progress)
     if not set(MODELS) - set(choice.faults):
         return NotTrained("validation refused all models: " + _in_words(choice.faults))
-    controls = _controls(arranged, choice, as_of, config, seed, n_threads, progress) if config.with_controls else []
+    controls: list[dict[str, Any]] = []
+    if config.with_controls:
+        controls = measure_controls(arranged, choice.logits, choice.rounds, as_of, config, seed, n_threads, progress)
     first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress)
     model = TrainedModel(
         members=members,
@@ -136,27 +138,12 @@ def _side(
 
 def _can_look(arranged: Arrangement, config: TrainConfig) -> bool:
     """One answer for validation and the final training: what scores must be what was validated."""
-    part, fold = arranged.parts[max(0, len(arranged.parts) - 2)], arranged.fold[max(0, len(arranged.parts) - 2)]
-    return can_look(part.target, fold, config.n_folds)
+    latest = max(0, len(arranged.parts) - 2)  # of those that validation trains on
+    return can_look(arranged.parts[latest].target, arranged.fold[latest], config.n_folds)
 
 
 def _unlooked(parts: list[Labelled], n_threads: int) -> list[Labelled]:
     return [replace(part, cutoff=FirstLook(()).add_to(part.cutoff, n_threads)) for part in parts]
-
-
-def _controls(
-    arranged: Arrangement,
-    choice: Choice,
-    as_of: datetime,
-    config: TrainConfig,
-    seed: int,
-    n_threads: int,
-    progress: Progress,
-) -> list[dict[str, Any]]:
-    in_first = np.sort(arranged.fold[-1]) == 0
-    measured = {name: value[in_first] for name, value in choice.logits.items()}
-    parts, fold, judged = arranged.parts, arranged.fold, arranged.judged
-    return measure_controls(parts, fold, judged, measured, choice.rounds, as_of, config, seed, n_threads, progress)
 
 
 def _calibrate(
