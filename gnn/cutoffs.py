@@ -28,7 +28,7 @@ class CutOff:
     Attributes:
         snapshot: the graph as of the cut-off.
         features: `gnn.features.build_features` of it.
-        near: float32 [n, len(NEAR_NAMES)], `gnn.near.build_near` of it; None before the first look.
+        near: float32 [n, len(NEAR_NAMES)], `gnn.near.look_around` of it; None before the first look.
     """
 
     snapshot: Snapshot

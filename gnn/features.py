@@ -4,8 +4,8 @@ No feature reads an outcome, own or a neighbour's, and none is a surname, langua
 nor stands for one; what is read of identities is whether two accounts' values agree, cross or nearly agree.
 
 See Also:
-    gnn.features_account, gnn.features_sharing, gnn.features_pairs, gnn.features_crossed, gnn.features_money,
-    gnn.features_neighbours: one family each; to add a feature, add its row to that module's `FEATURES` and its expression.
+    gnn.features_account, gnn.features_sharing, gnn.features_timing, gnn.features_pairs, gnn.features_crossed,
+    gnn.features_money, gnn.features_neighbours: one family each; to add a feature, add its row to that module's `FEATURES` and its expression.
 """
 
 import polars as pl
@@ -17,13 +17,14 @@ from gnn import (
     features_neighbours,
     features_pairs,
     features_sharing,
+    features_timing,
 )
 from gnn.feature_types import Feature, rows_of
 from graph.snapshot import Events, Snapshot
 
 __all__ = ["FEATURES", "FEATURE_NAMES", "GRAPHLESS", "Feature", "build_features"]
 
-_OWN = (features_account, features_sharing, features_pairs, features_crossed, features_money)
+_OWN = (features_account, features_sharing, features_timing, features_pairs, features_crossed, features_money)
 
 FEATURES: tuple[Feature, ...] = tuple(f for family in (*_OWN, features_neighbours) for f in family.FEATURES)
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)

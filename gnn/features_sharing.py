@@ -9,7 +9,7 @@ import polars as pl
 from gnn.feature_types import Feature, Rows, days_between, exact_sum, on_accounts
 from graph.schema import IDENTIFIERS
 
-__all__ = ["FEATURES", "build", "count_within"]
+__all__ = ["FEATURES", "build", "count_within", "shared_links"]
 
 _PER_TYPE = (
     ("n_{}", "sharing", "{} values used", 0.0),
@@ -54,6 +54,11 @@ def build(rows: Rows) -> pl.DataFrame:
     links = _timed(rows)
     parts = [_per_type(links, label) for label in IDENTIFIERS]
     return on_accounts(rows.accounts, [*parts, _overall(links)], FEATURES)
+
+
+def shared_links(links: pl.DataFrame) -> pl.DataFrame:
+    """The links of `Rows.links` on identifiers that several accounts use and that are no hub."""
+    return links.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
 
 
 def count_within(

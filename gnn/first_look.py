@@ -18,7 +18,7 @@ from scipy.special import logit as logit_of
 
 from gnn.cutoffs import CutOff, Labelled
 from gnn.features import FEATURE_NAMES
-from gnn.near import NEAR_NAMES, build_near
+from gnn.near import NEAR_NAMES, look_around
 from gnn.train_config import Progress, TrainConfig
 from gnn.trees import Trees
 
@@ -48,7 +48,7 @@ class FirstLook:
 
     def add_to(self, cutoff: CutOff, n_threads: int) -> CutOff:
         """The cut-off with what is near each account."""
-        return replace(cutoff, near=build_near(cutoff.snapshot, self.logits(cutoff, n_threads)))
+        return replace(cutoff, near=look_around(cutoff.snapshot)(self.logits(cutoff, n_threads)))
 
 
 def look_first(
@@ -83,12 +83,13 @@ def look_first(
     for part, own in zip(parts, fold, strict=True):
         near = np.zeros((part.cutoff.features.height, len(NEAR_NAMES)), dtype=np.float32)
         logits = np.zeros(len(part.account))
+        look = look_around(part.cutoff.snapshot)
         for number, model in zip(numbers, models, strict=True):
             here = own == number
             blind = model.predict(part.cutoff.values, n_threads)
             logits[here] = blind[part.account[here]]
             # of whoever is near, too, by the model that is blind to this account: else its neighbours' scores tell its label
-            near[part.account[here]] = build_near(part.cutoff.snapshot, blind)[part.account[here]]
+            near[part.account[here]] = look(blind)[part.account[here]]
         keep = _is_sure(part, logits, config)
         n_doubtful += int((~keep).sum())
         ready.append(replace(part, cutoff=replace(part.cutoff, near=near)).of(keep))

@@ -19,7 +19,11 @@ from gnn.feature_types import Feature
 from gnn.features_neighbours import pair_means
 from graph.snapshot import Snapshot
 
-__all__ = ["NEAR", "NEAR_NAMES", "build_near"]
+__all__ = ["NEAR", "NEAR_NAMES", "Look", "look_around"]
+
+_STEPS = (3, 14)  # days between signups
+_FIXED = float(2**20)  # probabilities are summed in fixed point, so that no order of rows changes a bit
+Look = Callable[[NDArray[np.float64]], NDArray[np.float32]]
 
 _WORDS = (
     ("pairs", "the accounts that evidence joins to it, weighted by bits"),
@@ -36,40 +40,58 @@ NEAR: tuple[Feature, ...] = (
             ("score_mean_2", "the same mean over the neighbours' neighbours by"),
         )
     ),
+    *(
+        Feature(
+            f"{way}_step_{days}d_{name}",
+            f"first model's probability, {meaning} the accounts on {who} that signed up within {days} days of it",
+            "neighbours",
+        )
+        for way, who in (("shared", "a shared identifier"), ("hub", "a hub"))
+        for days in _STEPS
+        for name, meaning in (("sum", "highest sum over"), ("mean", "highest mean over it and"))
+    ),
     Feature("cluster_score_mean", "first model's probability, mean over the others of its cluster", "neighbours"),
     Feature("cluster_score_sum", "first model's probability, sum over the others of its cluster", "neighbours"),
 )
 NEAR_NAMES: tuple[str, ...] = tuple(feature.name for feature in NEAR)
 
 
-def build_near(snapshot: Snapshot, logits: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The features `NEAR` of all accounts, float32 [n, len(NEAR)], in account order.
-
-    Who has no neighbour gets the median of the log odds, and probabilities of 0.
+def look_around(snapshot: Snapshot) -> Look:
+    """Readies the graph once for any number of first models.
 
     Args:
         snapshot: the graph as of the cut-off.
-        logits: float64 [n], of a first model.
+
+    Returns:
+        A function from a first model's log odds, float64 [n], to the features `NEAR` of all accounts, float32
+        [n, len(NEAR)], in account order. Who has no neighbour gets the median of the log odds, and probabilities of 0.
     """
-    logits = np.round(logits, 6)
-    scores = expit(logits)
-    rest = float(np.median(logits)) if len(logits) else 0.0
-    columns = []
-    for mean, highest in (_pairs(snapshot, rest), _shared(snapshot, rest)):
-        one, alone = mean(scores)
-        columns += [np.where(alone, rest, mean(logits)[0]), one, highest(logits), mean(one)[0]]
+    by_pairs, by_shared, in_step = _pairs(snapshot), _shared(snapshot), _in_step(snapshot)
     cluster = snapshot.clusters["cluster"].to_numpy()
-    others = np.bincount(cluster, weights=scores)[cluster] - scores
-    columns += [others / np.maximum(np.bincount(cluster)[cluster] - 1, 1), others]
-    # sums in another order differ in their last bits; rounded, no tree can split on that noise
-    return (np.round(np.stack(columns, axis=1), 5) + 0.0).astype(np.float32)
+    others = np.maximum(np.bincount(cluster)[cluster] - 1, 1)
+
+    def look(logits: NDArray[np.float64]) -> NDArray[np.float32]:
+        logits = np.round(logits, 6)
+        scores = expit(logits)
+        rest = float(np.median(logits)) if len(logits) else 0.0
+        columns = []
+        for mean, highest in (by_pairs, by_shared):
+            one, alone = mean(scores)
+            columns += [np.where(alone, rest, mean(logits)[0]), one, highest(logits, rest), mean(one)[0]]
+        columns += in_step(scores)
+        together = np.bincount(cluster, weights=scores)[cluster] - scores
+        columns += [together / others, together]
+        # sums in another order differ in their last bits; rounded, no tree can split on that noise
+        return (np.round(np.stack(columns, axis=1), 5) + 0.0).astype(np.float32)
+
+    return look
 
 
 _Mean = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.bool_]]]
-_Highest = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+_Highest = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
 
 
-def _pairs(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
+def _pairs(snapshot: Snapshot) -> tuple[_Mean, _Highest]:
     """Over pairs: the weighted mean, with who has no pair; and the highest."""
     n = snapshot.accounts.height
     a, b = (snapshot.pairs[name].to_numpy() for name in ("account_a", "account_b"))
@@ -80,7 +102,7 @@ def _pairs(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
     def mean(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         return means @ values, alone
 
-    def highest(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def highest(values: NDArray[np.float64], rest: float) -> NDArray[np.float64]:
         found = np.full(n, -np.inf)
         np.maximum.at(found, row, values[column])
         return np.where(np.isfinite(found), found, rest)
@@ -88,7 +110,7 @@ def _pairs(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
     return mean, highest
 
 
-def _shared(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
+def _shared(snapshot: Snapshot) -> tuple[_Mean, _Highest]:
     """The same over shared identifiers that are no hub, each by the square of its bits; never through a matrix of accounts."""
     shared = snapshot.identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
     links = snapshot.links.select("account", "identifier").join(
@@ -104,7 +126,7 @@ def _shared(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
         others = square * (sums[column] - values[account]) / np.maximum(holders - 1, 1)
         return np.bincount(account, weights=others, minlength=n) / np.maximum(total, 1e-12), total == 0
 
-    def highest(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def highest(values: NDArray[np.float64], rest: float) -> NDArray[np.float64]:
         own = values[account]
         first, second = np.full(m, -np.inf), np.full(m, -np.inf)
         np.maximum.at(first, column, own)
@@ -117,3 +139,42 @@ def _shared(snapshot: Snapshot, rest: float) -> tuple[_Mean, _Highest]:
         return np.where(np.isfinite(found), found, rest)
 
     return mean, highest
+
+
+def _in_step(snapshot: Snapshot) -> Callable[[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Over those on one identifier that signed up within days of an account: the highest sum and mean, hubs apart.
+
+    A hub ties nobody, but who came to it together may be one wave; only a window of days is read of it.
+    """
+    n = snapshot.accounts.height
+    several = snapshot.identifiers.filter(pl.col("n_accounts") > 1).select("identifier", "is_hub")
+    links = (
+        snapshot.links.select("account", "identifier")
+        .join(several, on="identifier")
+        .join(snapshot.accounts.select("account", "signup_time"), on="account")
+        .sort("identifier", "signup_time", "account")
+    )
+    account, is_hub = links["account"].to_numpy(), links["is_hub"].to_numpy()
+    second = links["signup_time"].dt.epoch("s").to_numpy()
+    second = second - second.min(initial=2**62)
+    span = int(second.max(initial=0)) + max(_STEPS) * 86400 + 1
+    key = links["identifier"].to_numpy().astype(np.int64) * span + second
+    windows = [
+        (np.searchsorted(key, key - days * 86400), np.searchsorted(key, key + days * 86400, side="right"))
+        for days in _STEPS
+    ]
+
+    def gather(scores: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        own = np.round(scores * _FIXED).astype(np.int64)[account]
+        before = np.concatenate([[0], np.cumsum(own)])
+        columns = []
+        for rows in (~is_hub, is_hub):
+            for first, end in windows:
+                others = (before[end] - before[first] - own) / _FIXED
+                for value in (others, others / (end - first)):
+                    most = np.zeros(n)
+                    np.maximum.at(most, account[rows], value[rows])
+                    columns.append(most)
+        return columns
+
+    return gather

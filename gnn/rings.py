@@ -1,28 +1,20 @@
-"""Rings: the suspected members of one or more clusters, trimmed of bystanders, ranked by what a case would stop.
-
-Clusters are cautious, for most accounts are honest: a large ring that shares little falls into several. Of two accounts that
-are suspected anyway less evidence is needed to say that one actor runs both, so clusters whose suspected members are joined
-by as many bits as tie two accounts, of whatever kind, and signed up in step, are one ring.
-"""
+"""Rings: the suspected members of one or more clusters, trimmed of bystanders, ranked by what a case would stop."""
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from gnn.examples import SYNTHETIC
-from graph.clusters import tie_floor
-from graph.components import connected_components
+from gnn.ring_groups import group_suspects
 from graph.schema import UTC_TIME
 from graph.snapshot import Snapshot
 
 __all__ = ["MEMBERS_SCHEMA", "RINGS_SCHEMA", "Rings", "build_rings"]
 
 _N_REASONS = 4
-_IN_STEP = timedelta(days=7)
 
 RINGS_SCHEMA: dict[str, pl.DataType] = {
     "cluster": pl.Int32(),
@@ -57,17 +49,19 @@ def build_rings(
     snapshot: Snapshot,
     scores: NDArray[np.float64],
     labels: pl.DataFrame,
+    transfers: pl.DataFrame,
     threshold: float,
     *,
     trim: float = 0.25,
     min_members: int = 2,
 ) -> Rings:
-    """Clusters with suspected members, joined where these are tied and came in step, without their bystanders.
+    """Suspected accounts that belong together, with what else belongs to them, without their clusters' bystanders.
 
     Args:
         snapshot: the graph as of the night.
         scores: float64 [n], probabilities in the order of accounts.
         labels: account_id, outcome and, if there, source: what stands for each account (`gnn.examples.latest_outcomes`).
+        transfers: who paid whom (`gnn.ring_groups.build_transfers`).
         threshold: an account from this probability on is suspected; so is one confirmed as synthetic.
         trim: further accounts of such a cluster belong to the ring from this share of the threshold on; the rest are
             bystanders.
@@ -92,9 +86,8 @@ def build_rings(
         .with_columns(pl.col("is_synthetic", "is_confirmed", "is_benign").fill_null(False))
         .with_columns(is_suspected=suspected, belongs=belongs)
     )
-    accounts = accounts.with_columns(cluster=_named_after(snapshot, accounts))
-    is_ring = pl.col("is_suspected").sum().over("cluster") >= min_members
-    members = accounts.filter(pl.col("belongs") & is_ring).sort("account")
+    grouped = group_suspects(snapshot, accounts, transfers, min_members)
+    members = accounts.drop("cluster").join(grouped, on="account").sort("account")
     if members.is_empty():
         return Rings(pl.DataFrame(schema=RINGS_SCHEMA), pl.DataFrame(schema=MEMBERS_SCHEMA))
     rings = members.group_by("cluster", maintain_order=True).agg(
@@ -114,21 +107,6 @@ def build_rings(
         rings.select(pl.col(name).cast(dtype) for name, dtype in RINGS_SCHEMA.items()),
         members.select(pl.col(name).cast(dtype) for name, dtype in MEMBERS_SCHEMA.items()),
     )
-
-
-def _named_after(snapshot: Snapshot, accounts: pl.DataFrame) -> pl.Series:
-    """The cluster that names the ring that each account would belong to: i32 [n]; its own, where no other joins it."""
-    cluster = accounts["cluster"].to_numpy()
-    suspected = accounts["is_suspected"].to_numpy()
-    signup = accounts["signup_time"].to_numpy()
-    pairs = snapshot.pairs.filter(pl.col("weight_bits") >= tie_floor(accounts.height))
-    a, b = pairs["account_a"].to_numpy(), pairs["account_b"].to_numpy()
-    joins = suspected[a] & suspected[b] & (np.abs(signup[a] - signup[b]) <= np.timedelta64(_IN_STEP))
-    n = int(cluster.max(initial=-1)) + 1
-    group = connected_components(n, cluster[a[joins]], cluster[b[joins]])
-    order = np.lexsort((np.arange(n), -np.bincount(cluster, minlength=n), group))
-    first = order[np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 1))]
-    return pl.Series(first[group][cluster], dtype=pl.Int32)
 
 
 def _shared(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:

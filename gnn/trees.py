@@ -139,7 +139,7 @@ def _parameters(config: TrainConfig, n_examples: int, seed: int, n_threads: int)
         "learning_rate": config.tree_learning_rate,
         "num_leaves": config.tree_leaves,
         "min_data_in_leaf": min(50, max(5, n_examples // 100)),
-        "feature_fraction": 0.3,
+        "feature_fraction": 0.15,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "lambda_l2": 5.0,

@@ -64,6 +64,7 @@ def run(night: NightContext, config: Config) -> StepResult:
 def _ring(place: _Place, config: Config) -> dict[str, int]:
     from gnn.model_files import load_model
     from gnn.reasons import build_reasons
+    from gnn.ring_groups import build_transfers
     from gnn.rings import build_rings
 
     model = load_model(place.model)
@@ -72,7 +73,11 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     scored = pl.read_parquet(place.work / SCORES).sort("account")
     scores = scored["score"].to_numpy()
     labels = _labels(place.work)
-    rings = build_rings(snapshot, scores, labels, config.threshold, trim=config.trim, min_members=config.min_members)
+    payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
+    transfers = build_transfers(payments, snapshot)
+    rings = build_rings(
+        snapshot, scores, labels, transfers, config.threshold, trim=config.trim, min_members=config.min_members
+    )
     reasons = build_reasons(
         model,
         features,

@@ -29,6 +29,7 @@ from gnn.folds import Arrangement, arrange
 from gnn.metrics import expected_calibration_error
 from gnn.model import NotTrained, TrainedModel
 from gnn.registry import MODELS
+from gnn.ring_groups import build_transfers
 from gnn.rings import build_rings
 from gnn.sage_model import Sage
 from gnn.train import TrainConfig, train_model
@@ -37,6 +38,7 @@ from gnn.trees import Trees
 from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.sightings import build_sightings
+from graph.snapshot import Events
 from jobs.metrics import auprc_with_interval, pairwise_agreement
 from jobs.simulate import simulate
 
@@ -48,8 +50,8 @@ CONFIG = TrainConfig(with_controls=False)
 Logits = NDArray[np.float64]
 
 
-def read_world(folder: Path) -> tuple[list[CutOff], pl.DataFrame, pl.DataFrame]:
-    """The earlier cut-offs and tonight, the outcomes, and the truth of tonight's accounts in their order."""
+def read_world(folder: Path) -> tuple[list[CutOff], Events, pl.DataFrame]:
+    """The earlier cut-offs and tonight, the events, and the truth of tonight's accounts in their order."""
     events = read_events(folder / "events", AS_OF)
     key = "5a" * 32
     sightings = build_sightings(events, key)
@@ -63,7 +65,7 @@ def read_world(folder: Path) -> tuple[list[CutOff], pl.DataFrame, pl.DataFrame]:
         .join(pl.read_parquet(folder / "truth/accounts.parquet"), on="account_id", how="left", maintain_order="left")
         .join(latest_outcomes(events["outcomes"], AS_OF), on="account_id", how="left", maintain_order="left")
     )
-    return cutoffs, events["outcomes"], truth
+    return cutoffs, events, truth
 
 
 def controls(arranged: Arrangement, seed: int) -> Iterator[tuple[str, Logits]]:
@@ -98,9 +100,9 @@ def calibration(positive: NDArray[np.bool_], score: Logits) -> str:
     )
 
 
-def say_rings(cutoff: CutOff, truth: pl.DataFrame, score: Logits) -> None:
+def say_rings(cutoff: CutOff, transfers: pl.DataFrame, truth: pl.DataFrame, score: Logits) -> None:
     labels = truth.filter(pl.col("outcome").is_not_null()).select("account_id", "outcome", "source")
-    members = build_rings(cutoff.snapshot, score, labels, THRESHOLD).members
+    members = build_rings(cutoff.snapshot, score, labels, transfers, THRESHOLD).members
     frame = truth.with_row_index("account").with_columns(pl.col("account").cast(pl.Int32), score=pl.Series(score))
     frame = frame.join(members.rename({"cluster": "found"}), on="account", how="left")
     pairs = pairwise_agreement(frame, "found", "ring_id")
@@ -116,8 +118,9 @@ def say_rings(cutoff: CutOff, truth: pl.DataFrame, score: Logits) -> None:
 
 
 def measure(name: str, folder: Path, n_seeds: int) -> None:
-    cutoffs, outcomes, truth = read_world(folder)
+    cutoffs, events, truth = read_world(folder)
     *earlier, tonight = cutoffs
+    outcomes, transfers = events["outcomes"], build_transfers(events["payments"], tonight.snapshot)
     open_ = truth["outcome"].is_null().to_numpy()
     positive = truth["ring_id"].is_not_null().to_numpy()
     rate = positive[open_].mean()
@@ -142,7 +145,7 @@ def measure(name: str, folder: Path, n_seeds: int) -> None:
             score = model.combine(members, kind)
             note = calibration(positive[open_], score[open_])
             quality.setdefault(kind, []).append(say(kind, positive[open_], score[open_], seed, note))
-        say_rings(tonight, truth, model.combine(members, model.default))
+        say_rings(tonight, transfers, truth, model.combine(members, model.default))
         print(
             f"  trained in {wall:.0f} s ({cpu:.0f} CPU-s); {model.default} scores; found share {model.found_share:.2f}"
         )

@@ -137,6 +137,10 @@ def test_sharing_counts_others_in_time_and_in_turn(features_of: Build) -> None:
     assert found["a"]["nearest_signup_days"] == 1
     assert found["c"]["nearest_signup_days"] == 29
     assert found["c"]["joined_14d"] == 0
+    assert [found["a"][f"came_{days}d_most"] for days in (1, 3, 14, 30)] == [0, 1, 1, 2]
+    assert [found["c"][f"came_{days}d_share"] for days in (14, 30)] == [0, 1]
+    assert [found[name]["signed_up_1d_most"] for name in "abc"] == [1, 1, 0]
+    assert found["a"]["signed_up_30d_bits"] == pytest.approx(2 * found["a"]["max_bits_device"])
 
 
 def test_money_finds_payers_of_one_sink_and_what_passes_through(features_of: Build) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import expit
 from gnn.cutoffs import CutOff, Labelled
 from gnn.features import build_features
 from gnn.first_look import FirstLook, can_look, look_first
-from gnn.near import NEAR_NAMES, build_near
+from gnn.near import NEAR_NAMES, look_around
 from gnn.train_config import TrainConfig, silent
 from gnn.trees import sample_negatives
 from graph.snapshot import Events, Snapshot
@@ -127,7 +127,7 @@ def test_what_is_near_is_what_loops_find(cutoffs: list[CutOff]) -> None:
     snapshot = cutoffs[-1].snapshot
     n = snapshot.accounts.height
     logits = np.round(np.random.default_rng(1).normal(size=n), 6)
-    found = dict(zip(NEAR_NAMES, build_near(snapshot, logits).T, strict=True))
+    found = dict(zip(NEAR_NAMES, look_around(snapshot)(logits).T, strict=True))
     scores, rest = expit(logits), float(np.median(logits))
     around: dict[str, list[dict[int, float]]] = {way: [{} for _ in range(n)] for way in ("pairs", "shared")}
 
@@ -165,10 +165,31 @@ def test_what_is_near_is_what_loops_find(cutoffs: list[CutOff]) -> None:
         assert found["cluster_score_mean"][account] == pytest.approx(others.mean() if len(others) else 0, abs=1e-4)
 
 
+def test_who_signed_up_in_step_is_what_loops_find(cutoffs: list[CutOff]) -> None:
+    snapshot = cutoffs[-1].snapshot
+    signup = snapshot.accounts["signup_time"].to_list()
+    scores = expit(np.round(np.random.default_rng(2).normal(size=len(signup)), 6))
+    found = dict(zip(NEAR_NAMES, look_around(snapshot)(np.log(scores / (1 - scores))).T, strict=True))
+    links = snapshot.links.join(snapshot.identifiers.filter(pl.col("n_accounts") > 1), on="identifier")
+    expected = {name: np.zeros(len(signup)) for name in NEAR_NAMES if "_step_" in name}
+    for (_, is_hub), rows in links.group_by("identifier", "is_hub"):
+        own = rows["account"].to_list()
+        for days in (3, 14):
+            for account in own:
+                near = [b for b in own if b != account and abs(signup[b] - signup[account]) <= timedelta(days=days)]
+                total = sum(scores[b] for b in near)
+                for name, value in (("sum", total), ("mean", total / (len(near) + 1))):
+                    column = expected[f"{'hub' if is_hub else 'shared'}_step_{days}d_{name}"]
+                    column[account] = max(column[account], value)
+    assert any(column.any() for column in expected.values())
+    for name, column in expected.items():
+        np.testing.assert_allclose(found[name], column, atol=1e-4)
+
+
 def test_an_empty_world_has_nothing_near(
     build_events: Callable[[dict[str, list[dict[str, Any]]]], Events],
     build_graph: Callable[[Events, datetime], Snapshot],
     as_of: datetime,
 ) -> None:
-    found = build_near(build_graph(build_events({}), as_of), np.zeros(0))
+    found = look_around(build_graph(build_events({}), as_of))(np.zeros(0))
     assert found.shape == (0, len(NEAR_NAMES))

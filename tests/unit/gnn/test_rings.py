@@ -9,11 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gnn.ring_groups import TRANSFERS_SCHEMA, build_transfers
 from gnn.rings import MEMBERS_SCHEMA, RINGS_SCHEMA, build_rings
 from graph.snapshot import Events, Snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NO_LABELS = pl.DataFrame(schema={"account_id": pl.String, "outcome": pl.String, "source": pl.String})
+NO_TRANSFERS = pl.DataFrame(schema=TRANSFERS_SCHEMA)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def _scores(snapshot: Snapshot, **given: float) -> np.ndarray:
 
 def test_members_above_the_threshold_make_a_ring_without_bystanders(snapshot: Snapshot) -> None:
     scores = _scores(snapshot, a0=0.9, a1=0.8, a2=0.2, a3=0.01, b0=0.9)
-    found = build_rings(snapshot, scores, NO_LABELS, 0.5)
+    found = build_rings(snapshot, scores, NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings.schema == pl.Schema(RINGS_SCHEMA)
     assert found.members.schema == pl.Schema(MEMBERS_SCHEMA)
     names = found.members.join(snapshot.accounts, on="account")["account_id"].to_list()
@@ -51,7 +53,7 @@ def test_members_above_the_threshold_make_a_ring_without_bystanders(snapshot: Sn
 
 def test_the_larger_loss_comes_first(snapshot: Snapshot) -> None:
     scores = _scores(snapshot, a0=0.6, a1=0.6, a2=0.6, a3=0.6, b0=0.9, b1=0.9)
-    found = build_rings(snapshot, scores, NO_LABELS, 0.5)
+    found = build_rings(snapshot, scores, NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings["n_accounts"].to_list() == [4, 2]
 
 
@@ -64,23 +66,23 @@ def test_a_verdict_confirms_and_clears(snapshot: Snapshot) -> None:
         }
     )
     scores = _scores(snapshot, a1=0.9, a2=0.9, b1=0.9)
-    found = build_rings(snapshot, scores, labels, 0.5)
+    found = build_rings(snapshot, scores, labels, NO_TRANSFERS, 0.5)
     names = found.members.join(snapshot.accounts, on="account")["account_id"].to_list()
     assert sorted(names) == ["a0", "a2", "b0", "b1"]
     assert sorted(found.rings["status"].to_list()) == ["confirmed", "suspected"]
 
 
 def test_the_version_follows_the_members(snapshot: Snapshot) -> None:
-    two = build_rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9), NO_LABELS, 0.5)
-    again = build_rings(snapshot, _scores(snapshot, a0=0.7, a1=0.8), NO_LABELS, 0.5)
-    three = build_rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9, a2=0.9), NO_LABELS, 0.5)
+    two = build_rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
+    again = build_rings(snapshot, _scores(snapshot, a0=0.7, a1=0.8), NO_LABELS, NO_TRANSFERS, 0.5)
+    three = build_rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9, a2=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
     assert two.rings["ring_version"].to_list() == again.rings["ring_version"].to_list()
     assert two.rings["ring_version"].to_list() != three.rings["ring_version"].to_list()
     assert two.rings["cluster"].to_list() == three.rings["cluster"].to_list()
 
 
 def test_nobody_above_the_threshold_is_no_ring(snapshot: Snapshot) -> None:
-    found = build_rings(snapshot, _scores(snapshot, a0=0.9), NO_LABELS, 0.5)
+    found = build_rings(snapshot, _scores(snapshot, a0=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings.is_empty()
     assert found.rings.schema == pl.Schema(RINGS_SCHEMA)
     assert found.members.is_empty()
@@ -114,12 +116,76 @@ def test_clusters_whose_suspected_members_are_tied_and_in_step_are_one_ring(
 ) -> None:
     given = {"a0": 0.9, "a1": 0.9, "a2": 0.9, "b0": 0.9, "b1": 0.9}
     together = _two_clusters(build_events, build_graph, 2)
-    found = build_rings(together, _scores(together, **given), NO_LABELS, 0.5)
+    found = build_rings(together, _scores(together, **given), NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings["n_accounts"].to_list() == [5]
     of_a0 = together.clusters.join(together.accounts, on="account").filter(pl.col("account_id") == "a0")["cluster"]
     assert found.rings["cluster"].to_list() == of_a0.to_list()  # named after where most of them are
     apart = _two_clusters(build_events, build_graph, 25)
-    assert build_rings(apart, _scores(apart, **given), NO_LABELS, 0.5).rings["n_accounts"].to_list() == [3, 2]
+    assert build_rings(apart, _scores(apart, **given), NO_LABELS, NO_TRANSFERS, 0.5).rings["n_accounts"].to_list() == [
+        3,
+        2,
+    ]
     # a bystander joins nobody: the tie must be between two that are suspected
-    lone = build_rings(together, _scores(together, **(given | {"b0": 0.01})), NO_LABELS, 0.5)
+    lone = build_rings(together, _scores(together, **(given | {"b0": 0.01})), NO_LABELS, NO_TRANSFERS, 0.5)
     assert lone.rings["n_accounts"].to_list() == [3]
+
+
+def _world(
+    build_events: Callable[..., Events],
+    build_graph: Callable[..., Snapshot],
+    came: dict[str, float],
+    paid: list[tuple[str, str]] = (),  # type: ignore[assignment]
+) -> tuple[Snapshot, pl.DataFrame]:
+    """Accounts by the day of their signup, those of one first letter on one device; and who paid whom on day 90."""
+    rows: dict[str, list[dict[str, Any]]] = {"signups": [], "logins": [], "payments": []}
+    for name, day in (came | {f"x{n}": 0.0 for n in range(1000)}).items():
+        at = START + timedelta(days=day)
+        rows["signups"].append({"account_id": name, "event_time": at, "channel": "app"})
+        device = name if name[0] in "xy" else name[0]
+        for time in (at, START + timedelta(days=95)):  # until the end, so that their times on it overlap
+            rows["logins"].append({"account_id": name, "event_time": time, "device_id": device})
+    for payer, payee in paid:
+        at = START + timedelta(days=90)
+        payment = {"account_id": payer, "event_time": at, "counterparty_id": payee, "amount_minor": 100}
+        rows["payments"].append(payment | {"currency": "USD", "status": "settled"})
+    events = build_events(rows)
+    found = build_graph(events, START + timedelta(days=100))
+    return found, build_transfers(events["payments"], found)
+
+
+def test_money_between_suspected_accounts_that_came_in_step_makes_one_ring(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    came = {"a0": 1.0, "a1": 2.0, "y0": 3.0, "y1": 40.0}
+    snapshot, transfers = _world(build_events, build_graph, came, [("y0", "a1"), ("a0", "y1"), ("x5", "a0")])
+    found = build_rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
+    names = found.members.join(snapshot.accounts, on="account")["account_id"].to_list()
+    assert sorted(names) == ["a0", "a1", "y0"]  # y1 came a month later, x5 is nobody's suspect
+    assert found.rings["n_accounts"].to_list() == [3]
+
+
+def test_a_payment_that_was_not_known_yet_joins_nobody(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    snapshot, transfers = _world(build_events, build_graph, {"a0": 1.0, "y0": 3.0}, [("y0", "a0")])
+    assert transfers.height == 1
+    later = pl.DataFrame({"account_id": "y0", "counterparty_id": "a0", "event_time": START}).with_columns(
+        known_time=pl.lit(snapshot.as_of)
+    )
+    assert build_transfers(later, snapshot).is_empty()
+
+
+def test_a_later_wave_in_a_cluster_is_another_ring_if_it_has_a_name_of_its_own(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    came = {"a0": 1.0, "a1": 2.0, "a2": 3.0, "a3": 50.0, "a4": 51.0, "y0": 52.0}
+    scores = dict.fromkeys(came, 0.9)
+    snapshot, transfers = _world(build_events, build_graph, came, [("y0", "a4")])
+    assert snapshot.clusters.join(snapshot.accounts, on="account").filter(
+        pl.col("account_id").str.starts_with("a")
+    )["cluster"].n_unique() == 1  # fmt: skip
+    apart = build_rings(snapshot, _scores(snapshot, **scores), NO_LABELS, transfers, 0.5)
+    assert apart.rings["n_accounts"].sort().to_list() == [3, 3]
+    assert apart.rings["cluster"].n_unique() == 2
+    nameless = build_rings(snapshot, _scores(snapshot, **(scores | {"y0": 0.01})), NO_LABELS, transfers, 0.5)
+    assert nameless.rings["n_accounts"].to_list() == [5]
