@@ -34,7 +34,8 @@ class Rings:
     """The rings of a night.
 
     Attributes:
-        rings: `RINGS_SCHEMA`, most expected synthetic accounts first. cluster is the snapshot's number of the cluster that
+        rings: `RINGS_SCHEMA`, first the one whose case is expected to stop the most: expected_accounts are the synthetic ones
+            among its members without an outcome, for what is confirmed is stopped. cluster is the snapshot's number of the cluster that
             gives the ring its name: the largest, the oldest of equals, which no score moves; ring_version a hash
             of the members' ids and the identifiers that they share; score the members' mean probability; first_seen the
             first member's signup.
@@ -91,15 +92,14 @@ def build_rings(
     if members.is_empty():
         return Rings(pl.DataFrame(schema=RINGS_SCHEMA), pl.DataFrame(schema=MEMBERS_SCHEMA))
     rings = members.group_by("cluster", maintain_order=True).agg(
-        # in fixed point, so that no order of summing shows
-        expected_accounts=(pl.col("score") * 2**20).round().cast(pl.Int64).sum() / 2**20,
+        expected_accounts=_exact_sum(pl.col("score").filter(~pl.col("is_synthetic"))),
+        score=_exact_sum(pl.col("score")) / pl.len(),
         n_accounts=pl.len(),
         first_seen=pl.col("signup_time").min(),
         status=pl.when(pl.col("is_confirmed").any()).then(pl.lit("confirmed")).otherwise(pl.lit("suspected")),
     )
     rings = (
-        rings.with_columns(score=pl.col("expected_accounts") / pl.col("n_accounts"))
-        .join(_shared(snapshot, members), on="cluster", how="left", maintain_order="left")
+        rings.join(_shared(snapshot, members), on="cluster", how="left", maintain_order="left")
         .with_columns(pl.col("reasons").fill_null([]))
         .sort("expected_accounts", "score", "first_seen", "cluster", descending=[True, True, False, False])
     )
@@ -107,6 +107,11 @@ def build_rings(
         rings.select(pl.col(name).cast(dtype) for name, dtype in RINGS_SCHEMA.items()),
         members.select(pl.col(name).cast(dtype) for name, dtype in MEMBERS_SCHEMA.items()),
     )
+
+
+def _exact_sum(score: pl.Expr) -> pl.Expr:
+    """In fixed point, so that no order of summing shows."""
+    return (score * 2**20).round().cast(pl.Int64).sum() / 2**20
 
 
 def _shared(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:

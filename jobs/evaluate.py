@@ -155,7 +155,7 @@ def evaluate_night(night: Night, truth: pl.DataFrame, capacity: int, seed: int) 
         "scores": _by_knowledge(judged, lambda part: _judge_scores(part, capacity, seed)) if can_judge else None,
         "groups": _by_knowledge(judged, _judge_groups) if can_judge and "group" in joined.columns else None,
         "archetypes": _by_knowledge(judged, _judge_archetypes) if can_judge and "archetype" in joined.columns else None,
-        "rings": _judge_rings(joined) if is_scored and "planted" in joined.columns else None,
+        "rings": _judge_rings(joined, night, capacity) if is_scored and "planted" in joined.columns else None,
         "identities": _judge_identities(joined) if "person_id" in joined.columns else None,
     }
 
@@ -265,8 +265,8 @@ def _judge_archetypes(part: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _judge_rings(joined: pl.DataFrame) -> dict[str, Any]:
-    """Rings against the planted ones: pair by pair, and how many of the hidden were hit.
+def _judge_rings(joined: pl.DataFrame, night: Night, capacity: int) -> dict[str, Any]:
+    """Rings against the planted ones: pair by pair, how many of the hidden were hit, and what a day's cases are worth.
 
     A planted ring counts where three or more of its accounts are hidden (no known outcome); it is hit when half of those
     are among the first k accounts of no known outcome, k being the number of hidden ring accounts.
@@ -284,6 +284,32 @@ def _judge_rings(joined: pl.DataFrame) -> dict[str, Any]:
     return {
         "against_planted": _against_rings(joined, "ring_id", touching=False),
         "hidden": {"k": k, "n_rings": rings.height, "n_hit": n_hit, "share_hit": wilson_interval(n_hit, rings.height)},
+        "cases": _judge_cases(hidden, night, capacity),
+    }
+
+
+def _judge_cases(hidden: pl.DataFrame, night: Night, capacity: int) -> dict[str, Any]:
+    """The first rings, as many as the team can review: a case is right when most of its accounts of no known outcome are planted.
+
+    Args:
+        hidden: the truth's accounts of no known outcome.
+    """
+    order = night.read("rings").select("ring_id").with_row_index("place")
+    cases = (
+        hidden.drop_nulls("ring_id")
+        .group_by("ring_id")
+        .agg(n=pl.len(), n_planted=pl.col("planted").is_not_null().sum())
+        .join(order, on="ring_id")
+        .sort("place")
+        .head(capacity)
+    )
+    n_right = cases.filter(2 * pl.col("n_planted") > pl.col("n")).height
+    return {
+        "n_cases": cases.height,
+        "n_right": n_right,
+        "precision": wilson_interval(n_right, cases.height),
+        "n_stopped": int(cases["n_planted"].sum()),
+        "n_hidden": hidden.height - hidden["planted"].null_count(),
     }
 
 

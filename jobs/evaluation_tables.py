@@ -96,6 +96,12 @@ def _print_pairs(result: Mapping[str, Any], console: Console) -> None:
             f"{hidden['n_hit']} of {hidden['n_rings']} hidden rings of three or more have half of their hidden members "
             f"among the first {hidden['k']} accounts of no known outcome: {_interval(hidden['share_hit'], percent=True)}."
         )
+        cases = result["rings"]["cases"]
+        console.print(
+            f"Of the first {cases['n_cases']} cases (rings with accounts of no known outcome) {cases['n_right']} are right, most of "
+            f"these accounts being planted: {_interval(cases['precision'], percent=True)}. They would stop {cases['n_stopped']:,} of "
+            f"{cases['n_hidden']:,} hidden ring accounts."
+        )
 
 
 def _group_table(groups: list[Mapping[str, Any]], title: str) -> Table:

@@ -57,6 +57,17 @@ def test_the_larger_loss_comes_first(snapshot: Snapshot) -> None:
     assert found.rings["n_accounts"].to_list() == [4, 2]
 
 
+def test_what_is_confirmed_is_stopped_already_and_moves_no_case_up(snapshot: Snapshot) -> None:
+    scores = _scores(snapshot, a0=0.9, a1=0.9, a2=0.9, a3=0.9, b0=0.8, b1=0.8)
+    labels = pl.DataFrame(
+        {"account_id": ["a0", "a1", "a2"], "outcome": ["confirmed_synthetic"] * 3, "source": ["chargeback"] * 3}
+    )
+    found = build_rings(snapshot, scores, labels, NO_TRANSFERS, 0.5)
+    assert found.rings["n_accounts"].to_list() == [2, 4]
+    assert found.rings["expected_accounts"].to_list() == pytest.approx([1.6, 0.9], abs=1e-5)
+    assert found.rings["score"].to_list() == pytest.approx([0.8, 0.9], abs=1e-5)
+
+
 def test_a_verdict_confirms_and_clears(snapshot: Snapshot) -> None:
     labels = pl.DataFrame(
         {

@@ -34,6 +34,10 @@ def test_scores_are_judged_apart_by_what_the_night_knew(night: Night, made_truth
     assert result["clusters"]["largest_share"] == pytest.approx(70 / 122)
     assert result["rings"]["against_planted"]["f1"] == 1.0
     assert result["rings"]["hidden"]["n_hit"] == result["rings"]["hidden"]["n_rings"] == 2
+    cases = result["rings"]["cases"]
+    assert {name: cases[name] for name in ("n_cases", "n_right", "n_stopped", "n_hidden")} == {
+        "n_cases": 2, "n_right": 2, "n_stopped": 75, "n_hidden": 75,
+    }  # fmt: skip
     assert result["identities"]["n_planted_pairs"] == 0
     assert [row["archetype"] for row in result["archetypes"]["unknown_outcome"]] == ["chain", "farm"]
 
@@ -63,6 +67,15 @@ def test_a_ring_that_ranks_low_is_not_hit_and_honest_groups_count_as_false_alarm
     farm = next(row for row in result["archetypes"]["unknown_outcome"] if row["archetype"] == "farm")
     assert farm["recall_in_top_n_positives"]["value"] == 0.0
     assert farm["recall_in_a_ring"]["value"] == 1.0
+
+
+def test_a_case_of_honest_accounts_is_wrong_and_capacity_bounds_the_cases(
+    night: Night, made_truth: pl.DataFrame
+) -> None:
+    honest = made_truth.with_columns(ring_id=pl.when(pl.col("archetype") != "chain").then("ring_id"))
+    cases = evaluate_night(night, honest, capacity=10, seed=0)["rings"]["cases"]
+    assert (cases["n_cases"], cases["n_right"]) == (2, 1)
+    assert evaluate_night(night, made_truth, capacity=1, seed=0)["rings"]["cases"]["n_cases"] == 1
 
 
 def test_calibration_tells_scores_that_mean_what_they_say_from_a_constant_one(
