@@ -106,13 +106,16 @@ def check_later_data(
     n_later = sum(int(frame.select(_is_later(cutoff).sum()).item()) for frame in events.values())
     as_is = build(events) if as_is is None else as_is
     n_accounts = as_is["accounts"].height
-    faults = [
-        _in_words(found, n_accounts, cutoff, how)
-        for how, other in (("deleted", delete_later(events, cutoff)), ("changed", change_later(events, cutoff, seed)))
-        if (found := _differing(as_is, build(other)))
-    ]
+    others = {"deleted": delete_later(events, cutoff), "changed": change_later(events, cutoff, seed)}
+    differing = {how: found for how, other in others.items() if (found := _differing(as_is, build(other)))}
+    faults = [_in_words(found, n_accounts, cutoff, how) for how, found in differing.items()]
     told = f"{n_accounts:,} accounts as of {cutoff.date()}, with {n_later:,} later events deleted or changed"
-    facts = {"as_of": cutoff.isoformat(), "n_accounts": n_accounts, "n_later_events": n_later}
+    facts = {
+        "as_of": cutoff.isoformat(),
+        "n_accounts": n_accounts,
+        "n_later_events": n_later,
+        "n_differing": differing,
+    }
     return Check("later data", told, "; ".join(faults), facts)
 
 
