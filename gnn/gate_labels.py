@@ -27,7 +27,7 @@ _QUANTILE = 0.999
 _N_TURNS = 2
 _FOLD = 0
 _SHARE = 0.1  # of the accounts that are dealt a positive label, at least: few could tell nothing
-_MOST_JUDGED = 20_000
+_MOST = 3_000  # accounts: among more, trees have no leaf as small as a group, and could not tell what leaks
 
 
 def check_shuffled(
@@ -40,14 +40,14 @@ def check_shuffled(
     quantile of it. If it is, all is dealt and done again: only twice in a row is a fault.
 
     Args:
-        arranged: the examples and their folds; the latest two cut-offs are used.
+        arranged: the examples and their folds; of the latest two cut-offs, 3,000 accounts in whole groups are used.
         config: settings of the training.
         seed: of what is dealt.
         n_threads: for LightGBM.
     """
-    arranged = _clear(arranged)
+    arranged = _sample(_clear(arranged), seed)
     # a leak shows in a quick model as well
-    quick = replace(config, tree_rounds=60, tree_negatives=20, tree_least_negatives=10_000)
+    quick = replace(config, tree_rounds=60, tree_least_negatives=10_000)
     found, limit, n, n_positive = _one_turn(arranged, quick, seed, n_threads, progress)
     for turn in range(1, _N_TURNS):
         if found <= limit:
@@ -71,14 +71,26 @@ def average_precision(place: NDArray[np.int64]) -> float:
 
 def _clear(arranged: Arrangement) -> Arrangement:
     """The latest two cut-offs without unclear accounts, whose being unclear would tell the true labels."""
-    parts = arranged.parts[-2:]
-    keep = [~part.unclear for part in parts]
+    latest = {name: getattr(arranged, name)[-2:] for name in ("parts", "fold", "group")}
+    return _of(replace(arranged, **latest, tonight=None), [~part.unclear for part in latest["parts"]])
+
+
+def _sample(arranged: Arrangement, seed: int) -> Arrangement:
+    """Whole groups drawn at random, half of the accounts in groups of several; all where they are few."""
+    number, size = np.unique(arranged.group[-1], return_counts=True)
+    if size.sum() <= _MOST:
+        return arranged
+    chosen = number[_deal(size, _MOST / float(size.sum()), np.random.default_rng(seed))]
+    return _of(arranged, [np.isin(group, chosen) for group in arranged.group])
+
+
+def _of(arranged: Arrangement, keep: list[NDArray[np.bool_]]) -> Arrangement:
+    """The rows of each part where `keep` holds."""
+    parts = [part.of(rows) for part, rows in zip(arranged.parts, keep, strict=True)]
     fold, group = (
-        [values[rows] for values, rows in zip(column[-2:], keep, strict=True)]
-        for column in (arranged.fold, arranged.group)
+        [values[rows] for values, rows in zip(column, keep, strict=True)] for column in (arranged.fold, arranged.group)
     )
-    parts = [part.of(rows) for part, rows in zip(parts, keep, strict=True)]
-    return replace(arranged, parts=parts, fold=fold, group=group, judged=arranged.judged[keep[-1]], tonight=None)
+    return replace(arranged, parts=parts, fold=fold, group=group, judged=arranged.judged[keep[-1]])
 
 
 def _one_turn(
@@ -103,13 +115,9 @@ def _one_turn(
     trace = Trees.fit(train, valid, None, config, seed, n_threads, progress).trace
     assert trace is not None
     order = np.argsort(-trace.logits[-1], kind="stable")
-    ranked, target = place[fold == _FOLD][order], valid.target[order]
-    if len(ranked) > _MOST_JUDGED:  # whole groups at random: chance is dealt 2,000 times among them
-        shuffled = random.permutation(np.flatnonzero(fold_of == _FOLD))
-        some = np.isin(ranked, shuffled[np.cumsum(size[shuffled]) <= _MOST_JUDGED])
-        ranked, target = ranked[some], target[some]
+    target = valid.target[order]
     found = average_precision(np.flatnonzero(target))
-    return found, _chance(ranked, share, random), len(ranked), int(target.sum())
+    return found, _chance(place[fold == _FOLD][order], share, random), len(target), int(target.sum())
 
 
 def _deal(size: NDArray[np.int64], share: float, random: np.random.Generator) -> NDArray[np.bool_]:

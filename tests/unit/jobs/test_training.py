@@ -49,7 +49,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     events, as_of = made.events_of(made.made_rows()), made.START + timedelta(days=60)
     events = {name: frame.sort("event_time", "event_id") for name, frame in events.items()}
     work = tmp_path_factory.mktemp("work")
-    cutoffs = [as_of - timedelta(days=days) for days in (20, 8)]
+    cutoffs = [as_of - timedelta(days=days) for days in (8,)]
     for name, frame in events.items():
         write_partitions(frame, work / "events" / name, 2, account_key(pl.col("account_id")))
     for day in (*cutoffs, as_of):
