@@ -29,7 +29,16 @@ from jobs.steps.train import _decide
 from jobs.training import Trained, Training, cutoff_folder, train_and_compare
 
 KEY = "k" * 32
-CONFIG = TrainConfig(label_delay_days=10, n_seeds=1, sage_epochs=10, tree_rounds=50, capacity=10, with_controls=False)
+CONFIG = TrainConfig(
+    label_delay_days=10,
+    n_seeds=1,
+    sage_epochs=4,
+    sage_every=4,
+    tree_rounds=20,
+    tree_every=20,
+    capacity=10,
+    with_controls=False,
+)
 
 
 def _made_world() -> ModuleType:
