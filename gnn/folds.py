@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from gnn.cutoffs import CutOff, Labelled
 from gnn.examples import build_examples
 from gnn.train_config import TrainConfig
+from graph.snapshot import Snapshot
 
-__all__ = ["Arrangement", "arrange", "deal_folds", "split"]
+__all__ = ["Arrangement", "arrange", "deal_folds", "group_accounts", "split"]
 
 _LARGE_COMPONENT = 0.2  # share of the accounts; above it parting by component would leave one fold with nearly all
 
@@ -25,6 +26,7 @@ class Arrangement:
         parts: the accounts of each earlier cut-off, the earliest first; the last serves validation. Unclear ones are never
             trained on.
         fold: of each part int64 [k], the fold of each account; the accounts of one group are in one fold.
+        group: of each part int64 [k], the group of each account.
         tonight: the accounts of now with their folds, to train on once all is chosen; None where now is not given.
         judged: bool [k of the last part]: the quality is quoted on these.
         words: how the validation accounts were set apart.
@@ -32,6 +34,7 @@ class Arrangement:
 
     parts: list[Labelled]
     fold: list[NDArray[np.int64]]
+    group: list[NDArray[np.int64]]
     tonight: tuple[Labelled, NDArray[np.int64]] | None
     judged: NDArray[np.bool_]
     words: str
@@ -51,7 +54,7 @@ def arrange(
     last cut-off alone serves, with other groups on the training side.
     """
     now = tonight or cutoffs[-1]
-    groups, kind = _groups(now, config)
+    groups, kind = group_accounts(now.snapshot, config.n_folds)
     examples = build_examples(now.snapshot, outcomes, as_of, config.label_delay_days)
     # who is unclear by now was no clear negative earlier either
     groups = groups.join(examples.select("account", unclear_now="is_unclear"), on="account").drop("account")
@@ -64,7 +67,7 @@ def arrange(
     of_group = dict(zip(numbers[-1].tolist(), dealt.tolist(), strict=True))
     fold = [_folds_of(own, of_group, config) for own in numbers]
     if len(parts) > 1 and _lacks_a_class(parts, fold, config):
-        parts, fold = parts[-1:], fold[-1:]
+        parts, fold, numbers = parts[-1:], fold[-1:], numbers[-1:]
     if lack := _lacks_a_class(parts, fold, config):
         return lack
     when = "later in time, " if len(parts) > 1 else "same cut-off, for earlier ones have too few examples, "
@@ -73,7 +76,7 @@ def arrange(
     if tonight is not None:
         part, own = _label(tonight, groups, outcomes, as_of, config)
         added = part, _folds_of(own, of_group, config)
-    return Arrangement(parts, fold, added, judged, f"{when}other {kind}, {who}")
+    return Arrangement(parts, fold, numbers, added, judged, f"{when}other {kind}, {who}")
 
 
 def deal_folds(group: NDArray[np.int64], target: NDArray[np.int8], n_folds: int, seed: int) -> NDArray[np.int64]:
@@ -97,14 +100,14 @@ def split(parts: list[Labelled], fold: list[NDArray[np.int64]], number: int) -> 
     return [part.of((own != number) & ~part.unclear) for part, own in earlier], valid
 
 
-def _groups(last: CutOff, config: TrainConfig) -> tuple[pl.DataFrame, str]:
-    """account, account_id and group of a cut-off's accounts, and what the groups are."""
-    clusters = last.snapshot.clusters
+def group_accounts(snapshot: Snapshot, n_folds: int) -> tuple[pl.DataFrame, str]:
+    """account, account_id and group of a snapshot's accounts, and what the groups are: components where they are small."""
+    clusters = snapshot.clusters
     sizes = clusters.group_by("component").len()["len"]
     largest = int(sizes.to_numpy().max(initial=0))
-    small = largest < _LARGE_COMPONENT * clusters.height and len(sizes) >= config.n_folds
+    small = largest < _LARGE_COMPONENT * clusters.height and len(sizes) >= n_folds
     kind = "component" if small else "cluster"
-    names = last.snapshot.accounts.select("account", "account_id")
+    names = snapshot.accounts.select("account", "account_id")
     return names.join(clusters, on="account", maintain_order="left").select(
         "account", "account_id", group=kind
     ), f"{kind}s"

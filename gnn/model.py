@@ -19,7 +19,7 @@ from gnn.model_types import FittedModel
 from gnn.registry import BLEND
 from gnn.train_config import TrainConfig
 
-__all__ = ["FIRST", "NotTrained", "TrainedModel", "blend_logits"]
+__all__ = ["FIRST", "NotTrained", "OutOfFold", "TrainedModel", "blend_logits"]
 
 FIRST = "first"  # begins the names of the folders of the first look's models
 
@@ -29,6 +29,23 @@ class NotTrained:
     """Why there is no model; a night without one has links and clusters, and no scores."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What models that did not see an account's group say of it, for all accounts of the last cut-off that have a target.
+
+    Attributes:
+        account: int64 [k], numbers in the last cut-off's snapshot.
+        target: int8 [k].
+        unclear: bool [k], as in `gnn.cutoffs.Labelled`.
+        scores: name in `gnn.registry.MODELS` to probabilities, float64 [k].
+    """
+
+    account: NDArray[np.int64]
+    target: NDArray[np.int8]
+    unclear: NDArray[np.bool_]
+    scores: Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,7 @@ class TrainedModel:
             Rounds, blend and calibration were chosen on the same accounts, so the numbers flatter a little.
         controls: the controls' quality, one row each, all on the same accounts.
         found_share: share of the synthetic accounts of the last cut-off that have been confirmed, as calibration estimates it.
+        out_of_fold: scores of the validation accounts; only where it was just trained, for it is not kept.
     """
 
     members: Mapping[str, tuple[FittedModel, ...]]
@@ -66,6 +84,7 @@ class TrainedModel:
     metrics: Mapping[str, Metrics]
     controls: tuple[Mapping[str, Any], ...]
     found_share: float
+    out_of_fold: OutOfFold | None = None
 
     @cached_property
     def version(self) -> str:

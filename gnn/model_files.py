@@ -14,6 +14,7 @@ from gnn.calibration import Calibration
 from gnn.cutoffs import INPUT_NAMES
 from gnn.features import FEATURES
 from gnn.first_look import FirstLook
+from gnn.gate import Gate
 from gnn.metrics import Metrics
 from gnn.model import FIRST, TrainedModel
 from gnn.registry import MEMBERS, MODELS
@@ -38,18 +39,31 @@ _DAMAGE = (
 )
 
 
-def save_model(model: TrainedModel, models: Path) -> Path:
+def save_model(
+    model: TrainedModel, models: Path, gate: Gate | None = None, inputs: Mapping[str, Any] | None = None
+) -> Path:
     """Writes `models`/<version>/ and returns it; the same version is already there with the same bytes, or is written.
 
-    Beside what decides a score (`TrainedModel.files`) it holds metrics.json and card.md.
+    Beside what decides a score (`TrainedModel.files`) it holds metrics.json and card.md, and gate.json and inputs.json where
+    they are given.
+
+    Args:
+        gate: the leakage gate's result; it passed.
+        inputs: fingerprints of what the training read, JSON values.
     """
     folder = models / model.version
     if folder.is_dir():
         return folder
+    given = {"gate": gate.to_dict() if gate else None, "inputs": inputs}
     draft = models / f".{model.version}.draft"
     if draft.exists():
         shutil.rmtree(draft)
-    files = {**model.files(), "metrics.json": _metrics(model), "card.md": model_card(model).encode()}
+    files = {
+        **model.files(),
+        **{f"{name}.json": _json(content) for name, content in given.items() if content is not None},
+        "metrics.json": _metrics(model),
+        "card.md": model_card(model, gate, inputs).encode(),
+    }
     for path, content in sorted(files.items()):
         (draft / path).parent.mkdir(parents=True, exist_ok=True)
         (draft / path).write_bytes(content)
@@ -85,8 +99,13 @@ def load_model(folder: Path) -> TrainedModel:
     return model
 
 
-def model_card(model: TrainedModel) -> str:
-    """The model card, markdown: what it is for, what it saw, how good it is, what it must not be used for."""
+def model_card(model: TrainedModel, gate: Gate | None = None, inputs: Mapping[str, Any] | None = None) -> str:
+    """The model card, markdown: what it is for, what it saw, how good it is, what it must not be used for.
+
+    Args:
+        gate: the leakage gate's result, if there is one.
+        inputs: what the training read; of it `events`, table to `n_rows` and `sha256`, is shown.
+    """
     quality = "\n".join(
         f"| {name}{' (scores)' if name == model.default else ''} | {m.auprc:.3f} | {m.auroc:.3f} | "
         f"{m.precision_at_capacity:.3f} at {m.capacity} | {m.ece:.4f} | {m.brier_skill:.3f} |"
@@ -131,7 +150,23 @@ On {first.n} validation accounts ({first.n_positive} positive, {first.prevalence
 {about}
 Rounds, blend and calibration were chosen on the very accounts that these numbers are quoted on: expect somewhat less on new
 ones.
-"""
+{_gate_card(gate)}{_inputs_card(inputs)}"""
+
+
+def _gate_card(gate: Gate | None) -> str:
+    if gate is None:
+        return ""
+    rows = "\n".join(f"- {check.name}: {check.fault or check.told}." for check in gate.checks)
+    return f"\n## Leakage gate: {'passed' if gate.passed else 'failed'}\n\n{rows}\n"
+
+
+def _inputs_card(inputs: Mapping[str, Any] | None) -> str:
+    if inputs is None:
+        return ""
+    rows = "\n".join(
+        f"| {table} | {row['n_rows']:,} | `{row['sha256'][:16]}` |" for table, row in sorted(inputs["events"].items())
+    )
+    return f"\n## What it read\n\n| events | rows | sha256 |\n|---|---|---|\n{rows}\n\nAll fingerprints: inputs.json.\n"
 
 
 def _metrics(model: TrainedModel) -> bytes:
@@ -139,6 +174,10 @@ def _metrics(model: TrainedModel) -> bytes:
         "metrics": {name: asdict(value) for name, value in model.metrics.items()},
         "controls": [dict(row) for row in model.controls],
     }
+    return _json(content)
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 

@@ -27,13 +27,13 @@ from gnn.controls import measure_controls
 from gnn.cutoffs import CutOff, Labelled, plan_cutoffs
 from gnn.first_look import FirstLook, can_look, look_first
 from gnn.folds import Arrangement, arrange, split
-from gnn.model import NotTrained, TrainedModel, blend_logits
+from gnn.model import NotTrained, OutOfFold, TrainedModel, blend_logits
 from gnn.model_types import FittedModel, Trace
 from gnn.registry import BLEND, MEMBERS, MODELS
 from gnn.train_config import Progress, TrainConfig, silent
 from graph.errors import InputError
 
-__all__ = ["CutOff", "NotTrained", "TrainConfig", "TrainedModel", "plan_cutoffs", "train_model"]
+__all__ = ["CutOff", "NotTrained", "TrainConfig", "TrainedModel", "fold_sides", "plan_cutoffs", "train_model"]
 
 
 def train_model(
@@ -93,6 +93,7 @@ def train_model(
         metrics=choice.metrics,
         controls=tuple(controls),
         found_share=choice.found_share,
+        out_of_fold=_out_of_fold(arranged, choice),
     )
     last = arranged.parts[-1]
     seen = model.look(last.cutoff, n_threads)
@@ -106,7 +107,7 @@ def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: 
     order = np.argsort(arranged.fold[-1], kind="stable")
     found: dict[str, list[Trace]] = {name: [] for name in MEMBERS}
     for number in range(config.n_folds):  # one fold after the other, for each holds all features of all cut-offs
-        train, valid = _side(arranged, number, config, seed, n_threads, progress)
+        train, valid = fold_sides(arranged, number, config, seed, n_threads, progress)
         for name, kind in MEMBERS.items():
             progress(f"{name}: fold {number + 1} of {config.n_folds}")
             trace = kind.fit(train, valid, None, config, seed, n_threads, progress).trace
@@ -123,7 +124,7 @@ def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: 
     return choice
 
 
-def _side(
+def fold_sides(
     arranged: Arrangement, number: int, config: TrainConfig, seed: int, n_threads: int, progress: Progress
 ) -> tuple[list[Labelled], Labelled]:
     """What is trained on and what is looked at for one fold, both after a first look, if the examples suffice for one."""
@@ -163,6 +164,15 @@ def _calibrate(
     blend = blend_logits(logits, calibrations, choice.blend_weight)
     calibrations[BLEND] = match_calibration(told[BLEND], blend[open_])
     return replace(model, calibrations=calibrations)
+
+
+def _out_of_fold(arranged: Arrangement, choice: Choice) -> OutOfFold:
+    """Calibrated as validation has it, in the order of folds."""
+    last = arranged.parts[-1].columns()
+    order = np.argsort(arranged.fold[-1], kind="stable")
+    account, target, _, _, unclear = (column[order] for column in last)
+    scores = {name: choice.calibrations[name].apply(choice.logits[name]) for name in MODELS}
+    return OutOfFold(account, target, unclear, scores)
 
 
 def _decide(

@@ -1,7 +1,7 @@
 """The lake's models, LAKE/models/<version>/: which there are, and which one a night uses."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,18 +10,23 @@ from typing import Any
 import polars as pl
 
 from gnn.cutoffs import INPUT_NAMES
-from graph.errors import InputError
+from graph.errors import GateError, InputError
+from jobs.files import fingerprint, hash_tree
 
 __all__ = [
+    "GATE_FILE",
     "KnownModel",
+    "input_fingerprints",
     "list_models",
     "model_facts",
     "named_model",
     "newest_model",
     "read_reference",
+    "refuse_ungated",
     "write_reference",
 ]
 
+GATE_FILE = "gate.json"
 REFERENCE_FILE = "reference.parquet"
 REFERENCE_ROWS = 20_000
 
@@ -34,11 +39,13 @@ class KnownModel:
         version: name of its folder.
         as_of: cut-off of what it was trained on.
         fits: it was trained on the features that this program has.
+        passed: what the leakage gate of its training said; None for a model without a gate's result.
     """
 
     version: str
     as_of: datetime
     fits: bool
+    passed: bool | None = None
 
 
 def list_models(models: Path) -> list[KnownModel]:
@@ -50,8 +57,17 @@ def list_models(models: Path) -> list[KnownModel]:
             as_of, features = datetime.fromisoformat(described["as_of"]), tuple(described["features"])
         except (OSError, ValueError, KeyError):
             continue  # a folder that is no model; one that is named is refused when it is loaded
-        found.append(KnownModel(path.parent.name, as_of, features == INPUT_NAMES))
+        found.append(KnownModel(path.parent.name, as_of, features == INPUT_NAMES, _passed(path.parent)))
     return sorted(found, key=lambda model: (model.as_of, model.version))
+
+
+def _passed(folder: Path) -> bool | None:
+    try:
+        return bool(json.loads((folder / GATE_FILE).read_text(encoding="utf-8"))["passed"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # a result that cannot be read is no pass
 
 
 def newest_model(models: Path, as_of: datetime, *, or_equal: bool) -> KnownModel | None:
@@ -65,6 +81,7 @@ def named_model(models: Path, version: str, as_of: datetime) -> KnownModel:
 
     Raises:
         InputError: there is none, or it was trained on what was known only after `as_of`.
+        GateError: its training failed the leakage gate.
     """
     known = {model.version: model for model in list_models(models)}
     if version not in known:
@@ -76,7 +93,23 @@ def named_model(models: Path, version: str, as_of: datetime) -> KnownModel:
             f"`--model` must have been trained as of {as_of.date()} or before; got `{version}`, trained as of "
             f"{known[version].as_of.date()}, which knows more than the night may. Choose an earlier one."
         )
+    if known[version].passed is False:
+        raise refuse_ungated("--model", known[version], known.values())
     return known[version]
+
+
+def refuse_ungated(name: str, model: KnownModel, known: Iterable[KnownModel]) -> GateError:
+    """The error for a model that may not score, with those that may.
+
+    Args:
+        name: of the flag or argument that named it.
+    """
+    passed = [other.version for other in known if other.passed and other.fits]
+    what = "failed it" if model.passed is False else "has no result of it"
+    return GateError(
+        f"`{name}` must name a model that passed the leakage gate; got `{model.version}`, which {what}. "
+        f"Those that passed: {', '.join(reversed(passed)) or 'none'}."
+    )
 
 
 def model_facts(models: Path, version: str) -> dict[str, Any]:
@@ -85,7 +118,44 @@ def model_facts(models: Path, version: str) -> dict[str, Any]:
     described: Mapping[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     measured: Mapping[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     names = ("default", "as_of", "cutoffs", "seed", "validation")
-    return {"version": version} | {name: described[name] for name in names} | dict(measured)
+    gate = folder / GATE_FILE
+    checked = json.loads(gate.read_text(encoding="utf-8")) if gate.is_file() else None
+    return {"version": version} | {name: described[name] for name in names} | dict(measured) | {"gate": checked}
+
+
+def input_fingerprints(out: Path, work: Path, cutoffs: Sequence[datetime]) -> dict[str, Any]:
+    """What a training reads, as the steps before it recorded it: JSON values, the same in equal runs.
+
+    Args:
+        out: the night's folder with its manifest.
+        work: the night's intermediate files with their hashes.
+        cutoffs: earlier cut-offs whose snapshot and features lie in `work`.
+
+    Returns:
+        events: table to `n_rows` that were kept, and `sha256` over the hashes of its files; tables: file to sha256, of tonight's snapshot
+        and features and of each cut-off's; key, settings, code and versions as the manifest has them.
+    """
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    records = json.loads((work / "records.json").read_text(encoding="utf-8"))
+    files: Mapping[str, str] = manifest["inputs"]["events"]
+    rows: Mapping[str, int] = manifest["steps"]["ingest"]["rows"]
+    events = {
+        table: {
+            "n_rows": rows.get(f"events.{table}", 0),
+            "sha256": fingerprint({name: mark for name, mark in files.items() if name.split("/")[0] == table}),
+        }
+        for table in sorted({name.split("/")[0] for name in files})
+    }
+    tonight = {
+        name: mark
+        for step in records.values()
+        for name, mark in step.items()
+        if name.startswith("snapshot/") or name == "features.parquet"
+    }
+    earlier = hash_tree(work, [f"train/{cutoff.date().isoformat()}" for cutoff in cutoffs])
+    told = {name: manifest[name] for name in ("code", "versions")}
+    general = {name: manifest["inputs"][name] for name in ("key", "settings")}
+    return {"events": events, "tables": tonight | earlier} | general | told
 
 
 def write_reference(folder: Path, rows: pl.DataFrame) -> None:

@@ -35,7 +35,10 @@ def build_report(night_folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]
             `tables`: by event table what `jobs.steps.ingest` counted; `warnings`, `alarms`: sentences;
             `threshold`: scores from it on are suspected;
             `model`: None or `version` and what the model's folder tells (`gnn.model_files`): `default`, `as_of`, `cutoffs`, `seed`,
-            `validation` (how it was set apart), `metrics` (by model), `controls` (rows), all but `version` optional;
+            `validation` (how it was set apart), `metrics` (by model), `controls` (rows), `gate` (`gnn.gate.Gate`), all but
+            `version` optional;
+            `promotion`: where one was trained, who was held against whom (`gnn.promotion.Comparison`, with `challenger`, `champion`);
+            `drift`: since the night before (`jobs.drift.drift_since`);
             `no_model`: why there was no model.
 
     Returns:
@@ -68,6 +71,8 @@ def build_report(night_folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]
         "scores": scores,
         "model": _model(facts),
         "no_model": _why_no_model(facts, scores),
+        "promotion": facts.get("promotion"),
+        "drift": facts.get("drift"),
         "rings": rings,
     }
     return _plain(report)  # type: ignore[no-any-return]
@@ -151,7 +156,7 @@ def _model(facts: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     metrics, controls = told.get("metrics") or {}, told.get("controls") or []
     return {
-        **_filled(told, ("version", "default", "as_of", "cutoffs", "seed", "validation")),
+        **_filled(told, ("version", "default", "as_of", "cutoffs", "seed", "validation", "gate")),
         "quality": [
             {"model": name, "is_scoring": name == told.get("default"), **_quality(row)} for name, row in metrics.items()
         ],

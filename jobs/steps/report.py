@@ -1,4 +1,7 @@
-"""Report: what the night found, for people and programs. out/report.html, out/report.json"""
+"""Report: what the night found, for people and programs, and how far it moved from the night before.
+
+out/report.html, out/report.json, out/distributions.json
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,7 +11,7 @@ from jobs.night import NightContext, StepConfig, StepResult
 
 __all__ = ["Config", "run"]
 
-READS = ("ingest", "links", "pairs", "clusters", "train", "score", "rings")
+READS = ("ingest", "links", "pairs", "clusters", "features", "train", "score", "rings")
 
 
 class Config(StepConfig):
@@ -19,9 +22,20 @@ def run(night: NightContext, config: Config) -> StepResult:
     """Writes the report from the night's tables and what the steps before left as facts."""
     from jobs.report import build_report, write_report  # networkx and jinja2 load here, not with the settings
 
-    report = build_report(night.out, _facts(night))
+    facts, outputs = _facts(night), ["report.html", "report.json"]
+    features = night.work / "features.parquet"
+    if features.is_file():
+        from jobs.drift import DISTRIBUTIONS_FILE, drift_alarms, drift_since, read_inputs, write_distributions
+
+        inputs = read_inputs(features)
+        write_distributions(inputs, night.out)
+        outputs.append(DISTRIBUTIONS_FILE)
+        if night.previous is not None:
+            facts["drift"] = drift_since(night.previous, night.out, night.date, inputs)
+            facts["alarms"] += drift_alarms(facts["drift"])
+    report = build_report(night.out, facts)
     write_report(report, night.out)
-    return StepResult(rows={"rings shown": report["rings"]["n_listed"]}, outputs=["report.html", "report.json"])
+    return StepResult(rows={"rings shown": report["rings"]["n_listed"]}, outputs=outputs)
 
 
 def _facts(night: NightContext) -> dict[str, Any]:
@@ -32,7 +46,7 @@ def _facts(night: NightContext) -> dict[str, Any]:
         return [each for facts in by_step for each in facts.get(name, [])]
 
     merged: Mapping[str, Any] = {name: value for facts in by_step for name, value in facts.items()}
-    return {name: merged.get(name) for name in ("model", "no_model", "threshold")} | {
+    return {name: merged.get(name) for name in ("model", "no_model", "promotion", "threshold")} | {
         "tables": merged.get("tables", {}),
         "as_of": night.date.isoformat(),
         "capacity": night.settings.capacity,

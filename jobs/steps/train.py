@@ -1,16 +1,18 @@
 """Train: decides which model the night uses, and trains one where need be: on snapshots of earlier cut-offs, one task each.
 
-work/train/<cut-off>/{snapshot/,features.parquet}; LAKE/models/<version>/
+work/train/<cut-off>/{snapshot/,features.parquet}; LAKE/models/<version>/, LAKE/models/promotions.jsonl
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import Field
 
+from gnn.train_config import TrainConfig
 from graph.accounts import HISTORY_TABLES
 from graph.build import build_snapshot
 from graph.errors import InputError
@@ -18,9 +20,11 @@ from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
 from graph.sightings import build_sightings
 from graph.snapshot import read_snapshot, write_snapshot
-from jobs.models import KnownModel, model_facts, named_model, newest_model, read_reference
+from jobs.models import KnownModel, input_fingerprints, model_facts, named_model, newest_model, read_reference
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
+from jobs.promotions import Decision, champion_of, record_decision
 from jobs.tasks import map_tasks, run_task
+from jobs.training import Trained, Training, cutoff_folder, train_and_compare
 
 __all__ = ["Config", "check", "run"]
 
@@ -70,20 +74,43 @@ def run(night: NightContext, config: Config) -> StepResult:
         return _without_training(night, config, models, reason)
     night.progress.say(f"  trains: {why}")
     cutoffs, intermediates = _build_cutoffs(night, config)
-    version, reason = _train(night, config, cutoffs)
-    if version is None:
-        return replace(_without_training(night, config, models, reason), intermediates=intermediates)
-    return StepResult(
-        rows={"cut-offs": len(cutoffs)},
-        intermediates=intermediates,
-        models=[version],
-        facts={"model": model_facts(models, version), "trained": True, "why": why},
-    )
+    champion = champion_of(models, night.as_of, or_equal=False)
+    trained = _train(night, config, cutoffs, champion)
+    if trained.version is None or trained.comparison is None:
+        return replace(_without_training(night, config, models, trained.reason), intermediates=intermediates)
+    version, promotion = _decide(night, models, trained.version, trained.comparison, champion)
+    facts = {"model": model_facts(models, version), "trained": True, "why": why, "promotion": promotion}
+    if version != trained.version:
+        alarm = f"the new model {trained.version} was not promoted: {promotion['why']}; the model {version} goes on"
+        night.progress.say(f"  alarm: {alarm}")
+        facts["alarms"] = [alarm]
+    return StepResult(rows={"cut-offs": len(cutoffs)}, intermediates=intermediates, models=[version], facts=facts)
+
+
+def _decide(
+    night: NightContext,
+    models: Path,
+    challenger: str,
+    comparison: Mapping[str, Any],
+    champion: KnownModel | None,
+) -> tuple[str, dict[str, Any]]:
+    """Which of the two scores, recorded in the lake; and what the report tells of it."""
+    why = comparison["why"]
+    if champion is None:
+        why = "it is the first"
+    elif not champion.fits:
+        why = f"the champion {champion.version} was trained on other features"
+    is_promoted = comparison["is_promoted"] or champion is None
+    kind: Literal["promoted", "refused"] = "promoted" if is_promoted else "refused"
+    record_decision(models, Decision(night.date, challenger, kind, why, "night"))
+    promotion = {"challenger": challenger, "champion": champion.version if champion else None}
+    version = challenger if is_promoted or champion is None else champion.version
+    return version, dict(comparison) | promotion | {"why": why}
 
 
 def _without_training(night: NightContext, config: Config, models: Path, reason: str) -> StepResult:
-    """The newest earlier model goes on, with an alarm; where there is none, the night has no scores, and says why."""
-    earlier = newest_model(models, night.as_of, or_equal=False)
+    """The champion goes on, with an alarm; where there is none, the night has no scores, and says why."""
+    earlier = champion_of(models, night.as_of, or_equal=False)
     if config.mode != "auto" or earlier is None or not earlier.fits:
         night.progress.say(f"  no model: {reason}")
         return StepResult(facts={"no_model": reason, "trained": False})
@@ -105,40 +132,41 @@ def _too_few(night: NightContext, config: Config) -> str:
 def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownModel | None, str]:
     """The model to use without training; or None and why one is trained.
 
-    A model of this very cut-off is never taken over by `auto`: a night that is run again does what it did before.
+    A model of this very cut-off is never taken over by `auto`, nor what was decided since: a night that is run again does
+    what it did before.
     """
     if config.version is not None or config.mode == "never":
         return _ready_model(models, night.as_of, config), ""
     if config.mode == "always":
         return None, "--train always"
-    newest = newest_model(models, night.as_of, or_equal=False)
-    if newest is None:
+    champion, newest = (look(models, night.as_of, or_equal=False) for look in (champion_of, newest_model))
+    if champion is None or newest is None:
         return None, "the lake has no earlier model"
-    if not newest.fits:
-        return None, f"the newest model, {newest.version}, was trained on other features"
-    age = night.as_of - newest.as_of
+    if not champion.fits:
+        return None, f"the model {champion.version} was trained on other features"
+    age = night.as_of - newest.as_of  # of the last training, whatever became of its model
     if age >= timedelta(days=config.interval_days):
         return None, f"the newest model is {age.days} days old"
     if config.on_drift:
         drifted = run_task(
-            _drift, night.work, models / newest.version, night.as_of, config.n_threads, n_cpus=config.n_threads
+            _drift, night.work, models / champion.version, night.as_of, config.n_threads, n_cpus=config.n_threads
         )
         if drifted:
             return None, drifted
-    return newest, ""
+    return champion, ""
 
 
 def _ready_model(models: Path, as_of: datetime, config: Config) -> KnownModel:
-    """The model that `version` names, or the newest one for `never`."""
+    """The model that `version` names, or the champion for `never`."""
     if config.version is not None:
         return named_model(models, config.version, as_of)
-    newest = newest_model(models, as_of, or_equal=True)
-    if newest is None:
+    champion = champion_of(models, as_of, or_equal=True)
+    if champion is None:
         raise InputError(
             f"`--train never` must find a model as of {as_of.date()} or before in the lake; got none. "
             "Say `--train auto`, which trains one."
         )
-    return newest
+    return champion
 
 
 def _drift(work: Path, folder: Path, as_of: datetime, n_threads: int) -> str:
@@ -172,11 +200,7 @@ def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime],
         map_tasks(_write_sightings, parts, progress=night.progress, label="sightings")
     tasks = [(night.work, sightings, cutoff, night.key, night.seed) for cutoff in cutoffs]
     map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs")
-    return cutoffs, [_folder(Path("train"), cutoff).as_posix() for cutoff in cutoffs]
-
-
-def _folder(base: Path, cutoff: datetime) -> Path:
-    return base / cutoff.date().isoformat()
+    return cutoffs, [cutoff_folder(Path(), cutoff).as_posix() for cutoff in cutoffs]
 
 
 def _write_sightings(partition: int, work: Path, folder: Path, key: str) -> None:
@@ -189,12 +213,12 @@ def _build_cutoff(work: Path, sightings: Path, cutoff: datetime, key: str, seed:
 
     events = read_partitioned_events(work / "events", TABLES)
     snapshot = build_snapshot(events, pl.read_parquet(sightings / "*.parquet"), cutoff, key, seed)
-    folder = _folder(work / "train", cutoff)
+    folder = cutoff_folder(work, cutoff)
     write_snapshot(snapshot, folder / "snapshot")
     build_features(events, snapshot).write_parquet(folder / "features.parquet", compression="lz4")
 
 
-def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tuple[str | None, str]:
+def _train(night: NightContext, config: Config, cutoffs: list[datetime], champion: KnownModel | None) -> Trained:
     """One training as one task; its lines of progress come through a file beside it."""
     notes = night.work / "train" / "progress.txt"
     notes.parent.mkdir(parents=True, exist_ok=True)
@@ -208,62 +232,30 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tupl
             night.progress.say(f"  {line}")
         told = len(lines)
 
+    training = Training(
+        work=night.work,
+        models=night.lake / "models",
+        cutoffs=cutoffs,
+        as_of=night.as_of,
+        config=TrainConfig(
+            model=config.kind,
+            label_delay_days=config.label_delay_days,
+            min_positives=config.min_positives,
+            capacity=night.settings.capacity,
+            n_seeds=config.n_seeds,
+            with_controls=config.with_controls,
+        ),
+        champion=champion.version if champion and champion.fits else None,
+        inputs=input_fingerprints(night.out, night.work, cutoffs),
+        key=night.key,
+        seed=night.seed,
+        n_threads=config.n_threads,
+        notes=notes,
+    )
     # its worker scores next: each new one takes some ten seconds to import torch and PyG
-    version, reason = run_task(
-        _train_task,
-        night.work,
-        night.lake / "models",
-        cutoffs,
-        night.as_of,
-        config,
-        night.settings.capacity,
-        night.seed,
-        notes,
-        n_cpus=config.n_threads,
-        label="training",
-        poll=tell,
-    )
+    trained = run_task(train_and_compare, training, n_cpus=config.n_threads, label="training", poll=tell)
     notes.unlink(missing_ok=True)
-    return version, reason
-
-
-def _train_task(
-    work: Path,
-    models: Path,
-    cutoffs: list[datetime],
-    as_of: datetime,
-    config: Config,
-    capacity: int,
-    seed: int,
-    notes: Path,
-) -> tuple[str | None, str]:
-    from gnn.model_files import save_model
-    from gnn.train import CutOff, NotTrained, TrainConfig, train_model
-
-    def note(line: str) -> None:
-        with notes.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-    wish = TrainConfig(
-        model=config.kind,
-        label_delay_days=config.label_delay_days,
-        min_positives=config.min_positives,
-        capacity=capacity,
-        n_seeds=config.n_seeds,
-        with_controls=config.with_controls,
-    )
-    seen = []
-    for cutoff in cutoffs:
-        folder = _folder(work / "train", cutoff)
-        seen.append(CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(folder / "features.parquet")))
-    outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
-    tonight = CutOff(read_snapshot(work / "snapshot", as_of), pl.read_parquet(work / "features.parquet"))
-    trained = train_model(seen, outcomes, as_of, wish, seed, config.n_threads, note, tonight)
-    if isinstance(trained, NotTrained):
-        return None, trained.reason
-    models.mkdir(parents=True, exist_ok=True)
-    save_model(trained, models)
-    return trained.version, ""
+    return trained
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from graph.errors import GateError
 from graph.lake import NIGHT_TABLES, Night
 from jobs.chain import NightOutcome, NightRequest, run_night
 from jobs.cli import main
 from jobs.night import SilentProgress
+from jobs.promotions import read_decisions
 from jobs.settings import read_settings
 from jobs.simulate import simulate
 from jobs.steps import STEPS
@@ -98,7 +100,7 @@ def small(world, tmp_path_factory):
     return lake / "nights" / DAY.isoformat()
 
 
-def request_of(events, lake, day=DAY, after_step=lambda name: None, **settings):
+def request_of(events, lake, day=DAY, after_step=lambda name: None, is_full=False, **settings):
     return NightRequest(
         events=events,
         lake=lake,
@@ -109,6 +111,7 @@ def request_of(events, lake, day=DAY, after_step=lambda name: None, **settings):
         random_hex=secrets.token_hex,
         key=KEY,
         without=NO_STORE,
+        is_full=is_full,
         after_step=after_step,
     )
 
@@ -402,3 +405,39 @@ def test_the_next_night_uses_the_model_and_the_one_a_week_later_trains_anew(trai
     assert week_later.models != [version]
     never = run(trained_world, lake, date(2026, 7, 2), **quick, **{"train.mode": "never"}).results["train"]
     assert never.models == [version]  # not the later one, which knows more
+    decisions = read_decisions(lake / "models")
+    assert [(each.as_of, each.version, each.kind) for each in decisions] == [
+        (DAY, version, "promoted"),
+        (date(2026, 7, 7), week_later.models[0], "promoted"),
+    ]
+    drift = json.loads((lake / "nights/2026-07-01/report.json").read_text())["drift"]
+    assert drift["since"] == DAY.isoformat()
+    assert drift["scores"]["model"] == drift["scores"]["model_before"] == version
+    assert max(drift["scores"]["index"], drift["embeddings"]["norm"], drift["inputs"]["highest"][0]["index"]) >= 0
+
+
+def test_a_training_that_sees_the_future_refuses_the_night_and_names_a_model_that_does_not(
+    trained_world, whole, tmp_path
+):
+    """Sightings that lost when they became known: the graph of an earlier cut-off holds links of later."""
+    lake = Path(shutil.copytree(whole.parent.parent, tmp_path / "lake"))
+    before = contents(lake / "models")
+    later = date(2026, 7, 7)
+
+    def forget_when_known(name):
+        if name != "features":
+            return
+        for path in sorted((lake / "restricted/work" / later.isoformat() / "sightings").glob("*.parquet")):
+            sightings = pl.read_parquet(path)
+            sightings.with_columns(known_time=pl.col("known_time").min()).write_parquet(path)
+
+    with pytest.raises(GateError) as refused:
+        run(trained_world, lake, later, after_step=forget_when_known, is_full=True, **QUICK)
+    assert refused.value.exit_code == 4
+    told = str(refused.value)
+    for leak in ("later data: ", "`features.", "later edges: ", "link(s) first seen later"):
+        assert leak in told
+    assert f"`--model {next(iter(before)).split('/')[0]}`" in told
+    assert (lake / "current").read_text().strip() == DAY.isoformat()
+    assert not (lake / "nights" / later.isoformat()).exists()
+    assert contents(lake / "models") == before

@@ -1,5 +1,6 @@
 """Training on the made world: it learns, it repeats, it refuses what it cannot do, and its files read back."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from gnn.cutoffs import CutOff, plan_cutoffs
 from gnn.examples import SYNTHETIC
 from gnn.features import FEATURE_NAMES, build_features
 from gnn.folds import Arrangement, arrange, deal_folds
+from gnn.gate import Check, Gate
 from gnn.metrics import auprc
 from gnn.model import NotTrained, TrainedModel
 from gnn.model_files import load_model, model_card, save_model
@@ -191,6 +193,39 @@ def test_a_models_folder_reads_back_and_scores_the_same(
     assert list(loaded.controls) == [dict(row) for row in model.controls]
     assert model_card(loaded) == (folder / "card.md").read_text()
     assert save_model(loaded, tmp_path) == folder
+
+
+def test_a_models_folder_tells_what_the_gate_said_and_what_was_read(model: TrainedModel, tmp_path: Path) -> None:
+    gate = Gate((Check("later edges", "7 links of 2 snapshots", "", {"n_links": 7}),))
+    inputs = {"events": {"signups": {"n_rows": 1234, "sha256": "ab" * 32}}}
+    folder = save_model(model, tmp_path, gate, inputs)
+    assert json.loads((folder / "gate.json").read_text()) == gate.to_dict()
+    assert json.loads((folder / "inputs.json").read_text()) == inputs
+    card = (folder / "card.md").read_text()
+    for told in (
+        "Leakage gate: passed",
+        "later edges: 7 links of 2 snapshots.",
+        "| signups | 1,234 | `abababababababab` |",
+    ):
+        assert told in card
+    assert load_model(folder).version == model.version
+
+
+def test_out_of_fold_scores_are_of_the_validation_accounts_and_by_models_that_did_not_see_them(
+    model: TrainedModel, cutoffs: list[CutOff]
+) -> None:
+    found = model.out_of_fold
+    assert found is not None
+    assert len(np.unique(found.account)) == len(found.account)
+    ring = _is_ring(cutoffs[-1])[found.account]
+    assert (found.target[~ring] == 0).all()
+    for name, score in found.scores.items():
+        assert score.shape == found.account.shape
+        assert ((score >= 0) & (score <= 1)).all()
+        own = auprc(found.target[~found.unclear], score[~found.unclear])
+        assert own == pytest.approx(model.metrics[name].auprc, abs=1e-9)
+    final = model.probabilities(cutoffs[-1], 1, "trees")[found.account]
+    assert not np.allclose(final, found.scores["trees"])
 
 
 def test_a_folder_with_other_features_is_refused_by_name(model: TrainedModel, tmp_path: Path) -> None:

@@ -167,6 +167,48 @@ def test_the_page_is_whole_needs_nothing_from_outside_and_names_its_pictures(nig
         assert expected in words
 
 
+GATE = {
+    "passed": True,
+    "checks": [{"name": "later edges", "told": "812 links of 5 snapshots", "fault": "", "facts": {}}],
+}
+DRIFT: dict[str, Any] = {
+    "since": "2026-03-30",
+    "inputs": {"n_features": 90, "moved_share": 0.2, "highest": [{"feature": "n_logins", "index": 0.4123}]},
+    "scores": {"index": 0.0712, "model_before": "m1", "model": "m1"},
+    "embeddings": {"norm": 0.0312, "highest_dimension": 0.2913, "moved_share": 1 / 64},
+    "not_compared": None,
+}
+
+
+def test_the_page_tells_of_the_gate_the_challenger_and_the_drift(night: Night) -> None:
+    promotion = {"challenger": "m2", "champion": "m1", "is_promoted": False, "why": "it is worse at capacity 50"}
+    facts = {**FACTS, "model": {**FACTS["model"], "gate": GATE}, "promotion": promotion, "drift": DRIFT}
+    report = build_report(night.folder, facts)
+    assert report["drift"]["inputs"]["highest"] == [{"feature": "n_logins", "index": 0.4123}]
+    page = Page(render_page(report))
+    words = " ".join(" ".join(page.words).split())
+    for expected in (
+        "Leakage gate of its training: passed",
+        "later edges: 812 links of 5 snapshots",
+        "not promoted : m2 ; it is worse at capacity 50",
+        "Since the night 2026-03-30",
+        "n_logins 0.412 the highest of 90; 20.0% of them moved",
+        "scores 0.071 of the same model",
+        "embeddings, dimensions 0.291",
+    ):
+        assert expected in words, expected
+    nothing = {
+        "since": "2026-03-30",
+        "inputs": None,
+        "scores": None,
+        "embeddings": None,
+        "not_compared": "their versions differ (a, b)",
+    }
+    words = " ".join(Page(render_page(build_report(night.folder, {**facts, "drift": nothing}))).words)
+    assert "the night before left no distributions" in words
+    assert "their versions differ (a, b)" in words
+
+
 def test_names_are_written_as_text_never_as_markup(night: Night) -> None:
     rings = night.read("rings").with_columns(reasons=pl.lit(["<script>alert(1)</script>"], dtype=pl.List(pl.String)))
     write_table(rings, night.folder, "rings")

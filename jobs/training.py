@@ -1,0 +1,200 @@
+"""One training as one task: the leakage gate, the training itself, and the challenger against the champion."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from gnn.train_config import TrainConfig
+from graph.errors import GateError, InputError
+from graph.partitions import read_partitioned_events
+from graph.schema import TABLES
+from graph.snapshot import read_snapshot
+from jobs.models import list_models, write_reference
+
+if TYPE_CHECKING:  # torch loads in the task, not with the settings
+    from gnn.cutoffs import CutOff
+    from gnn.folds import Arrangement
+    from gnn.gate import Gate
+    from gnn.model import TrainedModel
+    from gnn.train_config import Progress
+
+__all__ = ["GATE_ACCOUNTS", "Trained", "Training", "cutoff_folder", "train_and_compare"]
+
+GATE_ACCOUNTS = 10_000
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training is told; picklable.
+
+    Attributes:
+        work: the night's intermediate files: events, snapshot, features, and train/<cut-off>/{snapshot/,features.parquet}.
+        models: LAKE/models.
+        cutoffs: earlier cut-offs, earliest first.
+        as_of: the night's cut-off.
+        config: settings of the training.
+        champion: version of the model that scores until now, if there is one that this program can use.
+        inputs: fingerprints of what is read here, for the model's folder.
+        key: of the identifiers' hashes.
+        seed, n_threads: of all that is drawn; of LightGBM and torch.
+        notes: a file for lines of progress.
+    """
+
+    work: Path
+    models: Path
+    cutoffs: Sequence[datetime]
+    as_of: datetime
+    config: TrainConfig
+    champion: str | None
+    inputs: Mapping[str, Any]
+    key: str
+    seed: int
+    n_threads: int
+    notes: Path
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left.
+
+    Attributes:
+        version: the model, in its folder; None where none could be trained.
+        reason: why not.
+        comparison: `gnn.promotion.Comparison` as JSON values; None without a model.
+    """
+
+    version: str | None
+    reason: str = ""
+    comparison: Mapping[str, Any] | None = None
+
+
+def cutoff_folder(work: Path, cutoff: datetime) -> Path:
+    """Where snapshot and features of an earlier cut-off lie."""
+    return work / "train" / cutoff.date().isoformat()
+
+
+def train_and_compare(training: Training) -> Trained:
+    """Gate, training, comparison; writes LAKE/models/<version>/ where the gate passed and a model came to be.
+
+    Raises:
+        GateError: something leaked; nothing is trained and nothing written.
+    """
+    from gnn.folds import arrange
+    from gnn.model_files import save_model
+    from gnn.train import CutOff, NotTrained, train_model
+
+    def note(line: str) -> None:
+        with training.notes.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    work, as_of = training.work, training.as_of
+    seen = []
+    for cutoff in training.cutoffs:
+        folder = cutoff_folder(work, cutoff)
+        seen.append(CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(folder / "features.parquet")))
+    tonight = CutOff(read_snapshot(work / "snapshot", as_of), pl.read_parquet(work / "features.parquet"))
+    outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
+    gate = None
+    if seen:
+        arranged = arrange(seen, outcomes, as_of, training.config, training.seed, tonight)
+        if isinstance(arranged, str):
+            return Trained(None, arranged)
+        gate = _gate(training, seen, tonight, arranged, note)
+        del arranged
+    trained = train_model(seen, outcomes, as_of, training.config, training.seed, training.n_threads, note, tonight)
+    if isinstance(trained, NotTrained):
+        return Trained(None, trained.reason)
+    training.models.mkdir(parents=True, exist_ok=True)
+    folder = save_model(trained, training.models, gate, training.inputs)
+    comparison = _compare(training, trained, seen[-1], tonight, outcomes)
+    if not comparison["is_promoted"]:  # it scores no night, so no step after this one keeps what drift is held against
+        _keep_reference(folder, trained, tonight, training.n_threads)
+    return Trained(trained.version, comparison=comparison)
+
+
+def _gate(
+    training: Training, seen: "Sequence[CutOff]", tonight: "CutOff", arranged: "Arrangement", note: "Progress"
+) -> "Gate":
+    """The gate's result; it passed.
+
+    Raises:
+        GateError: it did not.
+    """
+    from gnn.gate import Gate, check_edges
+    from gnn.gate_data import build_frames, check_later_data, frames_of, sample_accounts
+    from gnn.gate_labels import check_shuffled
+
+    note("leakage gate: later data")
+    last = seen[-1]
+    sample = sample_accounts(tonight.snapshot, GATE_ACCOUNTS, training.seed)
+    is_all = len(sample) == tonight.snapshot.accounts.height
+    events = read_partitioned_events(training.work / "events", TABLES, account_ids=None if is_all else sample)
+    later = check_later_data(
+        events,
+        last.snapshot.as_of,
+        partial(build_frames, cutoff=last.snapshot.as_of, key=training.key, seed=training.seed),
+        training.seed,
+        frames_of(last.snapshot, last.features) if is_all else None,
+    )
+    edges = check_edges([*(each.snapshot for each in seen), tonight.snapshot])
+    note("leakage gate: shuffled labels")
+    shuffled = check_shuffled(arranged, training.config, training.seed, training.n_threads)
+    gate = Gate((later, edges, shuffled))
+    if not gate.passed:
+        raise _refusal(gate.faults, training.models, training.as_of)
+    note("leakage gate: passed")
+    return gate
+
+
+def _refusal(faults: Sequence[str], models: Path, as_of: datetime) -> GateError:
+    passed = [model.version for model in list_models(models) if model.passed and model.fits and model.as_of <= as_of]
+    rest = (
+        f"until then `--model {passed[-1]}`, the newest model that passed, scores the night."
+        if passed
+        else "no earlier model of this lake has passed it."
+    )
+    return GateError(
+        f"`train` must pass the leakage gate; got {'. '.join(faults)}. Nothing was trained. Mend what leaks; {rest}"
+    )
+
+
+def _compare(
+    training: Training, trained: "TrainedModel", last: "CutOff", tonight: "CutOff", outcomes: pl.DataFrame
+) -> dict[str, Any]:
+    """The challenger against the champion, as JSON values."""
+    from gnn.folds import group_accounts
+    from gnn.model_files import load_model
+    from gnn.promotion import Comparison, compare_models, judge_accounts
+
+    if training.champion is None:
+        return Comparison(True, "there is no champion that this program can use").to_dict()
+    try:
+        champion = load_model(training.models / training.champion)
+    except InputError as error:
+        return Comparison(True, f"the champion cannot be used: {error}").to_dict()
+    found = trained.out_of_fold
+    assert found is not None  # it was just trained
+    groups, _ = group_accounts(tonight.snapshot, training.config.n_folds)
+    judged = judge_accounts(found, last.snapshot.accounts["account_id"], groups, outcomes, champion.as_of)
+    rows = judged.rows
+    score = champion.probabilities(last, training.n_threads)[found.account]
+    return compare_models(
+        found.target[rows],
+        score[rows],
+        found.scores[trained.default][rows],
+        judged.group[rows],
+        training.config.capacity,
+        training.seed,
+    ).to_dict()
+
+
+def _keep_reference(folder: Path, trained: "TrainedModel", tonight: "CutOff", n_threads: int) -> None:
+    from gnn.score import score_accounts
+
+    scored = score_accounts(trained, tonight.features, tonight.snapshot, n_threads)
+    write_reference(folder, tonight.features.with_columns(score=pl.Series(scored.score)))

@@ -1,0 +1,165 @@
+"""A training as the night runs it, in this process: gate, model's folder, challenger against champion."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import polars as pl
+import pytest
+
+import gnn.promotion
+from gnn import features_account
+from gnn.features import build_features
+from gnn.promotion import Comparison
+from gnn.train_config import TrainConfig
+from graph.build import build_snapshot
+from graph.errors import GateError
+from graph.partitions import account_key, write_partitions
+from graph.sightings import build_sightings
+from graph.snapshot import write_snapshot
+from jobs.models import list_models, read_reference
+from jobs.night import NightContext
+from jobs.promotions import read_decisions
+from jobs.settings import Settings
+from jobs.steps.train import _decide
+from jobs.training import Trained, Training, cutoff_folder, train_and_compare
+
+KEY = "k" * 32
+CONFIG = TrainConfig(
+    label_delay_days=10,
+    n_seeds=1,
+    sage_epochs=4,
+    sage_every=4,
+    tree_rounds=20,
+    tree_every=20,
+    capacity=10,
+    with_controls=False,
+)
+
+
+def _made_world() -> ModuleType:
+    """The made world of the tests of `gnn`."""
+    spec = importlib.util.spec_from_file_location("made_world", Path(__file__).parents[1] / "gnn" / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """What a first night would train on."""
+    made = _made_world()
+    events, as_of = made.events_of(made.made_rows()), made.START + timedelta(days=60)
+    events = {name: frame.sort("event_time", "event_id") for name, frame in events.items()}
+    work = tmp_path_factory.mktemp("work")
+    cutoffs = [as_of - timedelta(days=days) for days in (8,)]
+    for name, frame in events.items():
+        write_partitions(frame, work / "events" / name, 2, account_key(pl.col("account_id")))
+    for day in (*cutoffs, as_of):
+        folder = work if day == as_of else cutoff_folder(work, day)
+        snapshot = build_snapshot(events, build_sightings(events, KEY), day, KEY, 1)
+        write_snapshot(snapshot, folder / "snapshot")
+        build_features(events, snapshot).write_parquet(folder / "features.parquet")
+    return Training(
+        work=work,
+        models=work / "models",
+        cutoffs=cutoffs,
+        as_of=as_of,
+        config=CONFIG,
+        champion=None,
+        inputs={"events": {"signups": {"n_rows": 184, "sha256": "0" * 64}}},
+        key=KEY,
+        seed=1,
+        n_threads=1,
+        notes=work / "notes.txt",
+    )
+
+
+@pytest.fixture(scope="module")
+def first(training: Training) -> Trained:
+    return train_and_compare(training)
+
+
+def test_the_first_model_passed_the_gate_and_is_promoted(training: Training, first: Trained) -> None:
+    assert first.comparison is not None
+    assert first.comparison["is_promoted"]
+    (model,) = list_models(training.models)
+    assert (model.version, model.passed) == (first.version, True)
+    gate = json.loads((training.models / model.version / "gate.json").read_text())
+    assert [check["name"] for check in gate["checks"]] == ["later data", "later edges", "shuffled labels"]
+    assert all(not check["fault"] for check in gate["checks"])
+    assert json.loads((training.models / model.version / "inputs.json").read_text()) == training.inputs
+
+
+def test_a_challenger_is_held_against_the_champion_by_what_neither_saw(
+    training: Training, first: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No outcome was known when the champion was trained, as it is told here; the comparison itself is told to refuse."""
+    given: dict[str, np.ndarray] = {}
+
+    def refuse(
+        target: np.ndarray, champion: np.ndarray, challenger: np.ndarray, group: np.ndarray, *_: int
+    ) -> Comparison:
+        given.update(target=target, champion=champion, challenger=challenger, group=group)
+        return Comparison(False, "it is worse", len(target))
+
+    monkeypatch.setattr(gnn.promotion, "compare_models", refuse)
+    monkeypatch.setattr(gnn.promotion, "latest_outcomes", lambda outcomes, as_of: outcomes.clear())
+    second = train_and_compare(replace(training, champion=first.version, seed=2))
+    assert second.comparison == Comparison(False, "it is worse", len(given["target"])).to_dict()
+    assert 0 < given["target"].sum() < len(given["target"])
+    assert len({len(values) for values in given.values()}) == 1
+    assert not np.allclose(given["champion"], given["challenger"])
+    assert second.version not in (None, first.version)
+    assert second.version is not None
+    assert read_reference(training.models / second.version) is not None  # it may be promoted by hand later
+
+
+def test_a_leak_trains_nothing_and_the_message_names_the_newest_model_that_passed(
+    training: Training, first: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = features_account.build
+
+    def leaky(rows):
+        built = honest(rows)
+        future = pl.scan_parquet(training.work / "events/logins/*.parquet").select(pl.len()).collect().item()
+        return built.with_columns(n_logins=pl.col("n_logins") + pl.lit(future, pl.Float32))
+
+    before = sorted(path.name for path in training.models.iterdir())
+    newest = list_models(training.models)[-1].version
+    monkeypatch.setattr(features_account, "build", leaky)
+    with pytest.raises(GateError, match="`train` must pass the leakage gate; got later data: ") as refused:
+        train_and_compare(training)
+    assert "`features.n_logins`" in str(refused.value)
+    assert f"`--model {newest}`" in str(refused.value)
+    assert sorted(path.name for path in training.models.iterdir()) == before
+    with pytest.raises(GateError, match="no earlier model of this lake has passed it"):
+        train_and_compare(replace(training, models=training.work / "none"))
+
+
+def test_a_refused_challenger_is_recorded_and_the_champion_scores_on(training: Training, tmp_path: Path) -> None:
+    night = NightContext(
+        events=tmp_path,
+        lake=tmp_path,
+        date=training.as_of.date(),
+        out=tmp_path,
+        work=tmp_path,
+        key=KEY,
+        settings=Settings(),
+    )
+    champion = list_models(training.models)[0]
+    refused = Comparison(False, "it is worse", 40, 12, 5).to_dict()
+    version, told = _decide(night, tmp_path, "new", refused, champion)
+    assert version == champion.version
+    assert (told["challenger"], told["champion"], told["why"]) == ("new", champion.version, "it is worse")
+    version, told = _decide(night, tmp_path, "new", refused | {"is_promoted": True}, replace(champion, fits=False))
+    assert version == "new"
+    assert "other features" in told["why"]
+    assert _decide(night, tmp_path, "new", refused, None)[1]["why"] == "it is the first"
+    assert [decision.kind for decision in read_decisions(tmp_path)] == ["refused", "promoted", "promoted"]
