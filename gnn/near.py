@@ -19,7 +19,7 @@ from gnn.feature_types import Feature
 from gnn.features_neighbours import pair_means
 from graph.snapshot import Snapshot
 
-__all__ = ["NEAR", "NEAR_NAMES", "build_near"]
+__all__ = ["NEAR", "NEAR_NAMES", "build_near", "median_logit"]
 
 _WORDS = (
     ("pairs", "the accounts that evidence joins to it, weighted by bits"),
@@ -42,7 +42,7 @@ NEAR: tuple[Feature, ...] = (
 NEAR_NAMES: tuple[str, ...] = tuple(feature.name for feature in NEAR)
 
 
-def build_near(snapshot: Snapshot, logits: NDArray[np.float64]) -> NDArray[np.float32]:
+def build_near(snapshot: Snapshot, logits: NDArray[np.float64], rest: float | None = None) -> NDArray[np.float32]:
     """The features `NEAR` of all accounts, float32 [n, len(NEAR)], in account order.
 
     Who has no neighbour gets the median of the log odds, and probabilities of 0.
@@ -50,10 +50,12 @@ def build_near(snapshot: Snapshot, logits: NDArray[np.float64]) -> NDArray[np.fl
     Args:
         snapshot: the graph as of the cut-off.
         logits: float64 [n], of a first model.
+        rest: the median to use where these accounts are a part of a world; theirs, if None.
     """
     logits = np.round(logits, 6)
     scores = expit(logits)
-    rest = float(np.median(logits)) if len(logits) else 0.0
+    if rest is None:
+        rest = median_logit(logits)
     columns = []
     for mean, highest in (_pairs(snapshot, rest), _shared(snapshot, rest)):
         one, alone = mean(scores)
@@ -63,6 +65,11 @@ def build_near(snapshot: Snapshot, logits: NDArray[np.float64]) -> NDArray[np.fl
     columns += [others / np.maximum(np.bincount(cluster)[cluster] - 1, 1), others]
     # sums in another order differ in their last bits; rounded, no tree can split on that noise
     return (np.round(np.stack(columns, axis=1), 5) + 0.0).astype(np.float32)
+
+
+def median_logit(logits: NDArray[np.float64]) -> float:
+    """What who has no neighbour hears: the median of a first model's log odds."""
+    return float(np.median(np.round(logits, 6))) if len(logits) else 0.0
 
 
 _Mean = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.bool_]]]
