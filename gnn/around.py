@@ -23,6 +23,7 @@ from graph.without import mark_values
 __all__ = ["Around", "Copies"]
 
 MOST_AROUND = 200  # accounts in a copy: its component first, then who shares the rarest
+CROSSING = ("person", "national_id")  # an account's count in features of others, whoever else holds them
 LARGE_COMPONENT = 50  # accounts; of a larger one the cluster alone
 
 _WITHIN = "\x1f"  # between a copy's number and an id in it: no number of an account holds it
@@ -84,10 +85,19 @@ class Around:
         self.members = _members(snapshot, shared, asked)
         near = self.members.select("account").unique()
         own = snapshot.links.join(asked, left_on="account", right_on="of", how="semi")
-        common = snapshot.links.join(near, on="account", how="semi").join(
-            shared.select("identifier").unique(), on="identifier", how="semi"
+        crossing = snapshot.identifiers.filter(pl.col("identifier_type").is_in(CROSSING)).select(
+            "identifier", crosses=True
         )
-        self.held = pl.concat([own, common]).unique().sort("account", "identifier")
+        of_near = snapshot.links.join(near, on="account", how="semi")
+        common = of_near.join(shared.select("identifier").unique(), on="identifier", how="semi")
+        crossed = of_near.join(crossing, on="identifier", how="semi")
+        self.held = (
+            pl.concat([own, common, crossed])
+            .unique()
+            .join(crossing, on="identifier", how="left")
+            .with_columns(pl.col("crosses").fill_null(False))
+            .sort("account", "identifier")
+        )
         self.pairs = (
             snapshot.pairs.with_columns(pair=pl.int_range(pl.len(), dtype=pl.Int32))
             .join(near, left_on="account_a", right_on="account", how="semi")
@@ -107,7 +117,7 @@ class Around:
         kept = members.select("copy", "of", "account", "number")
         links = (
             kept.join(self.held, on="account")
-            .filter((pl.len().over("copy", "identifier") > 1) | (pl.col("account") == pl.col("of")))
+            .filter((pl.len().over("copy", "identifier") > 1) | (pl.col("account") == pl.col("of")) | pl.col("crosses"))
             .with_columns(new=pl.struct("copy", "identifier").rank("dense").cast(pl.Int32) - 1)
         )
         identifiers = links.select("copy", "identifier", "new").unique().sort("new")

@@ -2,8 +2,8 @@
 
 The score without links is made by the night's own functions on a copy of what is around the account (`gnn.around`): its links are
 taken out of the graph, and out of the events that made them, and then features, the first look, trees and network say their part.
-Sets are searched from the strongest link down: the shortest run that suffices, by halving, and then without each link in turn, until
-none can be spared. So a set is smallest in that no link of it can be spared; another one of fewer links may exist.
+Sets are searched from the strongest link down: the shortest run that suffices, and of it what suffices without a link, until none can
+be spared. So a set is smallest in that no link of it can be spared; another one of fewer links may exist.
 
 References:
     A. Lucic et al., CF-GNNExplainer: counterfactual explanations for graph neural networks, AISTATS 2022.
@@ -22,6 +22,7 @@ from gnn.around import Around, Copies
 from gnn.cutoffs import CutOff
 from gnn.feature_types import rows_of
 from gnn.features import FEATURE_NAMES, build_own
+from gnn.features_neighbours import pair_means
 from gnn.model import TrainedModel
 from gnn.near import build_near, median_logit
 from gnn.sage_model import Sage
@@ -32,6 +33,7 @@ from graph.without import mask_values, without_links
 __all__ = ["Counterfactual", "Unlinked", "find_counterfactuals"]
 
 _MOST_ACCOUNTS = 20_000  # of copies scored at once
+_RUNS = 8  # lengths of runs that are tried, at most
 _TINY = 1e-12
 
 _OWN = [name for name in FEATURE_NAMES if name not in {feature.name for feature in features_neighbours.FEATURES}]
@@ -118,10 +120,7 @@ class Unlinked:
         whole = _Said(*(np.concatenate([getattr(said, name) for said in before]) for name in _SAID))
         links = copies.links(cuts)
         snapshot = without_links(copies.snapshot, links, self.seed, self.n_world)
-        own, neighbours, features = self._features(
-            replace(copies, snapshot=snapshot), mask_values(copies.marked, links), whole
-        )
-        del own, neighbours
+        _, _, features = self._features(replace(copies, snapshot=snapshot), mask_values(copies.marked, links), whole)
         changed = np.flatnonzero((features != self.features[copies.account]).any(axis=1))
         cutoff = CutOff(snapshot, _frame(features))
         first = self.first[copies.account]
@@ -157,6 +156,9 @@ class Unlinked:
         neighbours = features_neighbours.build(rows, base).select(_NEIGHBOURS).to_numpy().astype(np.float64)
         if whole is not None:
             corrected[:, _NEIGHBOURS_AT] = _shift(night[:, _NEIGHBOURS_AT], neighbours, whole.neighbours)
+            # of a mean over means the copy has the outer one alone
+            again = (pair_means(copies.snapshot)[copies.target] @ corrected)[:, _ONE_AT]
+            corrected[np.ix_(copies.target, _TWO_AT)] = again
         return own, neighbours, corrected
 
     def _say_whole(self, accounts: Sequence[int]) -> dict[int, "_Said"]:
@@ -191,6 +193,10 @@ _OWN_AT = [FEATURE_NAMES.index(name) for name in _OWN]
 _NEIGHBOURS_AT = [FEATURE_NAMES.index(name) for name in _NEIGHBOURS]
 
 
+_ONE_AT = [FEATURE_NAMES.index(f"pairs_mean_{name}") for name in features_neighbours.BASE]
+_TWO_AT = [FEATURE_NAMES.index(f"pairs2_mean_{name}") for name in features_neighbours.BASE]
+
+
 def _shift(night: Values, cut: Values, whole: Values) -> Values:
     """The night's values where the cut changes nothing or the copy has them whole, else moved by as much as the copy's."""
     return np.where(
@@ -204,56 +210,54 @@ def _frame(features: Values) -> pl.DataFrame:
 
 
 def find_counterfactuals(
-    unlinked: Unlinked, orders: Mapping[int, Sequence[int]], threshold: float
+    unlinked: Unlinked, orders: Mapping[int, Sequence[int]], before: Mapping[int, float], threshold: float
 ) -> dict[int, Counterfactual]:
     """For each account a set of links without which its score is below the threshold.
 
     Args:
         unlinked: ready for these accounts.
         orders: account to the identifiers of its links, the strongest first; an account without one has no answer.
+        before: account to the log odds of its score.
         threshold: probability.
 
     Returns:
         account to what was found. Each score is made with exactly these links removed.
     """
     floor = float(logit_of(threshold))
-    search = _Search(unlinked, {account: list(order) for account, order in orders.items() if len(order)})
-    accounts = list(search.orders)
-    before = dict(zip(accounts, search.ask([(a, ()) for a in accounts]), strict=True))
-    everything = dict(zip(accounts, search.ask([(a, tuple(search.orders[a])) for a in accounts]), strict=True))
-    best = {a: tuple(search.orders[a]) for a in accounts}
-    after = dict(everything)
-    open_ = [a for a in accounts if everything[a] < floor]
-    low, high = dict.fromkeys(open_, 0), {a: len(best[a]) for a in open_}
-    while halving := [a for a in open_ if high[a] - low[a] > 1]:
-        middle = {a: (low[a] + high[a]) // 2 for a in halving}
-        said = search.ask([(a, tuple(search.orders[a][: middle[a]])) for a in halving])
-        for a, value in zip(halving, said, strict=True):
-            if value < floor:
-                high[a], best[a], after[a] = middle[a], tuple(search.orders[a][: middle[a]]), value
-            else:
-                low[a] = middle[a]
-    search.prune(best, after, [a for a in open_ if len(best[a]) > 1], floor)
-    return {a: Counterfactual(a, best[a], before[a], after[a], everything[a] < floor) for a in accounts}
+    asked = [
+        (account, tuple(order[:n]))
+        for account, order in orders.items()
+        for n in sorted({round(share * len(order)) for share in np.linspace(0, 1, _RUNS + 1)} - {0})
+    ]
+    found: dict[int, Counterfactual] = {}
+    for (account, cut), after in zip(asked, _ask(unlinked, asked), strict=True):
+        if account not in found or not found[account].suffices:  # the shortest that does, else the longest
+            found[account] = Counterfactual(account, cut, before[account], after, after < floor)
+    open_ = [one for one in found.values() if one.suffices and len(one.identifiers) > 1]
+    while open_:
+        spared = _spare(unlinked, open_, floor)
+        found |= {one.account: one for one in spared}
+        open_ = [one for one in spared if len(one.identifiers) > 1]
+    return found
 
 
-class _Search:
-    def __init__(self, unlinked: Unlinked, orders: dict[int, list[int]]) -> None:
-        self.unlinked, self.orders = unlinked, orders
+def _spare(unlinked: Unlinked, sets: Sequence[Counterfactual], floor: float) -> list[Counterfactual]:
+    """The sets that suffice without one of their links, without the one that is missed least."""
+    asked = [
+        (one.account, tuple(x for x in one.identifiers if x != spared)) for one in sets for spared in one.identifiers
+    ]
+    best: dict[int, tuple[float, tuple[int, ...]]] = {}
+    for (account, rest), value in zip(asked, _ask(unlinked, asked), strict=True):
+        if value < floor and (account not in best or value < best[account][0]):
+            best[account] = (value, rest)
+    return [
+        replace(one, after=best[one.account][0], identifiers=best[one.account][1])
+        for one in sets
+        if one.account in best
+    ]
 
-    def ask(self, asked: Sequence[tuple[int, tuple[int, ...]]]) -> list[float]:
-        """Log odds of accounts without links."""
-        cuts = [np.array(cut, dtype=np.int64) for _, cut in asked]
-        return self.unlinked.log_odds([account for account, _ in asked], cuts).tolist() if asked else []
 
-    def prune(self, best: dict[int, tuple[int, ...]], after: dict[int, float], open_: list[int], floor: float) -> None:
-        """Takes out of each set the link that is missed least, as long as the rest suffices."""
-        while open_:
-            asked = [(a, tuple(x for x in best[a] if x != spared)) for a in open_ for spared in best[a]]
-            found: dict[int, tuple[float, tuple[int, ...]]] = {}
-            for (a, rest), value in zip(asked, self.ask(asked), strict=True):
-                if value < floor and (a not in found or value < found[a][0]):
-                    found[a] = (value, rest)
-            for a, (value, rest) in found.items():
-                best[a], after[a] = rest, value
-            open_ = [a for a in found if len(best[a]) > 1]
+def _ask(unlinked: Unlinked, asked: Sequence[tuple[int, tuple[int, ...]]]) -> list[float]:
+    """Log odds of accounts without links."""
+    cuts = [np.array(cut, dtype=np.int64) for _, cut in asked]
+    return unlinked.log_odds([account for account, _ in asked], cuts).tolist() if asked else []
