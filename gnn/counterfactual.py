@@ -133,9 +133,8 @@ class Unlinked:
         )
         values = np.concatenate([features[copies.target], near], axis=1).astype(np.float32)
         trees = np.mean([member.predict(values, self.n_threads) for member in self.trees], axis=0)
-        return logit_of(
-            np.clip(self.model.combine({"trees": trees, "sage": sage}, self.model.default), _TINY, 1 - _TINY)
-        )
+        score = self.model.combine({"trees": trees, "sage": sage}, self.model.default)
+        return np.asarray(logit_of(np.clip(score, _TINY, 1 - _TINY)))
 
     def _look(self, features: Values) -> Values:
         """The first look's log odds of rows of features."""
@@ -158,7 +157,7 @@ class Unlinked:
             corrected[:, _NEIGHBOURS_AT] = _shift(night[:, _NEIGHBOURS_AT], neighbours, whole.neighbours)
             # of a mean over means the copy has the outer one alone
             again = (pair_means(copies.snapshot)[copies.target] @ corrected)[:, _ONE_AT]
-            corrected[np.ix_(copies.target, _TWO_AT)] = again
+            corrected[copies.target[:, None], np.array(_TWO_AT)] = again
         return own, neighbours, corrected
 
     def _say_whole(self, accounts: Sequence[int]) -> dict[int, "_Said"]:

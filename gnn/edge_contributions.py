@@ -241,12 +241,9 @@ def _without(network: TypedSAGE, passed: _Pass, graph: _Graph, a: Tensor, i: Ten
 
 def _typed(layers: ModuleList, values: Tensor, kind: Tensor) -> Tensor:
     """Each row through its type's layer: [k, d]."""
-    out = values.new_zeros((len(values), layers[0].out_features))
-    for number, layer in enumerate(layers):
-        rows = torch.nonzero(kind == number).squeeze(-1)
-        if len(rows):
-            out[rows] = layer(values[rows])
-    return out
+    rows = [torch.nonzero(kind == number).squeeze(-1) for number in range(len(layers))]
+    through = torch.cat([layer(values[own]) for layer, own in zip(layers, rows, strict=True)])
+    return torch.empty_like(through).index_copy_(0, torch.cat(rows), through)
 
 
 def _left_out(passed: _Pass, graph: _Graph, account: Tensor, kind: Tensor, lost: Tensor) -> Tensor:

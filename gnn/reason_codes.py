@@ -69,11 +69,11 @@ def say_without_links(labels: Sequence[str], score: float, threshold: float, suf
     words = links_in_words(labels)
     if suffices:
         these = "this link" if len(labels) == 1 else f"these {len(labels)} links"
-        return f"without {these} ({words}) the score would be {score:.2f}, below the threshold of {threshold:.2f}"
+        return f"without {these} ({words}) the score would be about {score:.2f}, below the threshold of {threshold:.2f}"
     all_ = "its only link" if len(labels) == 1 else f"all {len(labels)} links"
     return (
         f"no set of its links alone takes it below the threshold of {threshold:.2f}: without {all_} ({words}) the score "
-        f"would be {score:.2f}"
+        f"would be about {score:.2f}"
     )
 
 
