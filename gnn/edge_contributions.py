@@ -57,6 +57,8 @@ def link_contributions(
     """
     links = shared_links(cutoff.snapshot)
     own = links.join(pl.DataFrame({"account": accounts}, schema={"account": pl.Int32}), on="account", how="semi")
+    if own.is_empty():
+        return pl.DataFrame(schema=LINK_CONTRIBUTIONS_SCHEMA)
     total = np.zeros(own.height)
     members = [member for member in model.members["sage"] if isinstance(member, Sage)]
     with _threads(n_threads):

@@ -46,9 +46,9 @@ def build_features(events: Events, snapshot: Snapshot) -> pl.DataFrame:
 
 def build_own(rows: Rows) -> pl.DataFrame:
     """All families but the neighbours': account i32 and one float32 column a feature, in account order."""
-    return pl.concat(
-        [rows.accounts.select("account"), *(f.build(rows).drop("account") for f in _OWN)], how="horizontal"
-    )
+    parts = [rows.accounts.select("account"), *(f.build(rows).drop("account") for f in _OWN)]
+    frame: pl.DataFrame = pl.concat(parts, how="horizontal")
+    return frame
 
 
 def add_neighbours(rows: Rows, own: pl.DataFrame) -> pl.DataFrame:
