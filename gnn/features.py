@@ -19,10 +19,10 @@ from gnn import (
     features_sharing,
     features_timing,
 )
-from gnn.feature_types import Feature, rows_of
+from gnn.feature_types import Feature, Rows, rows_of
 from graph.snapshot import Events, Snapshot
 
-__all__ = ["FEATURES", "FEATURE_NAMES", "GRAPHLESS", "Feature", "build_features"]
+__all__ = ["FEATURES", "FEATURE_NAMES", "GRAPHLESS", "Feature", "add_neighbours", "build_features", "build_own"]
 
 _OWN = (features_account, features_sharing, features_timing, features_pairs, features_crossed, features_money)
 
@@ -42,7 +42,18 @@ def build_features(events: Events, snapshot: Snapshot) -> pl.DataFrame:
         account i32 (0..n-1, sorted) and one float32 column a feature, in the order of `FEATURES`; no null, no NaN.
     """
     rows = rows_of(events, snapshot)
-    own = pl.concat([rows.accounts.select("account"), *(f.build(rows).drop("account") for f in _OWN)], how="horizontal")
+    return add_neighbours(rows, build_own(rows))
+
+
+def build_own(rows: Rows) -> pl.DataFrame:
+    """All families but the neighbours': account i32 and one float32 column a feature, in account order."""
+    parts = [rows.accounts.select("account"), *(f.build(rows).drop("account") for f in _OWN)]
+    frame: pl.DataFrame = pl.concat(parts, how="horizontal")
+    return frame
+
+
+def add_neighbours(rows: Rows, own: pl.DataFrame) -> pl.DataFrame:
+    """All features, the neighbours' computed from `own`, which is as `build_own` gives it."""
     frame = pl.concat([own, features_neighbours.build(rows, own).drop("account")], how="horizontal")
     named: pl.DataFrame = frame.select("account", *FEATURE_NAMES)
     return named

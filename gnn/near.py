@@ -9,6 +9,7 @@ References:
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -19,11 +20,17 @@ from gnn.feature_types import Feature
 from gnn.features_neighbours import pair_means
 from graph.snapshot import Snapshot
 
-__all__ = ["NEAR", "NEAR_NAMES", "Look", "look_around"]
+__all__ = ["NEAR", "NEAR_NAMES", "Look", "look_around", "median_logit"]
 
 _STEPS = (3, 14)  # days between signups
 _FIXED = float(2**20)  # probabilities are summed in fixed point, so that no order of rows changes a bit
-Look = Callable[[NDArray[np.float64]], NDArray[np.float32]]
+
+
+class Look(Protocol):
+    """From a first model's log odds to what is near each account; see `look_around`."""
+
+    def __call__(self, logits: NDArray[np.float64], rest: float | None = None) -> NDArray[np.float32]: ...
+
 
 _WORDS = (
     ("pairs", "the accounts that evidence joins to it, weighted by bits"),
@@ -64,16 +71,17 @@ def look_around(snapshot: Snapshot) -> Look:
 
     Returns:
         A function from a first model's log odds, float64 [n], to the features `NEAR` of all accounts, float32
-        [n, len(NEAR)], in account order. Who has no neighbour gets the median of the log odds, and probabilities of 0.
+        [n, len(NEAR)], in account order. Who has no neighbour gets the median of the log odds, or `rest` where these accounts
+        are a part of a world, and probabilities of 0.
     """
     by_pairs, by_shared, in_step = _pairs(snapshot), _shared(snapshot), _in_step(snapshot)
     cluster = snapshot.clusters["cluster"].to_numpy()
     others = np.maximum(np.bincount(cluster)[cluster] - 1, 1)
 
-    def look(logits: NDArray[np.float64]) -> NDArray[np.float32]:
+    def look(logits: NDArray[np.float64], rest: float | None = None) -> NDArray[np.float32]:
         logits = np.round(logits, 6)
         scores = expit(logits)
-        rest = float(np.median(logits)) if len(logits) else 0.0
+        rest = median_logit(logits) if rest is None else rest
         columns = []
         for mean, highest in (by_pairs, by_shared):
             one, alone = mean(scores)
@@ -85,6 +93,11 @@ def look_around(snapshot: Snapshot) -> Look:
         return (np.round(np.stack(columns, axis=1), 5) + 0.0).astype(np.float32)
 
     return look
+
+
+def median_logit(logits: NDArray[np.float64]) -> float:
+    """What who has no neighbour hears: the median of a first model's log odds."""
+    return float(np.median(np.round(logits, 6))) if len(logits) else 0.0
 
 
 _Mean = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.bool_]]]

@@ -3,14 +3,26 @@
 To add one, add a row to `REASON_CODES`. A reason speaks of counts of accounts, people and times, never of who somebody is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gnn.features import FEATURES
 from gnn.near import NEAR
 from graph.schema import IDENTIFIERS
 
-__all__ = ["CODE_OF", "REASON_CODES", "ReasonCode"]
+__all__ = [
+    "CODE_OF",
+    "NETWORK_LINKS",
+    "REASON_CODES",
+    "WITHOUT_LINKS",
+    "ReasonCode",
+    "links_in_words",
+    "say_network_links",
+    "say_without_links",
+]
+
+NETWORK_LINKS = "NETWORK_LINKS"  # links that the network's part of the score rests on
+WITHOUT_LINKS = "WITHOUT_LINKS"  # links without which the score would be below the threshold
 
 Values = Mapping[str, float]
 
@@ -37,6 +49,32 @@ class ReasonCode:
 def _count(number: float, one: str, many: str | None = None) -> str:
     n = round(number)
     return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def links_in_words(labels: Sequence[str]) -> str:
+    """Identifier types of links as "2 devices, 1 payee", in the order of `graph.schema.IDENTIFIERS`."""
+    irregular = {"address": "addresses", "person": "names with birth date", "ip": "IP addresses"}
+    one = {"person": "name with birth date", "ip": "IP address"}
+    counts = [(label, labels.count(label)) for label in IDENTIFIERS if label in labels]
+    return ", ".join(_count(n, one.get(label, label.replace("_", " ")), irregular.get(label)) for label, n in counts)
+
+
+def say_network_links(labels: Sequence[str], n_accounts: int) -> str:
+    """Of the links that raise the network's score most, and the accounts that they lead to."""
+    return f"the graph network scores it by its links to {links_in_words(labels)}, used by {_count(n_accounts, 'other account')}"
+
+
+def say_without_links(labels: Sequence[str], score: float, threshold: float, suffices: bool) -> str:
+    """What the score would be without links, and whether that is below the threshold."""
+    words = links_in_words(labels)
+    if suffices:
+        these = "this link" if len(labels) == 1 else f"these {len(labels)} links"
+        return f"without {these} ({words}) the score would be about {score:.2f}, below the threshold of {threshold:.2f}"
+    all_ = "its only link" if len(labels) == 1 else f"all {len(labels)} links"
+    return (
+        f"no set of its links alone takes it below the threshold of {threshold:.2f}: without {all_} ({words}) the score "
+        f"would be about {score:.2f}"
+    )
 
 
 def _shares(label: str) -> ReasonCode:

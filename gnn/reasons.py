@@ -1,21 +1,28 @@
 """Reasons: why an account's score is high, in plain words, with the evidence to look at."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.special import logit as logit_of
 
+from gnn.counterfactual import Unlinked, find_counterfactuals
 from gnn.cutoffs import INPUT_NAMES, CutOff
+from gnn.edge_contributions import link_contributions, shared_links
 from gnn.model import TrainedModel
-from gnn.reason_codes import CODE_OF, REASON_CODES
+from gnn.reason_codes import CODE_OF, NETWORK_LINKS, REASON_CODES, WITHOUT_LINKS, say_network_links, say_without_links
+from gnn.registry import BLEND
 from gnn.trees import Trees
 from graph.lake import REASON_EVIDENCE
-from graph.snapshot import Snapshot
+from graph.snapshot import Events, Snapshot
 
-__all__ = ["REASONS_SCHEMA", "build_reasons"]
+__all__ = ["REASONS_SCHEMA", "build_counterfactuals", "build_reasons", "log_odds_per_logit"]
 
 _N_EVIDENCE = 10
+_N_LINKS = 3  # named of the network's
 _LEAST = 1e-3
 
 REASONS_SCHEMA: dict[str, pl.DataType] = {
@@ -39,9 +46,9 @@ def build_reasons(
 ) -> pl.DataFrame:
     """Up to `limit` reasons for each account scored at the threshold or above.
 
-    Contributions are TreeSHAP's, of the model's trees, summed over the features behind each reason; a reason is given if its
-    sum raises the score and its words are true of the account. Where the network takes part in the score, the trees speak
-    for it.
+    Contributions are in log odds of the score. Those of the trees are TreeSHAP's, summed over the features behind each reason; a
+    reason is given if its sum raises the score and its words are true of the account. Where the network takes part in the score,
+    the links that raise it most are a reason of their own (`gnn.edge_contributions`); of its other inputs the trees speak.
 
     Args:
         model: the night's model.
@@ -57,12 +64,15 @@ def build_reasons(
     flagged = np.flatnonzero(scores >= threshold)
     if not len(flagged):
         return pl.DataFrame(schema=REASONS_SCHEMA)
-    values = model.look(CutOff(snapshot, features), n_threads).values[flagged]
+    cutoff = model.look(CutOff(snapshot, features), n_threads)
+    values = cutoff.values[flagged]
     by_code = _by_code(model, values, n_threads)
     evidence = _evidence(snapshot, flagged)
+    network = _network(model, cutoff, flagged, n_threads)
     rows = []
     for place, account in enumerate(flagged.tolist()):
         known = dict(zip(INPUT_NAMES, values[place].tolist(), strict=True))
+        said = [network[account]] if account in network else []
         for code, contribution in _said(known, by_code[place], limit):
             reason = REASON_CODES[code]
             found = [
@@ -71,20 +81,144 @@ def build_reasons(
                 for row in evidence.get((account, label), [])
                 if row.in_cluster or not reason.within_cluster
             ]
-            rows.append(
-                {
-                    "account": account,
-                    "code": reason.code,
-                    "text": reason.text(known),
-                    "evidence": [row.content for row in sorted(found, key=lambda row: row.order)[:_N_EVIDENCE]],
-                    "contribution": contribution,
-                }
-            )
+            named = [row.content for row in sorted(found, key=lambda row: row.order)[:_N_EVIDENCE]]
+            said.append(_row(account, reason.code, reason.text(known), named, contribution))
+        rows += sorted(said, key=lambda row: -row["contribution"])[:limit]
     return pl.DataFrame(rows, schema=REASONS_SCHEMA)
 
 
+def build_counterfactuals(
+    model: TrainedModel,
+    features: pl.DataFrame,
+    snapshot: Snapshot,
+    events: Events,
+    scores: NDArray[np.float64],
+    accounts: NDArray[np.int64],
+    threshold: float,
+    *,
+    key: str,
+    seed: int,
+    n_threads: int = 1,
+) -> pl.DataFrame:
+    """For each account the smallest set of its links found without which its score is below the threshold; see `gnn.counterfactual`.
+
+    Args:
+        events: clean events, of which the features were made.
+        accounts: int64 [k], to explain, scored at the threshold or above; who shares nothing gets no row.
+        key: of the identifiers' hashes.
+        seed: of the clusters' refinement.
+
+    Returns:
+        `REASONS_SCHEMA`, at most one row an account: evidence is these links, each with another account that uses the value, the
+        first of its cluster if one does; contribution is what they add to the log odds.
+    """
+    accounts = np.unique(accounts)
+    if not len(accounts):
+        return pl.DataFrame(schema=REASONS_SCHEMA)
+    cutoff = model.look(CutOff(snapshot, features), n_threads)
+    orders = _orders(model, cutoff, accounts, n_threads)
+    if not orders:
+        return pl.DataFrame(schema=REASONS_SCHEMA)
+    asked = np.array(sorted(orders), dtype=np.int64)
+    unlinked = Unlinked(model, cutoff, events, asked, key, seed, n_threads)
+    before = {account: float(logit_of(np.clip(scores[account], 1e-12, 1 - 1e-12))) for account in orders}
+    found = find_counterfactuals(unlinked, orders, before, threshold)
+    named = _links(snapshot, asked)
+    rows = []
+    for account in sorted(found):
+        one = found[account]
+        links = [named[account, identifier] for identifier in one.identifiers]
+        labels = [link.label for link in links]
+        text = say_without_links(labels, float(expit(one.after)), threshold, one.suffices)
+        rows.append(_row(account, WITHOUT_LINKS, text, [link.rows[0] for link in links], one.before - one.after))
+    return pl.DataFrame(rows, schema=REASONS_SCHEMA)
+
+
+def log_odds_per_logit(model: TrainedModel) -> dict[str, float]:
+    """By member of the model: how far one unit of its logit moves the log odds of the score that it takes part in, or would alone."""
+    slopes = {name: model.calibrations[name].slope for name in model.members}
+    if model.default != BLEND:
+        return slopes
+    share = {"trees": model.blend_weight, "sage": 1 - model.blend_weight}
+    return {name: model.calibrations[BLEND].slope * share[name] * slope for name, slope in slopes.items()}
+
+
+def _row(account: int, code: str, text: str, evidence: list[dict[str, str]], contribution: float) -> dict[str, Any]:
+    return {"account": account, "code": code, "text": text, "evidence": evidence, "contribution": contribution}
+
+
+def _orders(model: TrainedModel, cutoff: CutOff, accounts: NDArray[np.int64], n_threads: int) -> dict[int, list[int]]:
+    """Account to the identifiers of its links: those that add most to the network's logit first, then the rarer."""
+    added = link_contributions(model, cutoff, accounts, n_threads)
+    ranked = added.join(cutoff.snapshot.identifiers, on="identifier").sort(
+        "account", pl.col("contribution").round(4), "weight", "identifier", descending=[False, True, True, False]
+    )
+    return dict(ranked.group_by("account", maintain_order=True).agg("identifier").iter_rows())
+
+
+def _network(
+    model: TrainedModel, cutoff: CutOff, flagged: NDArray[np.int64], n_threads: int
+) -> dict[int, dict[str, Any]]:
+    """By account: the links that raise the network's part of the score most, together one reason."""
+    scale = log_odds_per_logit(model)["sage"]
+    if model.default == "trees" or scale < _LEAST:
+        return {}
+    added = link_contributions(model, cutoff, flagged, n_threads).with_columns(pl.col("contribution") * scale)
+    strongest = (
+        added.filter(pl.col("contribution") >= _LEAST)
+        .sort("account", pl.col("contribution").round(6), "identifier", descending=[False, True, False])
+        .group_by("account", maintain_order=True)
+        .agg(pl.col("identifier", "contribution").head(_N_LINKS))
+    )
+    named = _links(cutoff.snapshot, strongest["account"].to_numpy())
+    found = {}
+    for account, identifiers, contributions in strongest.iter_rows():
+        links = [named[account, identifier] for identifier in identifiers]
+        text = say_network_links([link.label for link in links], len(set().union(*(link.others for link in links))))
+        evidence = [row for link in links for row in link.rows[: _N_EVIDENCE // len(links)]]
+        found[account] = _row(account, NETWORK_LINKS, text, evidence, float(sum(contributions)))
+    return found
+
+
+@dataclass(frozen=True)
+class _Link:
+    """An account's link in words: identifier type, the other accounts on it, and rows of evidence, its cluster's first."""
+
+    label: str
+    others: frozenset[int]
+    rows: list[dict[str, str]]
+
+
+def _links(snapshot: Snapshot, accounts: NDArray[Any]) -> dict[tuple[int, int], _Link]:
+    """(account, identifier) to the link, of all shared identifiers of some accounts."""
+    shared = shared_links(snapshot)
+    home = snapshot.clusters.select("account", "cluster")
+    own = shared.join(pl.DataFrame({"account": accounts}, schema={"account": pl.Int32}), on="account", how="semi")
+    others = (
+        shared.select("identifier", other="account")
+        .join(home.rename({"account": "other", "cluster": "other_cluster"}), on="other")
+        .join(snapshot.accounts.select(other="account", name="account_id"), on="other")
+    )
+    rows = (
+        own.join(home, on="account")
+        .join(others, on="identifier")
+        .filter(pl.col("other") != pl.col("account"))
+        .sort("account", "identifier", pl.col("cluster") != pl.col("other_cluster"), "other")
+        .group_by("account", "identifier", "identifier_type", "hash", maintain_order=True)
+        .agg("other", pl.col("name").head(_N_EVIDENCE))
+    )
+    return {
+        (account, identifier): _Link(
+            label,
+            frozenset(other),
+            [{"identifier_type": label, "identifier": digest, "account_id": name} for name in names],
+        )
+        for account, identifier, label, digest, other, names in rows.iter_rows()
+    }
+
+
 def _by_code(model: TrainedModel, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
-    """Contributions by reason: float64 [k, len(REASON_CODES)], the mean over the trees' seeds."""
+    """Contributions by reason, in log odds of the score: float64 [k, len(REASON_CODES)], the mean over the trees' seeds."""
     trees = [member for member in model.members["trees"] if isinstance(member, Trees)]
     total = np.zeros(values.shape, dtype=np.float64)
     for member in trees:
@@ -94,7 +228,7 @@ def _by_code(model: TrainedModel, values: NDArray[np.float32], n_threads: int) -
     sums = np.zeros((len(values), len(REASON_CODES)))
     for number in range(len(REASON_CODES)):
         sums[:, number] = total[:, column == number].sum(axis=1) / max(len(trees), 1)
-    return sums
+    return sums * log_odds_per_logit(model)["trees"]
 
 
 def _said(known: dict[str, float], sums: NDArray[np.float64], limit: int) -> list[tuple[int, float]]:

@@ -89,12 +89,18 @@ class Sage:
     def infer(self, cutoff: CutOff, n_threads: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Log odds, float64 [n], and embeddings, float32 [n, 64], of all accounts, layer by layer over the whole graph."""
         with _exact(n_threads) as device:
-            network = _network(0, 0.0)
-            network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.weights.items()})
-            network.to(device)
-            tensors = build_tensors([(cutoff.snapshot, _inputs(cutoff))], self.standardiser).to(device)
-            logits, hidden = _evaluate(network, tensors)
+            logits, hidden = _evaluate(self.network().to(device), self.tensors(cutoff).to(device))
             return logits.double().cpu().numpy(), hidden.float().cpu().numpy()
+
+    def network(self) -> TypedSAGE:
+        """The network in evaluation, on the CPU."""
+        network = _network(0, 0.0)
+        network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.weights.items()})
+        return network.eval()
+
+    def tensors(self, cutoff: CutOff) -> GraphTensors:
+        """What the network reads of a cut-off, on the CPU."""
+        return build_tensors([(cutoff.snapshot, _inputs(cutoff))], self.standardiser)
 
     def to_files(self) -> dict[str, bytes]:
         """One .npz without pickled objects."""

@@ -37,6 +37,7 @@ def build_clusters(
     seed: int,
     was: pl.Series | None = None,
     is_dirty: NDArray[np.bool_] | None = None,
+    n_world: int | None = None,
 ) -> pl.DataFrame:
     """Groups the accounts that evidence ties together.
 
@@ -48,12 +49,14 @@ def build_clusters(
         seed: of Leiden's order of visits.
         was: i32, each account's cluster of an earlier night, if those are to be taken over (see `graph.update`).
         is_dirty: bool[n_accounts], accounts whose components are refined anew; needed with `was`.
+        n_world: accounts of the world of which these are a part; all, if None. What ties follows from it.
 
     Returns:
         account, component, cluster, each i32, one row an account, sorted; both dense, numbered by smallest account.
     """
-    ceiling = rarity_ceiling(n_accounts)
-    ties = pairs.filter(pl.col("ties") & (pl.col("weight_bits") >= tie_floor(n_accounts)))
+    n_world = n_accounts if n_world is None else n_world
+    ceiling = rarity_ceiling(n_world)
+    ties = pairs.filter(pl.col("ties") & (pl.col("weight_bits") >= tie_floor(n_world)))
     source, target = ties["account_a"].to_numpy(), ties["account_b"].to_numpy()
     component = connected_components(n_accounts, source, target)
     weight = np.minimum(ties["weight_bits"].to_numpy() / (FULL_TIE_SHARE * ceiling), 1.0)

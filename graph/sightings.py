@@ -7,7 +7,7 @@ from graph.normalise import normalise
 from graph.schema import IDENTIFIERS, UTC_TIME, IdentifierType
 from graph.snapshot import Events
 
-__all__ = ["SIGHTING_SCHEMA", "build_sightings", "hash_identifier", "keyed_hash"]
+__all__ = ["SIGHTING_SCHEMA", "build_sightings", "hash_identifier", "hash_values", "keyed_hash"]
 
 SIGHTING_SCHEMA: dict[str, pl.DataType] = {
     "account_id": pl.String(),
@@ -36,7 +36,7 @@ def hash_identifier(label: str, values: dict[str, str | None], key: str) -> str 
     frame = pl.DataFrame(
         {name: [values.get(name)] for name in kind.columns}, schema=dict.fromkeys(kind.columns, pl.String)
     )
-    hashed: str | None = _hashed(frame, kind, key).item()
+    hashed: str | None = hash_values(frame, kind, key).item()
     return hashed
 
 
@@ -48,7 +48,7 @@ def build_sightings(events: Events, key: str) -> pl.DataFrame:
     """
     parts = [
         events[kind.table]
-        .select("account_id", "event_time", "known_time", identifier=_hashed(events[kind.table], kind, key))
+        .select("account_id", "event_time", "known_time", identifier=hash_values(events[kind.table], kind, key))
         .drop_nulls("identifier")
         .with_columns(identifier_type=pl.lit(kind.label))
         .select(list(SIGHTING_SCHEMA))
@@ -60,8 +60,8 @@ def build_sightings(events: Events, key: str) -> pl.DataFrame:
     return pl.concat(parts).sort("account_id", "identifier_type", "identifier", "event_time", "known_time")
 
 
-def _hashed(frame: pl.DataFrame, kind: IdentifierType, key: str) -> pl.Series:
-    """The keyed hashes of an identifier type's source columns; each value is normalised and hashed once."""
+def hash_values(frame: pl.DataFrame, kind: IdentifierType, key: str) -> pl.Series:
+    """The keyed hashes of an identifier type's source columns, row by row; each value is normalised and hashed once."""
     columns = list(kind.columns)
     unique = frame.select(columns).unique(maintain_order=True)
     form = normalise(kind.normaliser, *(pl.col(name) for name in columns))

@@ -6,17 +6,24 @@ out/scores.parquet, out/rings.parquet, out/reasons.parquet; all empty, with thei
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import Field
 
 from graph.lake import NIGHT_TABLES, write_table
 from graph.partitions import read_partitioned_events
+from graph.schema import TABLES as EVENT_TABLES
 from graph.sightings import keyed_hash
 from graph.snapshot import read_snapshot
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.steps.score import SCORES
 from jobs.tasks import run_task
+
+if TYPE_CHECKING:
+    from gnn.rings import Rings
 
 __all__ = ["Config", "run"]
 
@@ -33,6 +40,9 @@ class Config(StepConfig):
     )
     min_members: int = Field(2, ge=1, description="suspected accounts that make a ring")
     n_reasons: int = Field(5, ge=1, description="reasons an account, at most")
+    n_counterfactuals: int = Field(
+        30, ge=0, description="members of the queue's rings of whom is said without which links they were not suspected"
+    )
     n_threads: int = Field(2, ge=1, description="threads; part of what makes equal runs equal")
 
 
@@ -44,6 +54,8 @@ class _Place:
     out: Path
     model: Path
     as_of: datetime
+    capacity: int
+    seed: int
     key: str = field(repr=False)
 
 
@@ -55,7 +67,8 @@ def run(night: NightContext, config: Config) -> StepResult:
             write_table(pl.DataFrame(schema=NIGHT_TABLES[table]), night.out, table)
         rows = dict.fromkeys(TABLES, 0)
     else:
-        place = _Place(night.work, night.out, night.lake / "models" / versions[0], night.as_of, night.key)
+        model = night.lake / "models" / versions[0]
+        place = _Place(night.work, night.out, model, night.as_of, night.settings.capacity, night.seed, night.key)
         rows = run_task(_ring, place, config, n_cpus=config.n_threads, label="rings")
     outputs = [f"{table}.parquet" for table in TABLES]
     return StepResult(rows=rows, outputs=outputs, facts={"threshold": config.threshold, "n_rings": rows["rings"]})
@@ -63,7 +76,7 @@ def run(night: NightContext, config: Config) -> StepResult:
 
 def _ring(place: _Place, config: Config) -> dict[str, int]:
     from gnn.model_files import load_model
-    from gnn.reasons import build_reasons
+    from gnn.reasons import build_counterfactuals, build_reasons
     from gnn.ring_groups import build_transfers
     from gnn.rings import build_rings
 
@@ -73,8 +86,8 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     scored = pl.read_parquet(place.work / SCORES).sort("account")
     scores = scored["score"].to_numpy()
     labels = _labels(place.work)
-    payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
-    transfers = build_transfers(payments, snapshot)
+    events = read_partitioned_events(place.work / "events", EVENT_TABLES)
+    transfers = build_transfers(events["payments"], snapshot)
     rings = build_rings(
         snapshot, scores, labels, transfers, config.threshold, trim=config.trim, min_members=config.min_members
     )
@@ -87,6 +100,21 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         limit=config.n_reasons,
         n_threads=config.n_threads,
     )
+    explained = _queue(rings, scores, place.capacity, config)
+    if len(explained):
+        counterfactuals = build_counterfactuals(
+            model,
+            features,
+            snapshot,
+            events,
+            scores,
+            explained,
+            config.threshold,
+            key=place.key,
+            seed=place.seed,
+            n_threads=config.n_threads,
+        )
+        reasons = pl.concat([reasons, counterfactuals])
     names = pl.read_parquet(place.work / "cluster_names.parquet").select("cluster", ring_id="cluster_id").unique()
     accounts = snapshot.accounts.select("account", "account_id")
     tables = {
@@ -99,6 +127,18 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     for name, table in tables.items():
         write_table(table, place.out, name)
     return {name: table.height for name, table in tables.items()}
+
+
+def _queue(rings: "Rings", scores: NDArray[np.float64], capacity: int, config: Config) -> NDArray[np.int64]:
+    """The first suspected members of the rings that the team can review, ring by ring, the riskiest first: int64 [k]."""
+    place = rings.rings.head(capacity).select("cluster", place=pl.int_range(pl.len()))
+    members = rings.members.join(place, on="cluster")
+    members = (
+        members.with_columns(score=pl.Series(scores[members["account"].to_numpy()], dtype=pl.Float64))
+        .filter(pl.col("score") >= config.threshold)
+        .sort("place", pl.col("score").round(9), "account", descending=[False, True, False])
+    )
+    return members["account"].head(config.n_counterfactuals).to_numpy().astype(np.int64)
 
 
 def _labels(work: Path) -> pl.DataFrame:

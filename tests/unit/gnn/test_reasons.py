@@ -1,5 +1,6 @@
 """Reasons: declared for every feature, true of the account, with evidence that is there."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -7,9 +8,10 @@ import polars as pl
 import pytest
 
 from gnn.cutoffs import INPUT_NAMES, CutOff
+from gnn.edge_contributions import link_contributions
 from gnn.model import TrainedModel
-from gnn.reason_codes import CODE_OF, REASON_CODES
-from gnn.reasons import REASONS_SCHEMA, build_reasons
+from gnn.reason_codes import CODE_OF, NETWORK_LINKS, REASON_CODES, links_in_words, say_without_links
+from gnn.reasons import REASONS_SCHEMA, build_reasons, log_odds_per_logit
 from gnn.train import TrainConfig, train_model
 from graph.snapshot import Events
 
@@ -64,6 +66,34 @@ def test_flagged_accounts_have_reasons_with_real_evidence(model: TrainedModel, c
     assert evidence.join(own, on=["account", "identifier"], how="anti").is_empty()
     again = build_reasons(model, last.features, last.snapshot, scores, threshold)
     assert again.equals(found)
+
+
+def test_the_network_speaks_by_links_on_the_scale_of_the_score(model: TrainedModel, cutoffs: list[CutOff]) -> None:
+    last = cutoffs[-1]
+    blend = replace(model, default="blend", blend_weight=0.5)
+    scores = blend.probabilities(last, 1)
+    threshold = float(np.sort(scores)[-12])
+    found = build_reasons(blend, last.features, last.snapshot, scores, threshold, limit=9)
+    network = found.filter(pl.col("code") == NETWORK_LINKS)
+    assert network.height > 0
+    scale = log_odds_per_logit(blend)["sage"]
+    assert scale == pytest.approx(0.5 * blend.calibrations["blend"].slope * blend.calibrations["sage"].slope)
+    added = link_contributions(blend, last, network["account"].to_numpy().astype(np.int64), 1)
+    for row in network.to_dicts():
+        own = added.filter((pl.col("account") == row["account"]) & (pl.col("contribution") * scale >= 1e-3))
+        assert row["contribution"] == pytest.approx(scale * own["contribution"].top_k(3).sum())
+        assert row["evidence"]
+    alone = build_reasons(replace(model, default="trees"), last.features, last.snapshot, scores, threshold, limit=9)
+    assert NETWORK_LINKS not in alone["code"]
+
+
+def test_words_of_links_count_by_type() -> None:
+    labels = ["payee", "device", "payee", "ip", "address", "address"]
+    assert links_in_words(labels) == "1 device, 1 IP address, 2 addresses, 2 payees"
+    assert say_without_links(["device"], 0.07, 0.2, True) == (
+        "without this link (1 device) the score would be about 0.07, below the threshold of 0.20"
+    )
+    assert "no set of its links alone" in say_without_links(labels, 0.6, 0.2, False)
 
 
 def test_nobody_flagged_gives_an_empty_table(model: TrainedModel, cutoffs: list[CutOff]) -> None:
