@@ -50,20 +50,20 @@ CONFIG = TrainConfig(with_controls=False)
 Logits = NDArray[np.float64]
 
 
-def read_world(folder: Path) -> tuple[list[CutOff], Events, pl.DataFrame]:
+def read_world(folder: Path, as_of: datetime = AS_OF) -> tuple[list[CutOff], Events, pl.DataFrame]:
     """The earlier cut-offs and tonight, the events, and the truth of tonight's accounts in their order."""
-    events = read_events(folder / "events", AS_OF)
+    events = read_events(folder / "events", as_of)
     key = "5a" * 32
     sightings = build_sightings(events, key)
     first = events["signups"]["known_time"].min()
     assert isinstance(first, datetime)
-    snapshots = [build_snapshot(events, sightings, day, key, 0) for day in (*plan_cutoffs(first, AS_OF), AS_OF)]
+    snapshots = [build_snapshot(events, sightings, day, key, 0) for day in (*plan_cutoffs(first, as_of), as_of)]
     cutoffs = [CutOff(snapshot, build_features(events, snapshot)) for snapshot in snapshots]
     truth = (
         snapshots[-1]
         .accounts.select("account_id")
         .join(pl.read_parquet(folder / "truth/accounts.parquet"), on="account_id", how="left", maintain_order="left")
-        .join(latest_outcomes(events["outcomes"], AS_OF), on="account_id", how="left", maintain_order="left")
+        .join(latest_outcomes(events["outcomes"], as_of), on="account_id", how="left", maintain_order="left")
     )
     return cutoffs, events, truth
 
