@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from gnn.cutoffs import INPUT_NAMES
 from graph.errors import InputError
 
+if TYPE_CHECKING:
+    from gnn.model import TrainedModel
+
 __all__ = [
     "KnownModel",
+    "embedding_alarm",
+    "former_model",
     "list_models",
     "model_facts",
     "named_model",
@@ -84,7 +89,7 @@ def model_facts(models: Path, version: str) -> dict[str, Any]:
     folder = models / version
     described: Mapping[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     measured: Mapping[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    names = ("default", "as_of", "cutoffs", "seed", "validation")
+    names = ("default", "as_of", "cutoffs", "seed", "validation", "embedding")
     return {"version": version} | {name: described[name] for name in names} | dict(measured)
 
 
@@ -105,3 +110,44 @@ def read_reference(folder: Path) -> pl.DataFrame | None:
     """What `write_reference` kept; None for a model without."""
     path = folder / REFERENCE_FILE
     return pl.read_parquet(path) if path.is_file() else None
+
+
+def former_model(models: Path, as_of: datetime) -> "TrainedModel | None":
+    """The model that a training as of `as_of` goes on from: the newest of an earlier cut-off, so that a night that is run again
+    goes on from the same one; None where that cannot be read by this program.
+    """
+    from gnn.model_files import load_model
+
+    known = newest_model(models, as_of, or_equal=False)
+    if known is None or not known.fits:
+        return None
+    try:
+        return load_model(models / known.version)
+    except InputError:
+        return None  # damaged, or of an older program: the new model begins anew
+
+
+def embedding_alarm(models: Path, version: str, as_of: datetime) -> str | None:
+    """What downstream teams must hear where the model of this training did not keep the embedding version before it."""
+    earlier = newest_model(models, as_of, or_equal=False)
+    if earlier is None:
+        return None
+    own, before = (_embedding(models / name) for name in (version, earlier.version))
+    if own["version"] == before["version"]:
+        return None
+    agreement = own["agreement"]
+    why = (
+        f"mean cosine with the former {agreement['cosine']:.2f}, among the riskiest {agreement['risky_cosine']:.2f}"
+        if agreement
+        else "this program cannot go on from the former model"
+    )
+    return (
+        f"embeddings begin a new version, {own['version']} after {before['version']} ({why}): models fitted on the "
+        "former ones must be fitted anew"
+    )
+
+
+def _embedding(folder: Path) -> Mapping[str, Any]:
+    described: Mapping[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    found: Mapping[str, Any] = described.get("embedding", {"version": folder.name, "agreement": None})
+    return found

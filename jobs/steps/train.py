@@ -18,7 +18,15 @@ from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
 from graph.sightings import build_sightings
 from graph.snapshot import read_snapshot, write_snapshot
-from jobs.models import KnownModel, model_facts, named_model, newest_model, read_reference
+from jobs.models import (
+    KnownModel,
+    embedding_alarm,
+    former_model,
+    model_facts,
+    named_model,
+    newest_model,
+    read_reference,
+)
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.tasks import map_tasks, run_task
 
@@ -73,11 +81,14 @@ def run(night: NightContext, config: Config) -> StepResult:
     version, reason = _train(night, config, cutoffs)
     if version is None:
         return replace(_without_training(night, config, models, reason), intermediates=intermediates)
+    alarm = embedding_alarm(models, version, night.as_of)
+    if alarm:
+        night.progress.say(f"  alarm: {alarm}")
     return StepResult(
         rows={"cut-offs": len(cutoffs)},
         intermediates=intermediates,
         models=[version],
-        facts={"model": model_facts(models, version), "trained": True, "why": why},
+        facts={"model": model_facts(models, version), "trained": True, "why": why, "alarms": [alarm] if alarm else []},
     )
 
 
@@ -258,7 +269,8 @@ def _train_task(
         seen.append(CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(folder / "features.parquet")))
     outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
     tonight = CutOff(read_snapshot(work / "snapshot", as_of), pl.read_parquet(work / "features.parquet"))
-    trained = train_model(seen, outcomes, as_of, wish, seed, config.n_threads, note, tonight)
+    former = former_model(models, as_of)
+    trained = train_model(seen, outcomes, as_of, wish, seed, config.n_threads, note, tonight, former)
     if isinstance(trained, NotTrained):
         return None, trained.reason
     models.mkdir(parents=True, exist_ok=True)
