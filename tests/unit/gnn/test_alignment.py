@@ -32,7 +32,15 @@ from graph.snapshot import Events
 
 N, D = 400, 64
 CONFIG = TrainConfig(
-    label_delay_days=10, n_folds=3, n_seeds=2, sage_epochs=20, tree_rounds=20, capacity=10, with_controls=False
+    label_delay_days=10,
+    n_folds=3,
+    n_seeds=1,
+    sage_epochs=8,
+    sage_every=4,
+    tree_rounds=10,
+    tree_every=10,
+    capacity=10,
+    with_controls=False,
 )
 
 
