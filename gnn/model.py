@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gnn.alignment import EmbeddingSpace
 from gnn.calibration import Calibration
 from gnn.cutoffs import INPUT_NAMES, CutOff
 from gnn.first_look import FirstLook
@@ -57,6 +58,7 @@ class TrainedModel:
         first: the models of the first look.
         calibrations: member, or `blend`, to the map from its logit to a probability.
         blend_weight: share of `trees` in the blend's logit, 0 to 1; the rest is `sage`.
+        embedding: what its embeddings mean, and how they come from its networks.
         default: the model that scores, a name of `gnn.registry.MODELS`.
         rounds: epochs or boosting rounds of each member, chosen on validation.
         config, seed: what it was trained with.
@@ -74,6 +76,7 @@ class TrainedModel:
     first: FirstLook
     calibrations: Mapping[str, Calibration]
     blend_weight: float
+    embedding: EmbeddingSpace
     default: str
     rounds: Mapping[str, int]
     config: TrainConfig
@@ -88,20 +91,22 @@ class TrainedModel:
 
     @cached_property
     def version(self) -> str:
-        """16 hex digits of a hash over weights, calibration and configuration: equal trainings have equal versions."""
+        """16 hex digits of a hash over weights, calibration, alignment and configuration: equal trainings have equal versions."""
         digest = hashlib.sha256()
         for path, content in sorted(self.files().items()):
             digest.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
         return digest.hexdigest()[:16]
 
     def files(self) -> dict[str, bytes]:
-        """Relative path to content of all that decides a score."""
+        """Relative path to content of all that decides a score or an embedding."""
         files = {
             f"{name}-{place}/{path}": content
             for name, models in (*self.members.items(), (FIRST, self.first.models))
             for place, model in enumerate(models)
             for path, content in model.to_files().items()
         }
+        path, content = self.embedding.to_file()
+        files[path] = content
         files["model.json"] = (json.dumps(self.describe(), indent=1, sort_keys=True) + "\n").encode()
         return files
 
@@ -113,6 +118,7 @@ class TrainedModel:
             "calibrations": {name: asdict(value) for name, value in self.calibrations.items()},
             "blend_weight": self.blend_weight,
             "found_share": self.found_share,
+            "embedding": self.embedding.describe(),
             "default": self.default,
             "rounds": dict(self.rounds),
             "config": self.config.to_dict(),

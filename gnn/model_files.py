@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gnn.alignment import EmbeddingSpace
 from gnn.calibration import Calibration
 from gnn.cutoffs import INPUT_NAMES
 from gnn.features import FEATURES
@@ -131,6 +132,7 @@ Finds accounts of synthetic-identity rings, for review by people. Its scores ope
 
 - Trained as of {model.as_of.date()} on the graph as of {", ".join(str(day.date()) for day in model.cutoffs)}; seed {model.seed}.
 - Members: {", ".join(f"{name} ({len(models)} seeds, {model.rounds[name]} rounds)" for name, models in model.members.items())}.
+- Embeddings: version {model.embedding.version}, {_embedding_words(model)}.
 - Inputs: {len(INPUT_NAMES)} declared features ({families}) and the links between accounts and identifiers. No outcome of
   any account, no surname, language, sex, age, country or place is an input.
 - Labels: confirmed outcomes, late, few and sometimes wrong; accounts without one count as honest if they are old enough,
@@ -167,6 +169,17 @@ def _inputs_card(inputs: Mapping[str, Any] | None) -> str:
         f"| {table} | {row['n_rows']:,} | `{row['sha256'][:16]}` |" for table, row in sorted(inputs["events"].items())
     )
     return f"\n## What it read\n\n| events | rows | sha256 |\n|---|---|---|\n{rows}\n\nAll fingerprints: inputs.json.\n"
+
+
+def _embedding_words(model: TrainedModel) -> str:
+    agreement, former = model.embedding.agreement, model.embedding.former
+    if agreement is None:
+        return "begun by this model"
+    words = (
+        f"mean cosine {agreement.cosine:.2f} ({agreement.risky_cosine:.2f} among the riskiest), "
+        f"{agreement.kept_neighbours:.0%} of the nearest neighbours kept, norms {agreement.norm_ratio:.2f} times as long"
+    )
+    return f"{'kept from' if agreement.keeps_version else 'begun anew, for they agree too little with'} model {former}: {words}"
 
 
 def _metrics(model: TrainedModel) -> bytes:
@@ -208,6 +221,7 @@ def _build(folder: Path, described: Mapping[str, Any], measured: Mapping[str, An
         first=FirstLook(first),
         calibrations={name: Calibration(**value) for name, value in described["calibrations"].items()},
         blend_weight=described["blend_weight"],
+        embedding=EmbeddingSpace.from_file(_read(folder), described["embedding"]),
         default=described["default"],
         rounds=described["rounds"],
         config=TrainConfig(**described["config"]),
@@ -222,7 +236,7 @@ def _build(folder: Path, described: Mapping[str, Any], measured: Mapping[str, An
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
 
 
 def _damaged(folder: Path, what: str) -> InputError:

@@ -59,8 +59,14 @@ class ModelKind(Protocol):
         seed: int,
         n_threads: int,
         progress: Progress,
+        former: FittedModel | None = None,
     ) -> Fitted:
-        """Trains for `rounds`, or for the configuration's maximum; `valid` is only looked at, never learnt from."""
+        """Trains for `rounds`, or for the configuration's maximum; `valid` is only looked at, never learnt from.
+
+        Args:
+            former: a model of an earlier training, to start from where the kind can. It saw the outcomes of then, so it must not
+                be given where anything is validated.
+        """
         ...
 
     @classmethod

@@ -13,10 +13,11 @@ from torch.nn import functional
 
 from gnn.cutoffs import CutOff, Labelled
 from gnn.features import FEATURES
-from gnn.model_types import Fitted, Trace
+from gnn.model_types import Fitted, FittedModel, Trace
 from gnn.sage import HIDDEN, TypedSAGE
 from gnn.tensors import IDENTIFIER_INPUTS, GraphTensors, Standardiser, build_tensors
 from gnn.train_config import Progress, TrainConfig
+from gnn.warm_start import carry_weights
 
 __all__ = ["Sage"]
 
@@ -46,8 +47,13 @@ class Sage:
         seed: int,
         n_threads: int,
         progress: Progress,
+        former: FittedModel | None = None,
     ) -> Fitted:
-        """See `gnn.model_types.ModelKind`; deterministic on a CPU, on the GPU when there is one."""
+        """See `gnn.model_types.ModelKind`; deterministic on a CPU, on the GPU when there is one.
+
+        A former network that `continues` lends its weights to begin with. The learning rate is a fresh network's: with a lower one
+        the network stays at what the former had learnt, and misses what is new.
+        """
         sizes = np.cumsum([part.cutoff.features.height for part in reversed(train)])
         train = train[-max(1, int((sizes <= config.sage_accounts).sum())) :]
         standardiser = Standardiser.fit(np.concatenate([_inputs(part.cutoff)[part.account] for part in train]))
@@ -55,7 +61,10 @@ class Sage:
         with _exact(n_threads) as device:
             tensors, rows, target = _batch(train, standardiser, device)
             looked = None if valid is None else _batch([valid], standardiser, device)
-            network = _network(seed, config.sage_dropout).to(device)
+            network = _network(seed, config.sage_dropout)
+            if isinstance(former, Sage) and former.continues:
+                _load(network, carry_weights(former.weights, former.standardiser, standardiser))
+            network.to(device)
             weight = _class_weight(target, config.sage_positive_weight)
             optimiser = torch.optim.Adam(
                 network.parameters(), lr=config.sage_learning_rate, weight_decay=config.sage_decay
@@ -82,6 +91,12 @@ class Sage:
         found = Trace(tuple(steps), np.asarray(trace)) if looked is not None else None
         return Fitted(cls(weights, standardiser), found)
 
+    @property
+    def continues(self) -> bool:
+        """Whether the network is one of this program's: its parameters have the names and shapes of a new one."""
+        shapes = {name: tuple(value.shape) for name, value in _network(0, 0.0).state_dict().items()}
+        return {name: value.shape for name, value in self.weights.items()} == shapes
+
     def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Log odds of all accounts, float64 [n]."""
         return self.infer(cutoff, n_threads)[0]
@@ -95,7 +110,7 @@ class Sage:
     def network(self) -> TypedSAGE:
         """The network in evaluation, on the CPU."""
         network = _network(0, 0.0)
-        network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.weights.items()})
+        _load(network, self.weights)
         return network.eval()
 
     def tensors(self, cutoff: CutOff) -> GraphTensors:
@@ -130,6 +145,10 @@ def _network(seed: int, dropout: float) -> TypedSAGE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TypedSAGE(len(_COLUMNS), len(IDENTIFIER_INPUTS), HIDDEN, dropout)
+
+
+def _load(network: TypedSAGE, weights: Mapping[str, NDArray[np.float32]]) -> None:
+    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
 
 
 def _batch(

@@ -20,7 +20,8 @@ class Scored:
 
     Attributes:
         score: float64 [n], calibrated probability, in the order of accounts.
-        embedding: float32 [n, 64], of the first seed's GraphSAGE; comparable within one model version only.
+        embedding: float32 [n, 64], the mean of the networks' aligned hidden states; comparable within one
+            `TrainedModel.embedding.version`.
     """
 
     score: NDArray[np.float64]
@@ -41,4 +42,5 @@ def score_accounts(model: TrainedModel, features: pl.DataFrame, snapshot: Snapsh
     logits = {"sage": np.mean([logit for logit, _ in inferred], axis=0)}  # the embedding's pass, not made twice
     if model.default != "sage":
         logits["trees"] = model.member_logits("trees", cutoff, n_threads)
-    return Scored(model.combine(logits, model.default), inferred[0][1])
+    embedding = model.embedding.alignment.apply([hidden for _, hidden in inferred])
+    return Scored(model.combine(logits, model.default), embedding)

@@ -9,7 +9,8 @@ The order of things:
    in common.
 3. On what was looked at: choose rounds, calibrate, choose how to blend, and refuse what learnt nothing (`gnn.choice`).
 4. Train each member anew for that many rounds on all folds, all cut-offs and tonight, with several seeds; carry the
-   calibration over to what these say; choose which model scores.
+   calibration over to what these say; choose which model scores. The networks start from those of the model before, if
+   there is one, and their embeddings are mapped onto its (`gnn.alignment`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gnn.alignment import EmbeddingSpace, Predecessor, continue_space
 from gnn.calibration import match_calibration
 from gnn.choice import Choice, choose, is_plausible, prefer
 from gnn.controls import measure_controls
@@ -30,6 +32,7 @@ from gnn.folds import Arrangement, arrange, split
 from gnn.model import NotTrained, OutOfFold, TrainedModel, blend_logits
 from gnn.model_types import FittedModel, Trace
 from gnn.registry import BLEND, MEMBERS, MODELS
+from gnn.sage_model import Sage
 from gnn.train_config import Progress, TrainConfig, silent
 from graph.errors import InputError
 
@@ -45,6 +48,7 @@ def train_model(
     n_threads: int,
     progress: Progress = silent,
     tonight: CutOff | None = None,
+    former: TrainedModel | None = None,
 ) -> TrainedModel | NotTrained:
     """Trains all members of the registry and chooses the one that scores.
 
@@ -57,15 +61,22 @@ def train_model(
         n_threads: for LightGBM and torch; part of what makes runs repeat to the bit.
         progress: called with one line now and then.
         tonight: the graph and features as of now; its accounts join the final training, once all has been chosen without them.
+        former: a model of an earlier training, whose embeddings this one's are to go on from. The final networks start from its
+            weights; nothing that is validated does, for it saw outcomes of all groups.
 
     Returns:
         The model, or why there is none: no cut-off, too few accounts of a class, or nothing learnt.
 
     Raises:
-        InputError: `config.model` is no model of the registry.
+        InputError: `config.model` is no model of the registry, or `former` was not trained earlier.
     """
     if config.model not in ("auto", *MODELS):
         raise InputError(f"`model` must be auto or one of {', '.join(MODELS)}; got `{config.model}`.")
+    if former is not None and former.as_of >= as_of:
+        raise InputError(
+            f"`former` must have been trained as of an earlier day than {as_of:%Y-%m-%d}; got {former.version}, as of "
+            f"{former.as_of:%Y-%m-%d}. Give an earlier one, or none."
+        )
     if not cutoffs:
         return NotTrained("no earlier cut-off: the history is shorter than two days")
     arranged = arrange(cutoffs, outcomes, as_of, config, seed, tonight)
@@ -77,12 +88,15 @@ def train_model(
     controls: list[dict[str, Any]] = []
     if config.with_controls:
         controls = measure_controls(arranged, choice.logits, choice.rounds, as_of, config, seed, n_threads, progress)
-    first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress)
+    if former is not None and not _continues(former):
+        former = None
+    first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress, former)
     model = TrainedModel(
         members=members,
         first=first,
         calibrations=choice.calibrations,
         blend_weight=choice.blend_weight,
+        embedding=_place(members["sage"], tonight or cutoffs[-1], former, seed, n_threads),
         default=BLEND,
         rounds=choice.rounds,
         config=config,
@@ -224,7 +238,9 @@ def _final(
     seed: int,
     n_threads: int,
     progress: Progress,
+    former: TrainedModel | None,
 ) -> tuple[FirstLook, dict[str, tuple[FittedModel, ...]]]:
+    """The first look and the members that score. Each network goes on from the former model's of its turn, if there is one."""
     pairs = [*zip(arranged.parts, arranged.fold, strict=True), *([arranged.tonight] if arranged.tonight else [])]
     clear = [(part.of(~part.unclear), fold[~part.unclear]) for part, fold in pairs]
     parts = [part for part, _ in clear]
@@ -237,7 +253,32 @@ def _final(
         models = []
         for turn in range(config.n_seeds):
             progress(f"{name}: final training, seed {turn + 1} of {config.n_seeds}")
-            fitted = kind.fit(parts, None, rounds[name], config, seed + 1000 * turn, n_threads, progress)
+            before = () if former is None else former.members[name]
+            start = before[turn] if turn < len(before) else None
+            fitted = kind.fit(parts, None, rounds[name], config, seed + 1000 * turn, n_threads, progress, start)
             models.append(fitted.model)
         members[name] = tuple(models)
     return first, members
+
+
+def _continues(former: TrainedModel) -> bool:
+    """Whether this program can run the former model's networks."""
+    return all(isinstance(network, Sage) and network.continues for network in former.members["sage"])
+
+
+def _place(
+    networks: Sequence[FittedModel], cutoff: CutOff, former: TrainedModel | None, seed: int, n_threads: int
+) -> EmbeddingSpace:
+    """The space of the networks' embeddings, by what they and the former model's say of one graph."""
+
+    def infer(models: Sequence[FittedModel]) -> list[tuple[NDArray[np.float64], NDArray[np.float32]]]:
+        return [model.infer(cutoff, n_threads) for model in models if isinstance(model, Sage)]
+
+    before = None
+    if former is not None:
+        told = infer(former.members["sage"])
+        vectors = former.embedding.alignment.apply([hidden for _, hidden in told])
+        logit = np.mean([logits for logits, _ in told], axis=0)
+        before = Predecessor(former.version, former.embedding.version, former.embedding.n_retrainings, vectors, logit)
+    files = {f"{turn}/{path}": own for turn, model in enumerate(networks) for path, own in model.to_files().items()}
+    return continue_space([hidden for _, hidden in infer(networks)], files, before, seed)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnn.cutoffs import INPUT_NAMES, CutOff, Labelled
-from gnn.model_types import Fitted, Trace
+from gnn.model_types import Fitted, FittedModel, Trace
 from gnn.train_config import Progress, TrainConfig
 
 __all__ = ["Trees", "sample_negatives"]
@@ -37,6 +37,7 @@ class Trees:
         seed: int,
         n_threads: int,
         progress: Progress,
+        former: FittedModel | None = None,  # trees begin anew
     ) -> Fitted:
         """See `gnn.model_types.ModelKind`."""
         return cls.fit_columns(INPUT_NAMES, train, valid, rounds, config, seed, n_threads, progress)

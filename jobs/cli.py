@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from graph.errors import InputError, RinglightError
+from jobs.embedding_commands import embeddings_app
 from jobs.model_commands import models_app
 
 __all__ = ["app", "main"]
@@ -32,6 +33,7 @@ app = typer.Typer(
 store_app = typer.Typer(help="A local Neo4j, or the one that NEO4J_URI names.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 app.add_typer(models_app, name="models")
+app.add_typer(embeddings_app, name="embeddings")
 
 
 class TrainMode(StrEnum):

@@ -2,7 +2,8 @@
 
 It foresees whether an account has a reversed payment in the next 30 days, from ordinary account features, with and without the
 embeddings. It is fitted on an earlier night and measured on a later one, as it would be used: fitted once, then fed each night.
-That holds only while the embeddings mean the same, so both nights must have one and the same embedding version.
+That holds only while the embeddings mean the same, so both nights must have one and the same embedding version; the models that
+made them may differ, for a training is aligned to the one before.
 """
 
 import json
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from graph.embeddings import read_embeddings
 from graph.errors import InputError
-from graph.lake import Night, read_night
+from graph.lake import as_of_of, read_night
 from jobs.downstream_features import FEATURE_NAMES, build_account_features, read_account_tables, reversed_within
 from jobs.metrics import Ranking, bootstrap
 
-__all__ = ["Example", "measure_lift", "read_example", "run"]
+__all__ = ["Example", "fit_trees", "measure_lift", "read_example", "run"]
 
 N_DAYS = 30
 N_SEEDS = 5
@@ -85,9 +87,10 @@ def run(
         raise InputError(
             f"`--measure` must lie {N_DAYS} days or more after `--fit` ({fit}), when its outcomes are known; got {measure}."
         )
-    nights = [read_night(lake, day) for day in (fit, measure)]
-    _refuse_mixed_versions(nights)
-    fitted, measured = (read_example(events, night) for night in nights)
+    for day in (fit, measure):
+        read_night(lake, day)
+    tables = read_embeddings(lake, [fit, measure])
+    fitted, measured = (read_example(events, tables, day) for day in (fit, measure))
     for name, example in (("--fit", fitted), ("--measure", measured)):
         if not 0 < example.is_reversed.sum() < len(example.is_reversed):
             raise InputError(
@@ -112,39 +115,22 @@ def run(
     return result
 
 
-def _refuse_mixed_versions(nights: Sequence[Night]) -> None:
-    versions = {
-        night.date: night.scan("embeddings")
-        .select(pl.col("embedding_version").unique())
-        .collect()
-        .to_series()
-        .to_list()
-        for night in nights
-    }
-    for day, found in versions.items():
-        if not found:
-            raise InputError(f"The night {day} must have embeddings; it has none, for it had no model.")
-    if len({version for found in versions.values() for version in found}) > 1:
-        listed = ", ".join(f"{day} has {' and '.join(sorted(found))}" for day, found in versions.items())
-        raise InputError(
-            f"`--fit` and `--measure` must be nights of one embedding version; {listed}. A vector means nothing to a model fitted "
-            "on another version: run the later night with `--model` of the earlier one, or choose nights of one version."
-        )
-
-
-def read_example(events: Path, night: Night) -> Example:
+def read_example(events: Path, tables: pl.DataFrame, day: date) -> Example:
     """Features, embeddings and outcome of every account of a night.
+
+    Args:
+        tables: `graph.embeddings.read_embeddings` of this night, and maybe of others.
 
     Raises:
         InputError: the events do not keep the contract, or end before the outcomes are known.
     """
-    table = night.read("embeddings").sort("account_id")
-    features = build_account_features(read_account_tables(events, night.as_of), table, night.as_of)
+    table, as_of = tables.filter(pl.col("night") == day), as_of_of(day)
+    features = build_account_features(read_account_tables(events, as_of), table, as_of)
     vectors = table["embedding"].list.to_array(table["embedding"].list.len()[0]).to_numpy()
     return Example(
         features=features.select(FEATURE_NAMES).to_numpy(),
         embeddings=vectors,
-        is_reversed=reversed_within(events, table, night.as_of, N_DAYS).to_numpy(),
+        is_reversed=reversed_within(events, table, as_of, N_DAYS).to_numpy(),
         embedding_version=table["embedding_version"][0],
     )
 
@@ -198,12 +184,17 @@ def _counts(example: Example) -> dict[str, Any]:
     return {"n_accounts": n, "n_positives": n_positives, "prevalence": n_positives / n}
 
 
+def fit_trees(train: NDArray[Any], target: NDArray[np.bool_], seed: int, n_threads: int) -> lightgbm.Booster:
+    """The example's model: small boosted trees over rows of `train` [n, f]."""
+    data = lightgbm.Dataset(np.asarray(train, dtype=np.float64), label=target.astype(np.float64))
+    return lightgbm.train({**_TREES, "seed": seed, "num_threads": n_threads or 1}, data, num_boost_round=_ROUNDS)
+
+
 def _fit_and_score(
     train: NDArray[Any], target: NDArray[np.bool_], test: NDArray[Any], seed: int, n_threads: int
 ) -> NDArray[np.float64]:
     """Log odds of the accounts of `test`."""
-    data = lightgbm.Dataset(np.asarray(train, dtype=np.float64), label=target.astype(np.float64))
-    trees = lightgbm.train({**_TREES, "seed": seed, "num_threads": n_threads or 1}, data, num_boost_round=_ROUNDS)
+    trees = fit_trees(train, target, seed, n_threads)
     return np.asarray(trees.predict(np.asarray(test, dtype=np.float64), raw_score=True), dtype=np.float64)
 
 

@@ -16,6 +16,7 @@ from jobs.files import fingerprint, hash_tree
 __all__ = [
     "GATE_FILE",
     "KnownModel",
+    "embedding_alarm",
     "input_fingerprints",
     "list_models",
     "model_facts",
@@ -117,7 +118,7 @@ def model_facts(models: Path, version: str) -> dict[str, Any]:
     folder = models / version
     described: Mapping[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     measured: Mapping[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    names = ("default", "as_of", "cutoffs", "seed", "validation")
+    names = ("default", "as_of", "cutoffs", "seed", "validation", "embedding")
     gate = folder / GATE_FILE
     checked = json.loads(gate.read_text(encoding="utf-8")) if gate.is_file() else None
     return {"version": version} | {name: described[name] for name in names} | dict(measured) | {"gate": checked}
@@ -175,3 +176,26 @@ def read_reference(folder: Path) -> pl.DataFrame | None:
     """What `write_reference` kept; None for a model without."""
     path = folder / REFERENCE_FILE
     return pl.read_parquet(path) if path.is_file() else None
+
+
+def embedding_alarm(models: Path, version: str, former: str) -> str | None:
+    """What downstream teams must hear where a model did not keep the embedding version of the one that scored before it."""
+    own, before = (_embedding(models / name) for name in (version, former))
+    if own["version"] == before["version"]:
+        return None
+    agreement = own["agreement"]
+    why = (
+        f"mean cosine with the former {agreement['cosine']:.2f}, among the riskiest {agreement['risky_cosine']:.2f}"
+        if agreement
+        else "this program cannot go on from the former model"
+    )
+    return (
+        f"embeddings begin a new version, {own['version']} after {before['version']} ({why}): models fitted on the "
+        "former ones must be fitted anew"
+    )
+
+
+def _embedding(folder: Path) -> Mapping[str, Any]:
+    described: Mapping[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    found: Mapping[str, Any] = described.get("embedding", {"version": folder.name, "agreement": None})
+    return found

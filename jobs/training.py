@@ -86,6 +86,7 @@ def train_and_compare(training: Training) -> Trained:
     """
     from gnn.folds import arrange
     from gnn.model_files import save_model
+    from gnn.promotion import Comparison
     from gnn.train import CutOff, NotTrained, train_model
 
     def note(line: str) -> None:
@@ -106,12 +107,19 @@ def train_and_compare(training: Training) -> Trained:
             return Trained(None, arranged)
         gate = _gate(training, seen, tonight, arranged, note)
         del arranged
-    trained = train_model(seen, outcomes, as_of, training.config, training.seed, training.n_threads, note, tonight)
+    champion, why = _champion(training)
+    former = champion if champion is not None and champion.as_of < as_of else None
+    trained = train_model(
+        seen, outcomes, as_of, training.config, training.seed, training.n_threads, note, tonight, former
+    )
     if isinstance(trained, NotTrained):
         return Trained(None, trained.reason)
     training.models.mkdir(parents=True, exist_ok=True)
     folder = save_model(trained, training.models, gate, training.inputs)
-    comparison = _compare(training, trained, seen[-1], tonight, outcomes)
+    if champion is None:
+        comparison = Comparison(True, why).to_dict()
+    else:
+        comparison = _compare(training, trained, champion, seen[-1], tonight, outcomes)
     if not comparison["is_promoted"]:  # it scores no night, so no step after this one keeps what drift is held against
         _keep_reference(folder, trained, tonight, training.n_threads)
     return Trained(trained.version, comparison=comparison)
@@ -163,20 +171,30 @@ def _refusal(faults: Sequence[str], models: Path, as_of: datetime) -> GateError:
     )
 
 
+def _champion(training: Training) -> "tuple[TrainedModel | None, str]":
+    """The model that scores until now, from which embeddings go on and which the new one must not fall behind; or why none."""
+    from gnn.model_files import load_model
+
+    if training.champion is None:
+        return None, "there is no champion that this program can use"
+    try:
+        return load_model(training.models / training.champion), ""
+    except InputError as error:
+        return None, f"the champion cannot be used: {error}"
+
+
 def _compare(
-    training: Training, trained: "TrainedModel", last: "CutOff", tonight: "CutOff", outcomes: pl.DataFrame
+    training: Training,
+    trained: "TrainedModel",
+    champion: "TrainedModel",
+    last: "CutOff",
+    tonight: "CutOff",
+    outcomes: pl.DataFrame,
 ) -> dict[str, Any]:
     """The challenger against the champion, as JSON values."""
     from gnn.folds import group_accounts
-    from gnn.model_files import load_model
-    from gnn.promotion import Comparison, compare_models, judge_accounts
+    from gnn.promotion import compare_models, judge_accounts
 
-    if training.champion is None:
-        return Comparison(True, "there is no champion that this program can use").to_dict()
-    try:
-        champion = load_model(training.models / training.champion)
-    except InputError as error:
-        return Comparison(True, f"the champion cannot be used: {error}").to_dict()
     found = trained.out_of_fold
     assert found is not None  # it was just trained
     groups, _ = group_accounts(tonight.snapshot, training.config.n_folds)

@@ -65,7 +65,7 @@ def _score(work: Path, out: Path, model_folder: Path, as_of: datetime, n_threads
     embeddings = accounts.select(
         "account_id",
         embedding=pl.Series(scored.embedding, dtype=pl.Array(pl.Float32, width)).cast(pl.List(pl.Float32)),
-        embedding_version=pl.lit(model.version),
+        embedding_version=pl.lit(model.embedding.version),
     )
     write_table(embeddings.sort("account_id"), out, "embeddings")
     return accounts.height

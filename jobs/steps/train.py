@@ -20,7 +20,15 @@ from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
 from graph.sightings import build_sightings
 from graph.snapshot import read_snapshot, write_snapshot
-from jobs.models import KnownModel, input_fingerprints, model_facts, named_model, newest_model, read_reference
+from jobs.models import (
+    KnownModel,
+    embedding_alarm,
+    input_fingerprints,
+    model_facts,
+    named_model,
+    newest_model,
+    read_reference,
+)
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.promotions import Decision, champion_of, record_decision
 from jobs.tasks import map_tasks, run_task
@@ -79,11 +87,19 @@ def run(night: NightContext, config: Config) -> StepResult:
     if trained.version is None or trained.comparison is None:
         return replace(_without_training(night, config, models, trained.reason), intermediates=intermediates)
     version, promotion = _decide(night, models, trained.version, trained.comparison, champion)
-    facts = {"model": model_facts(models, version), "trained": True, "why": why, "promotion": promotion}
+    facts: dict[str, Any] = {
+        "model": model_facts(models, version),
+        "trained": True,
+        "why": why,
+        "promotion": promotion,
+    }
     if version != trained.version:
         alarm = f"the new model {trained.version} was not promoted: {promotion['why']}; the model {version} goes on"
-        night.progress.say(f"  alarm: {alarm}")
         facts["alarms"] = [alarm]
+    elif champion is not None and (moved := embedding_alarm(models, version, champion.version)):
+        facts["alarms"] = [moved]
+    for alarm in facts.get("alarms", []):
+        night.progress.say(f"  alarm: {alarm}")
     return StepResult(rows={"cut-offs": len(cutoffs)}, intermediates=intermediates, models=[version], facts=facts)
 
 

@@ -12,6 +12,7 @@ COMMANDS = [
     ["simulate"],
     ["evaluate"],
     ["config"],
+    ["embeddings", "backfill"],
     ["store", "start"],
     ["store", "stop"],
     ["store", "status"],

@@ -1,0 +1,87 @@
+"""Embeddings of past dates by one model, each from what was known at its date: no night is read or touched."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from graph.embeddings import Backfill, read_backfill, write_backfill
+from graph.errors import InputError
+from graph.lake import as_of_of
+from jobs.key import lake_key
+from jobs.models import list_models
+from jobs.night import Progress
+
+__all__ = ["backfill"]
+
+
+def backfill(
+    events: Path,
+    lake: Path,
+    version: str,
+    days: list[date],
+    *,
+    seed: int,
+    n_threads: int,
+    environment: Mapping[str, str],
+    progress: Progress,
+    with_hindsight: bool = False,
+) -> list[Path]:
+    """Writes the embeddings of each day by the model `version`; what it wrote before is left as it is.
+
+    One process holds one day's events and graph at a time.
+
+    Args:
+        seed: of the clusters' refinement; the night's, so that a date gets what its night had.
+        environment: may hold RINGLIGHT_KEY.
+
+    Returns:
+        the files that were written now.
+
+    Raises:
+        InputError: the model is not there, or is later than a day and `with_hindsight` is not said; the events do not keep the
+            contract, or the lake has no key.
+    """
+    from gnn.features import build_features
+    from gnn.model_files import load_model
+    from gnn.score import score_accounts
+    from graph.build import build_snapshot
+    from graph.cleaning import read_events
+    from graph.sightings import build_sightings
+
+    _refuse_hindsight(lake, version, days, with_hindsight)
+    model = load_model(lake / "models" / version)
+    key = lake_key(lake, environment.get("RINGLIGHT_KEY"), secrets.token_hex, progress.say)
+    written = []
+    for day in progress.track(days, "embeddings", len(days)):
+        facts = Backfill.of(day, model.embedding.version, version, model.as_of)
+        if read_backfill(lake, model.embedding.version, day) == facts:
+            continue
+        known = read_events(events, as_of_of(day))
+        if known["signups"].is_empty():
+            raise InputError(
+                f"`--from` must be a date by which accounts are known; got {day}, before the first signup."
+            )
+        snapshot = build_snapshot(known, build_sightings(known, key), as_of_of(day), key, seed)
+        scored = score_accounts(model, build_features(known, snapshot), snapshot, n_threads)
+        vectors = pl.Series(scored.embedding, dtype=pl.Array(pl.Float32, scored.embedding.shape[1]))
+        frame = snapshot.accounts.select("account_id", embedding=vectors.cast(pl.List(pl.Float32)))
+        written.append(write_backfill(lake, facts, frame))
+    return written
+
+
+def _refuse_hindsight(lake: Path, version: str, days: list[date], is_wanted: bool) -> None:
+    known = {model.version: model for model in list_models(lake / "models")}
+    if version not in known:
+        raise InputError(
+            f"`--model` must be a model of this lake; got `{version}`. There are: {', '.join(known) or 'none'}."
+        )
+    begins = known[version].as_of.date()
+    early = [day for day in days if day < begins]
+    if early and not is_wanted:
+        raise InputError(
+            f"`--from` must be {begins} or later, when the model {version} had learnt no outcome of later days; got {early[0]}. Name "
+            "an earlier model, or say `--with-hindsight`, which the files will tell."
+        )
