@@ -33,6 +33,7 @@ with warnings.catch_warnings():
 
 __all__ = ["NeighbourSampler", "Neighbourhood", "SampledGraph", "build_sampled_graph"]
 
+Int = Any  # a whole number in compiled code: numpy's or Python's
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -208,13 +209,13 @@ def _mix(state: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _below(state: np.uint64, n: int) -> int:
+def _below(state: np.uint64, n: Int) -> Int:
     """0 to n - 1, by Lemire's multiplication; the bias is below n / 2**32."""
     return np.int64(((_mix(state) & _LOW) * np.uint64(n)) >> np.uint64(32))
 
 
 @njit(cache=True, nogil=True)
-def _draw(begin: int, end: int, wanted: int, state: np.uint64, out: NDArray[np.int64], place: int) -> int:
+def _draw(begin: Int, end: Int, wanted: Int, state: np.uint64, out: NDArray[np.int64], place: Int) -> Int:
     """Writes `wanted` of the numbers from begin to end - 1, or all if there are no more; the next free place of `out`.
 
     Few by Floyd's method (J. Bentley, R. Floyd, A sample of brilliance, CACM 1987); many by selection in one pass (Knuth's
@@ -251,7 +252,7 @@ def _draw(begin: int, end: int, wanted: int, state: np.uint64, out: NDArray[np.i
 
 
 @njit(cache=True, nogil=True)
-def _known(edge_time: NDArray[np.int64], begin: int, end: int, latest: int) -> int:
+def _known(edge_time: NDArray[np.int64], begin: Int, end: Int, latest: Int) -> Int:
     """End of the edges that are no later than `latest`, by bisection."""
     while begin < end:
         middle = (begin + end) >> 1
@@ -264,18 +265,18 @@ def _known(edge_time: NDArray[np.int64], begin: int, end: int, latest: int) -> i
 
 @njit(cache=True, nogil=True)
 def _draw_row(
-    node: int,
+    node: Int,
     pointer: NDArray[Any],
     index: NDArray[np.int32],
     kind_ends: NDArray[np.int64],
     has_time: bool,
     edge_time: NDArray[np.int64],
-    latest: int,
-    wanted: int,
+    latest: Int,
+    wanted: Int,
     seed: np.uint64,
     out: NDArray[np.int64],
-    place: int,
-) -> int:
+    place: Int,
+) -> Int:
     """Draws of one row, kind by kind; the next free place of `out`."""
     begin, end = np.int64(pointer[node]), np.int64(pointer[node + 1])
     if not has_time and (wanted < 0 or end - begin <= wanted):
@@ -298,12 +299,12 @@ def _draw_row(
 
 
 @njit(cache=True, nogil=True)
-def _slot(node: int, group: int, bits: int) -> np.uint64:
+def _slot(node: Int, group: Int, bits: Int) -> np.uint64:
     return ((np.uint64(node) ^ (np.uint64(group) * _SECOND)) * _SPREAD) >> np.uint64(64 - bits)
 
 
 @njit(cache=True, nogil=True)
-def _place_of(node: int, group: int, groups: NDArray[np.int32], slots: NDArray[np.int64], bits: int, new: int) -> int:
+def _place_of(node: Int, group: Int, groups: NDArray[np.int32], slots: NDArray[np.int64], bits: Int, new: Int) -> Int:
     """The place of a node of a group, `new` if it has none yet. A slot holds node and place, half a word each; -1 is free."""
     mask = np.uint64(slots.shape[0] - 1)
     at = _slot(node, group, bits)
@@ -317,7 +318,7 @@ def _place_of(node: int, group: int, groups: NDArray[np.int32], slots: NDArray[n
 
 
 @njit(cache=True, nogil=True)
-def _table(nodes: NDArray[np.int32], groups: NDArray[np.int32], n: int, room: int) -> tuple[NDArray[np.int64], int]:
+def _table(nodes: NDArray[np.int32], groups: NDArray[np.int32], n: Int, room: Int) -> tuple[NDArray[np.int64], Int]:
     """An open-addressing table of the first n nodes, at most half full with `room` of them."""
     bits = 6
     while (1 << bits) < 2 * room:
@@ -329,7 +330,7 @@ def _table(nodes: NDArray[np.int32], groups: NDArray[np.int32], n: int, room: in
 
 
 @njit(cache=True, nogil=True)
-def _longer(values: NDArray[Any], n: int, room: int) -> NDArray[Any]:
+def _longer(values: NDArray[Any], n: Int, room: Int) -> NDArray[Any]:
     longer = np.empty(room, dtype=values.dtype)
     for place in range(n):
         longer[place] = values[place]
@@ -337,7 +338,7 @@ def _longer(values: NDArray[Any], n: int, room: int) -> NDArray[Any]:
 
 
 @njit(cache=True, nogil=True)
-def _most(pointer: NDArray[Any], node: int, wanted: int, n_kinds: int) -> int:
+def _most(pointer: NDArray[Any], node: Int, wanted: Int, n_kinds: Int) -> Int:
     n = np.int64(pointer[node + 1]) - np.int64(pointer[node])
     return n if wanted < 0 else min(n, wanted * n_kinds)
 
