@@ -10,7 +10,6 @@ parts each and sum their gradients (`Workers`); noise and draws follow from seed
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +23,7 @@ from gnn.sage import Noise, TypedSAGE
 from gnn.sampling import NeighbourSampler, SampledGraph
 from gnn.tensors import GraphTensors, build_csr
 from gnn.train_config import TrainConfig
+from gnn.workers import ALONE, Workers
 from graph.errors import InputError
 
 with warnings.catch_warnings():
@@ -31,32 +31,11 @@ with warnings.catch_warnings():
     from torch_geometric.data import Data
     from torch_geometric.loader import NodeLoader
 
-__all__ = ["ALONE", "Batch", "SeedBatches", "Step", "WholeGraphs", "Workers", "moved", "plan_step"]
+__all__ = ["Batch", "SeedBatches", "Step", "WholeGraphs", "moved", "plan_step"]
 
-# The labelled accounts' graphs side by side, their rows in them, and their targets.
-Batch = tuple[GraphTensors, Tensor, Tensor]
-
-
-def _leave(_values: list[Tensor]) -> None:
-    """The sum over one worker."""
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Who trains beside whom.
-
-    Attributes:
-        number: this worker, below `count`.
-        count: how many there are.
-        reduce: replaces each tensor, in place, by its sum over all workers; every worker calls it alike.
-    """
-
-    number: int = 0
-    count: int = 1
-    reduce: Callable[[list[Tensor]], None] = _leave
-
-
-ALONE = Workers()
+Batch = tuple[
+    GraphTensors, Tensor, Tensor
+]  # graphs side by side, the labelled accounts' rows in them, and their targets
 
 
 class Step(Protocol):
@@ -95,7 +74,7 @@ def plan_step(
     own_rows = np.repeat([place in mine for place in range(len(parts))], sizes)
     own_weight = np.repeat([place in mine for place in range(len(parts))], [len(part.target) for part in parts])
     batch = moved(build([parts[place] for place in mine]), device) if mine else None
-    noise = _rows_noise(seed + 1, None if len(mine) == len(parts) else own_rows)
+    noise = _rows_noise(seed + 1, None if len(mine) == len(parts) else own_rows, device)
     return WholeGraphs(batch, weight[torch.from_numpy(own_weight)].to(device), len(weight), noise, workers, amp)
 
 
@@ -164,7 +143,7 @@ class SeedBatches:
         loss = torch.zeros((), device=self.device)
         chosen, weight = self._draw(number)
         for part, (place, tensors) in self._blocks(chosen, number):
-            noise = _rows_noise([self.seed + 1, number, part], None)
+            noise = _rows_noise([self.seed + 1, number, part], None, self.device)
             rows = torch.arange(len(place), device=self.device)  # seeds come first
             target, own = self.target[place].to(self.device), weight[place].to(self.device)
             loss += _learn(network, tensors.to(self.device), rows, target, own, len(self.weight), noise, self.amp)
@@ -284,18 +263,18 @@ def _sum_up(network: nn.Module, loss: Tensor, workers: Workers) -> float:
     return float(loss)
 
 
-def _rows_noise(seed: int | Sequence[int], rows: NDArray[np.bool_] | None) -> Noise:
-    """Draws for all rows of a state, of which only those where `rows` holds are kept: a share gets what the whole would give it."""
+def _rows_noise(seed: int | Sequence[int], rows: NDArray[np.bool_] | None, device: torch.device) -> Noise:
+    """Draws, on the device, for all rows of a state, of which only those where `rows` holds are kept: a share gets what the whole would give it."""
     start = (
         seed if isinstance(seed, int) else int(np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)[0] >> 1)
     )
-    generator = torch.Generator().manual_seed(start)
-    kept = None if rows is None else torch.from_numpy(np.flatnonzero(rows))
+    generator = torch.Generator(device).manual_seed(start)
+    kept = None if rows is None else torch.from_numpy(np.flatnonzero(rows)).to(device)
 
     def draw(shape: torch.Size) -> Tensor:
         if rows is None or kept is None:
-            return torch.rand(shape, generator=generator)
-        return torch.rand((len(rows), *shape[1:]), generator=generator)[kept]
+            return torch.rand(shape, generator=generator, device=device)
+        return torch.rand((len(rows), *shape[1:]), generator=generator, device=device)[kept]
 
     return draw
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gnn.cutoffs import CutOff, Labelled
 from gnn.train_config import Progress, TrainConfig
+from gnn.workers import ALONE, Workers
 
 __all__ = ["Fitted", "FittedModel", "ModelKind", "Trace"]
 
@@ -59,8 +60,12 @@ class ModelKind(Protocol):
         seed: int,
         n_threads: int,
         progress: Progress,
+        workers: Workers = ALONE,
     ) -> Fitted:
-        """Trains for `rounds`, or for the configuration's maximum; `valid` is only looked at, never learnt from."""
+        """Trains for `rounds`, or for the configuration's maximum; `valid` is only looked at, never learnt from.
+
+        Several `workers` call it alike, and have the same model in the end.
+        """
         ...
 
     @classmethod

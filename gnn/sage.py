@@ -193,5 +193,5 @@ class TypedSAGE(nn.Module):
     def _drop(self, state: Tensor, noise: Noise | None) -> Tensor:
         if not self.training or noise is None or self.dropout == 0:
             return state
-        keep = noise(state.shape).to(state.device) >= self.dropout
+        keep = noise(state.shape) >= self.dropout
         return state * keep / (1 - self.dropout)

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gnn.batches import ALONE, Batch, Workers, moved, plan_step
+from gnn.batches import Batch, moved, plan_step
 from gnn.cutoffs import CutOff, Labelled
 from gnn.features import FEATURES
 from gnn.model_types import Fitted, Trace
 from gnn.sage import HIDDEN, TypedSAGE
 from gnn.tensors import IDENTIFIER_INPUTS, GraphTensors, Standardiser, build_tensors
 from gnn.train_config import Progress, TrainConfig
+from gnn.workers import ALONE, Workers
 
 __all__ = ["Sage"]
 

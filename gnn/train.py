@@ -31,6 +31,7 @@ from gnn.model import NotTrained, TrainedModel, blend_logits
 from gnn.model_types import FittedModel, Trace
 from gnn.registry import BLEND, MEMBERS, MODELS
 from gnn.train_config import Progress, TrainConfig, silent
+from gnn.workers import ALONE, Workers
 from graph.errors import InputError
 
 __all__ = ["CutOff", "NotTrained", "TrainConfig", "TrainedModel", "plan_cutoffs", "train_model"]
@@ -45,6 +46,7 @@ def train_model(
     n_threads: int,
     progress: Progress = silent,
     tonight: CutOff | None = None,
+    workers: Workers = ALONE,
 ) -> TrainedModel | NotTrained:
     """Trains all members of the registry and chooses the one that scores.
 
@@ -57,6 +59,7 @@ def train_model(
         n_threads: for LightGBM and torch; part of what makes runs repeat to the bit.
         progress: called with one line now and then.
         tonight: the graph and features as of now; its accounts join the final training, once all has been chosen without them.
+        workers: who trains the network beside this one; each calls this alike, and has the same model in the end.
 
     Returns:
         The model, or why there is none: no cut-off, too few accounts of a class, or nothing learnt.
@@ -71,13 +74,13 @@ def train_model(
     arranged = arrange(cutoffs, outcomes, as_of, config, seed, tonight)
     if isinstance(arranged, str):
         return NotTrained(arranged)
-    choice = _validate(arranged, config, seed, n_threads, progress)
+    choice = _validate(arranged, config, seed, n_threads, progress, workers)
     if not set(MODELS) - set(choice.faults):
         return NotTrained("validation refused all models: " + _in_words(choice.faults))
     controls: list[dict[str, Any]] = []
     if config.with_controls:
         controls = measure_controls(arranged, choice.logits, choice.rounds, as_of, config, seed, n_threads, progress)
-    first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress)
+    first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress, workers)
     model = TrainedModel(
         members=members,
         first=first,
@@ -101,7 +104,9 @@ def train_model(
     return _decide(model, last, choice, logits, progress)
 
 
-def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress) -> Choice:
+def _validate(
+    arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress, workers: Workers
+) -> Choice:
     """Trains every member on each fold's training side, and chooses by what it says of the fold."""
     order = np.argsort(arranged.fold[-1], kind="stable")
     found: dict[str, list[Trace]] = {name: [] for name in MEMBERS}
@@ -109,7 +114,7 @@ def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: 
         train, valid = _side(arranged, number, config, seed, n_threads, progress)
         for name, kind in MEMBERS.items():
             progress(f"{name}: fold {number + 1} of {config.n_folds}")
-            trace = kind.fit(train, valid, None, config, seed, n_threads, progress).trace
+            trace = kind.fit(train, valid, None, config, seed, n_threads, progress, workers).trace
             assert trace is not None
             found[name].append(trace)
     traces = {
@@ -214,6 +219,7 @@ def _final(
     seed: int,
     n_threads: int,
     progress: Progress,
+    workers: Workers,
 ) -> tuple[FirstLook, dict[str, tuple[FittedModel, ...]]]:
     pairs = [*zip(arranged.parts, arranged.fold, strict=True), *([arranged.tonight] if arranged.tonight else [])]
     clear = [(part.of(~part.unclear), fold[~part.unclear]) for part, fold in pairs]
@@ -227,7 +233,7 @@ def _final(
         models = []
         for turn in range(config.n_seeds):
             progress(f"{name}: final training, seed {turn + 1} of {config.n_seeds}")
-            fitted = kind.fit(parts, None, rounds[name], config, seed + 1000 * turn, n_threads, progress)
+            fitted = kind.fit(parts, None, rounds[name], config, seed + 1000 * turn, n_threads, progress, workers)
             models.append(fitted.model)
         members[name] = tuple(models)
     return first, members

@@ -21,6 +21,7 @@ from graph.snapshot import read_snapshot, write_snapshot
 from jobs.models import KnownModel, model_facts, named_model, newest_model, read_reference
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.tasks import map_tasks, run_task
+from jobs.train_workers import run_training, this_worker
 
 __all__ = ["Config", "check", "run"]
 
@@ -46,6 +47,7 @@ class Config(StepConfig):
     min_positives: int = Field(10, ge=2, description="confirmed synthetic accounts that training needs")
     n_seeds: int = Field(3, ge=1, le=20, description="models that are averaged")
     n_threads: int = Field(2, ge=1, description="threads of a training; part of what makes equal runs equal")
+    n_workers: int = Field(1, ge=1, description="workers of Ray Train that share the network's training")
     with_controls: bool = Field(True, description="train the controls that every report carries")
 
 
@@ -209,7 +211,7 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tupl
         told = len(lines)
 
     # its worker scores next: each new one takes some ten seconds to import torch and PyG
-    version, reason = run_task(
+    version, reason = run_training(
         _train_task,
         night.work,
         night.lake / "models",
@@ -219,6 +221,7 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime]) -> tupl
         night.settings.capacity,
         night.seed,
         notes,
+        n_workers=config.n_workers,
         n_cpus=config.n_threads,
         label="training",
         poll=tell,
@@ -240,7 +243,11 @@ def _train_task(
     from gnn.model_files import save_model
     from gnn.train import CutOff, NotTrained, TrainConfig, train_model
 
+    workers = this_worker()
+
     def note(line: str) -> None:
+        if workers.number:  # the first speaks for all
+            return
         with notes.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -258,11 +265,12 @@ def _train_task(
         seen.append(CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(folder / "features.parquet")))
     outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
     tonight = CutOff(read_snapshot(work / "snapshot", as_of), pl.read_parquet(work / "features.parquet"))
-    trained = train_model(seen, outcomes, as_of, wish, seed, config.n_threads, note, tonight)
+    trained = train_model(seen, outcomes, as_of, wish, seed, config.n_threads, note, tonight, workers)
     if isinstance(trained, NotTrained):
         return None, trained.reason
-    models.mkdir(parents=True, exist_ok=True)
-    save_model(trained, models)
+    if workers.number == 0:
+        models.mkdir(parents=True, exist_ok=True)
+        save_model(trained, models)
     return trained.version, ""
 
 

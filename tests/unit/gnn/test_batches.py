@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn.batches import ALONE, SeedBatches, WholeGraphs, Workers, block, deal, plan_step, sampled_graph
+from gnn.batches import SeedBatches, WholeGraphs, block, deal, plan_step, sampled_graph
 from gnn.cutoffs import CutOff, Labelled
 from gnn.metrics import auprc
 from gnn.sage import TypedSAGE
@@ -15,6 +15,7 @@ from gnn.sage_model import Sage, _batch, _inputs, _network
 from gnn.sampling import NeighbourSampler
 from gnn.tensors import Standardiser
 from gnn.train_config import TrainConfig, silent
+from gnn.workers import ALONE, Workers
 
 CPU = torch.device("cpu")
 ALL = TrainConfig(sage_full_accounts=0, sage_seeds=10**6, sage_batch=40, sage_near=-1, sage_far=-1, sage_dropout=0.0)

@@ -121,3 +121,24 @@ def test_torchs_settings_are_put_back(before: bool) -> None:
         assert deterministic.fill_uninitialized_memory is before
     finally:
         deterministic.fill_uninitialized_memory = was
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_says_what_the_cpu_says(tensors: GraphTensors) -> None:
+    cuda = torch.device("cuda")
+    torch.manual_seed(0)
+    network = TypedSAGE(12, len(IDENTIFIER_INPUTS), dropout=0.0).train()
+    logits, hidden = network.infer(tensors)
+    network(tensors)[0].square().mean().backward()
+    wanted = {name: value.grad.clone() for name, value in network.named_parameters() if value.grad is not None}
+    network.zero_grad(set_to_none=True)
+    network.to(cuda)
+    there = tensors.to(cuda)
+    for found, same in ((network.infer(there)[0], logits), (network.infer(there)[1], hidden)):
+        torch.testing.assert_close(found.cpu(), same, atol=1e-5, rtol=1e-4)
+    network(there)[0].square().mean().backward()
+    for name, value in network.named_parameters():
+        if name in wanted:
+            torch.testing.assert_close(value.grad.cpu(), wanted[name], atol=1e-5, rtol=1e-3)
+    rough, _ = network.bfloat16().infer(there)
+    assert float((rough.float().cpu() - logits).abs().mean() / logits.std()) < 0.03
