@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gnn.cutoffs import CutOff, Labelled
 from gnn.train_config import Progress, TrainConfig
+from gnn.workers import ALONE, Workers
 
 __all__ = ["Fitted", "FittedModel", "ModelKind", "Trace"]
 
@@ -60,12 +61,14 @@ class ModelKind(Protocol):
         n_threads: int,
         progress: Progress,
         former: FittedModel | None = None,
+        workers: Workers = ALONE,
     ) -> Fitted:
         """Trains for `rounds`, or for the configuration's maximum; `valid` is only looked at, never learnt from.
 
         Args:
             former: a model of an earlier training, to start from where the kind can. It saw the outcomes of then, so it must not
                 be given where anything is validated.
+            workers: who trains beside this one; each calls this alike, and has the same model in the end.
         """
         ...
 

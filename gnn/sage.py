@@ -6,6 +6,8 @@ Convolutional Networks, 2018.
 """
 
 import warnings
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +20,22 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch_geometric.nn import MessagePassing
 
-__all__ = ["HIDDEN", "MeanAggregation", "TypedSAGE", "TypedSAGELayer", "mean_aggregate"]
+__all__ = ["CHUNK", "HIDDEN", "MeanAggregation", "TypedSAGE", "TypedSAGELayer", "mean_aggregate"]
 
 HIDDEN = 64
+CHUNK = 32_768  # rows of a state that are worked on at once: 8 MiB
+
+
+Noise = Callable[[torch.Size], Tensor]  # uniform draws from 0 to 1 of a shape
+
+
+class _Told(NamedTuple):
+    messages: Tensor  # [m, d]: what each identifier tells its accounts
+    states: Tensor  # [m, d], or no rows where nobody asks
+
+
+def _chunks(begin: int, end: int) -> list[tuple[int, int]]:
+    return [(start, min(start + CHUNK, end)) for start in range(begin, end, CHUNK)]
 
 
 class MeanAggregation(torch.autograd.Function):
@@ -48,7 +63,7 @@ def _bag(values: Tensor, adjacency: Csr) -> Tensor:
         values,
         adjacency.pointer,
         mode="sum",
-        per_sample_weights=adjacency.weight,
+        per_sample_weights=adjacency.weight.to(values.dtype),
         include_last_offset=True,
     )
 
@@ -92,6 +107,24 @@ class TypedSAGELayer(MessagePassing):  # type: ignore[misc]
         told = self._means(torch.cat(messages), tensors.to_accounts)
         return self.own(accounts) + told, torch.cat(states)
 
+    def infer(self, accounts: Tensor, identifiers: Tensor, tensors: GraphTensors, keep: bool) -> "_Told":
+        """The identifiers' half of a round without gradients, in place and by chunks of rows; `accounts` is left as it is."""
+        n, width = tensors.identifiers.shape[0], self.own.out_features
+        messages = accounts.new_empty((n, width))
+        states = accounts.new_empty((n if keep else 0, width))
+        start = 0
+        for kind, end in enumerate(tensors.type_ends):
+            seen, heard, told = (cast(nn.Linear, linear[kind]) for linear in (self.seen, self.heard, self.told))
+            for begin, until in _chunks(start, end):
+                inputs = identifiers[begin:until].to(accounts.dtype)
+                state = torch.addmm(seen.bias, inputs, seen.weight.t())
+                state.addmm_(_bag(accounts, tensors.to_identifiers.rows(begin, until)), heard.weight.t()).relu_()
+                torch.mm(state, told.weight.t(), out=messages[begin:until])
+                if keep:
+                    states[begin:until] = state
+            start = end
+        return _Told(messages, states)
+
     def message(self, x_j: Tensor, weight: Tensor) -> Tensor:
         """An edge's message: the neighbour's state by the edge's share of the mean."""
         return x_j * weight.unsqueeze(-1)
@@ -121,17 +154,44 @@ class TypedSAGE(nn.Module):
         self.head = nn.Linear(hidden, 1)
         self.dropout = dropout
 
-    def forward(self, tensors: GraphTensors, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Logits [n] and embeddings [n, hidden] of all accounts; dropout only in training, drawn from `generator`."""
-        state = self._drop(functional.relu(self.project(tensors.accounts)), generator)
+    def forward(self, tensors: GraphTensors, noise: Noise | None = None) -> tuple[Tensor, Tensor]:
+        """Logits [n] and embeddings [n, hidden] of all accounts; dropout only in training, by the draws of `noise`."""
+        state = self._drop(functional.relu(self.project(tensors.accounts)), noise)
         heard, identifiers = self.first(state, tensors.identifiers, tensors)
-        state = self._drop(functional.relu(self.norms[0](heard)) + state, generator)
+        state = self._drop(functional.relu(self.norms[0](heard)) + state, noise)
         heard, _ = self.second(state, identifiers, tensors)
         state = functional.relu(self.norms[1](heard)) + state
-        return self.head(self._drop(state, generator)).squeeze(-1), state
+        return self.head(self._drop(state, noise)).squeeze(-1), state
 
-    def _drop(self, state: Tensor, generator: torch.Generator | None) -> Tensor:
-        if not self.training or generator is None or self.dropout == 0:
+    @torch.no_grad()
+    def infer(self, tensors: GraphTensors) -> tuple[Tensor, Tensor]:
+        """What `forward` gives in evaluation, layer by layer over all nodes, in the type of the parameters.
+
+        States are updated in place and in chunks of `CHUNK` rows, so that beside the tensors it takes one state an account and two an
+        identifier, and chunks stay in the cache. Sums run in `forward`'s order; the products' rounding may differ in the last bits.
+        """
+        project = self.project
+        state = project.weight.new_empty((tensors.accounts.shape[0], project.out_features))
+        for begin, end in _chunks(0, len(state)):
+            rows = tensors.accounts[begin:end].to(state.dtype)
+            torch.addmm(project.bias, rows, project.weight.t(), out=state[begin:end]).relu_()
+        identifiers = tensors.identifiers
+        for number, layer in enumerate((self.first, self.second)):
+            norm = cast(nn.LayerNorm, self.norms[number])
+            told = layer.infer(state, identifiers, tensors, keep=number == 0)
+            for begin, end in _chunks(0, len(state)):
+                own = state[begin:end]
+                heard = _bag(told.messages, tensors.to_accounts.rows(begin, end))
+                heard.addmm_(own, layer.own.weight.t()).add_(layer.own.bias)
+                own += functional.layer_norm(
+                    heard, list(norm.normalized_shape), norm.weight, norm.bias, norm.eps
+                ).relu_()
+            identifiers = told.states
+            del told
+        return self.head(state).squeeze(-1), state
+
+    def _drop(self, state: Tensor, noise: Noise | None) -> Tensor:
+        if not self.training or noise is None or self.dropout == 0:
             return state
-        keep = torch.rand(state.shape, generator=generator, device=generator.device).to(state.device) >= self.dropout
+        keep = noise(state.shape) >= self.dropout
         return state * keep / (1 - self.dropout)

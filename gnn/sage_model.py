@@ -1,16 +1,17 @@
-"""Training and scoring with typed GraphSAGE: full batch over all cut-offs at once."""
+"""Training and scoring with typed GraphSAGE."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
+from gnn.batches import Batch, moved, plan_step
 from gnn.cutoffs import CutOff, Labelled
 from gnn.features import FEATURES
 from gnn.model_types import Fitted, FittedModel, Trace
@@ -18,6 +19,7 @@ from gnn.sage import HIDDEN, TypedSAGE
 from gnn.tensors import IDENTIFIER_INPUTS, GraphTensors, Standardiser, build_tensors
 from gnn.train_config import Progress, TrainConfig
 from gnn.warm_start import carry_weights
+from gnn.workers import ALONE, Workers
 
 __all__ = ["Sage"]
 
@@ -48,6 +50,7 @@ class Sage:
         n_threads: int,
         progress: Progress,
         former: FittedModel | None = None,
+        workers: Workers = ALONE,
     ) -> Fitted:
         """See `gnn.model_types.ModelKind`; deterministic on a CPU, on the GPU when there is one.
 
@@ -59,31 +62,27 @@ class Sage:
         standardiser = Standardiser.fit(np.concatenate([_inputs(part.cutoff)[part.account] for part in train]))
         epochs = rounds or config.sage_epochs
         with _exact(n_threads) as device:
-            tensors, rows, target = _batch(train, standardiser, device)
-            looked = None if valid is None else _batch([valid], standardiser, device)
+            build = partial(_batch, standardiser=standardiser)
+            step = plan_step(train, build, config, seed, device, workers)
+            looked = None if valid is None else moved(build([valid]), device)
             network = _network(seed, config.sage_dropout)
             if isinstance(former, Sage) and former.continues:
                 _load(network, carry_weights(former.weights, former.standardiser, standardiser))
             network.to(device)
-            weight = _class_weight(target, config.sage_positive_weight)
             optimiser = torch.optim.Adam(
                 network.parameters(), lr=config.sage_learning_rate, weight_decay=config.sage_decay
             )
             schedule = torch.optim.lr_scheduler.OneCycleLR(
                 optimiser, max_lr=config.sage_learning_rate, total_steps=max(config.sage_epochs, epochs)
             )
-            noise = torch.Generator().manual_seed(seed + 1)
             steps, trace = [], []
             for epoch in range(1, epochs + 1):
                 network.train()
-                logits, _ = network(tensors, noise)
-                loss = functional.binary_cross_entropy_with_logits(logits[rows], target, weight=weight)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss = step(network, epoch)
                 optimiser.step()
                 schedule.step()
                 if epoch % config.sage_every == 0 or epoch == epochs:
-                    progress(f"GraphSAGE: epoch {epoch} of {epochs}, loss {loss.item():.4f}")
+                    progress(f"GraphSAGE: epoch {epoch} of {epochs}, loss {loss:.4f}")
                     if looked is not None:
                         steps.append(epoch)
                         trace.append(_evaluate(network, looked[0])[0][looked[1]].double().cpu().numpy())
@@ -151,29 +150,17 @@ def _load(network: TypedSAGE, weights: Mapping[str, NDArray[np.float32]]) -> Non
     network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
 
 
-def _batch(
-    parts: list[Labelled], standardiser: Standardiser, device: torch.device
-) -> tuple[GraphTensors, Tensor, Tensor]:
+def _batch(parts: Sequence[Labelled], standardiser: Standardiser) -> Batch:
     """All parts' graphs side by side, the labelled rows in them and their targets."""
-    tensors = build_tensors([(part.cutoff.snapshot, _inputs(part.cutoff)) for part in parts], standardiser).to(device)
+    tensors = build_tensors([(part.cutoff.snapshot, _inputs(part.cutoff)) for part in parts], standardiser)
     rows = np.concatenate([part.account + start for part, start in zip(parts, tensors.offsets, strict=False)])
     target = np.concatenate([part.target for part in parts]).astype(np.float32)
-    return tensors, torch.from_numpy(rows).to(device), torch.from_numpy(target).to(device)
-
-
-def _class_weight(target: Tensor, share: float) -> Tensor:
-    """Weights with which the positives together count `share` of what the negatives do; their mean is 1."""
-    positive = target.sum().clamp(min=1)
-    ratio = torch.clamp(share * (len(target) - positive) / positive, min=1.0)
-    weight = torch.where(target > 0, ratio, torch.ones_like(ratio))
-    return weight / weight.mean()
+    return tensors, torch.from_numpy(rows), torch.from_numpy(target)
 
 
 def _evaluate(network: TypedSAGE, tensors: GraphTensors) -> tuple[Tensor, Tensor]:
     network.eval()
-    with torch.no_grad():
-        logits, hidden = network(tensors)
-    return logits, hidden
+    return network.infer(tensors)
 
 
 @contextmanager

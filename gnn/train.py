@@ -34,6 +34,7 @@ from gnn.model_types import FittedModel, Trace
 from gnn.registry import BLEND, MEMBERS, MODELS
 from gnn.sage_model import Sage
 from gnn.train_config import Progress, TrainConfig, silent
+from gnn.workers import ALONE, Workers
 from graph.errors import InputError
 
 __all__ = ["CutOff", "NotTrained", "TrainConfig", "TrainedModel", "fold_sides", "plan_cutoffs", "train_model"]
@@ -49,6 +50,7 @@ def train_model(
     progress: Progress = silent,
     tonight: CutOff | None = None,
     former: TrainedModel | None = None,
+    workers: Workers = ALONE,
 ) -> TrainedModel | NotTrained:
     """Trains all members of the registry and chooses the one that scores.
 
@@ -63,6 +65,7 @@ def train_model(
         tonight: the graph and features as of now; its accounts join the final training, once all has been chosen without them.
         former: a model of an earlier training, whose embeddings this one's are to go on from. The final networks start from its
             weights; nothing that is validated does, for it saw outcomes of all groups.
+        workers: who trains the network beside this one; each calls this alike, and has the same model in the end.
 
     Returns:
         The model, or why there is none: no cut-off, too few accounts of a class, or nothing learnt.
@@ -82,7 +85,7 @@ def train_model(
     arranged = arrange(cutoffs, outcomes, as_of, config, seed, tonight)
     if isinstance(arranged, str):
         return NotTrained(arranged)
-    choice = _validate(arranged, config, seed, n_threads, progress)
+    choice = _validate(arranged, config, seed, n_threads, progress, workers)
     if not set(MODELS) - set(choice.faults):
         return NotTrained("validation refused all models: " + _in_words(choice.faults))
     controls: list[dict[str, Any]] = []
@@ -90,7 +93,7 @@ def train_model(
         controls = measure_controls(arranged, choice.logits, choice.rounds, as_of, config, seed, n_threads, progress)
     if former is not None and not _continues(former):
         former = None
-    first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress, former)
+    first, members = _final(arranged, choice.rounds, config, seed, n_threads, progress, former, workers)
     model = TrainedModel(
         members=members,
         first=first,
@@ -116,7 +119,9 @@ def train_model(
     return _decide(model, last, choice, logits, progress)
 
 
-def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress) -> Choice:
+def _validate(
+    arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress, workers: Workers
+) -> Choice:
     """Trains every member on each fold's training side, and chooses by what it says of the fold."""
     order = np.argsort(arranged.fold[-1], kind="stable")
     found: dict[str, list[Trace]] = {name: [] for name in MEMBERS}
@@ -124,7 +129,7 @@ def _validate(arranged: Arrangement, config: TrainConfig, seed: int, n_threads: 
         train, valid = fold_sides(arranged, number, config, seed, n_threads, progress)
         for name, kind in MEMBERS.items():
             progress(f"{name}: fold {number + 1} of {config.n_folds}")
-            trace = kind.fit(train, valid, None, config, seed, n_threads, progress).trace
+            trace = kind.fit(train, valid, None, config, seed, n_threads, progress, None, workers).trace
             assert trace is not None
             found[name].append(trace)
     traces = {
@@ -239,6 +244,7 @@ def _final(
     n_threads: int,
     progress: Progress,
     former: TrainedModel | None,
+    workers: Workers,
 ) -> tuple[FirstLook, dict[str, tuple[FittedModel, ...]]]:
     """The first look and the members that score. Each network goes on from the former model's of its turn, if there is one."""
     pairs = [*zip(arranged.parts, arranged.fold, strict=True), *([arranged.tonight] if arranged.tonight else [])]
@@ -255,7 +261,9 @@ def _final(
             progress(f"{name}: final training, seed {turn + 1} of {config.n_seeds}")
             before = () if former is None else former.members[name]
             start = before[turn] if turn < len(before) else None
-            fitted = kind.fit(parts, None, rounds[name], config, seed + 1000 * turn, n_threads, progress, start)
+            fitted = kind.fit(
+                parts, None, rounds[name], config, seed + 1000 * turn, n_threads, progress, start, workers
+            )
             models.append(fitted.model)
         members[name] = tuple(models)
     return first, members

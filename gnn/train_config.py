@@ -28,6 +28,11 @@ class TrainConfig:
             probability of being confirmed.
         sage_accounts: the network trains on the latest training cut-offs that have no more accounts than this together, and
             on the last one in any case; the trees train on all.
+        sage_full_accounts: a step of the network is all examples while their graphs have no more accounts than this together;
+            larger ones are learnt from in mini-batches of drawn neighbourhoods.
+        sage_seeds, sage_batch: examples drawn for a step then, and how many of them are worked on at once.
+        sage_near, sage_far: neighbours of a kind that are drawn in the first round around a seed, and in the second; -1 for all.
+        sage_bf16: train in bf16 where there is a GPU; scores are always made in fp32.
         sage_epochs, sage_every: epochs at most, and how often validation looks.
         sage_learning_rate, sage_decay, sage_dropout: of Adam, and of the network.
         sage_positive_weight: the positives' share of the loss, in parts of the negatives' (1 = balanced).
@@ -46,6 +51,12 @@ class TrainConfig:
     n_seeds: int = 3
     doubt: float = 0.3
     sage_accounts: int = 2_000_000
+    sage_full_accounts: int = 2_000_000
+    sage_seeds: int = 32_768
+    sage_batch: int = 4_096
+    sage_near: int = 10
+    sage_far: int = 5
+    sage_bf16: bool = False
     sage_epochs: int = 60
     sage_every: int = 10
     sage_learning_rate: float = 0.01

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gnn.cutoffs import INPUT_NAMES, CutOff, Labelled
 from gnn.model_types import Fitted, FittedModel, Trace
 from gnn.train_config import Progress, TrainConfig
+from gnn.workers import ALONE, Workers
 
 __all__ = ["Trees", "sample_negatives"]
 
@@ -38,8 +39,9 @@ class Trees:
         n_threads: int,
         progress: Progress,
         former: FittedModel | None = None,  # trees begin anew
+        workers: Workers = ALONE,
     ) -> Fitted:
-        """See `gnn.model_types.ModelKind`."""
+        """See `gnn.model_types.ModelKind`; each worker trains the same trees by itself."""
         return cls.fit_columns(INPUT_NAMES, train, valid, rounds, config, seed, n_threads, progress)
 
     @classmethod

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from graph.errors import InputError, RinglightError, StoreError
 from jobs.night import Progress, SilentProgress
 
-__all__ = ["connected", "cores_for", "map_tasks", "run_task", "start_ahead"]
+__all__ = ["connected", "cores_for", "map_tasks", "run_task", "run_workers", "start_ahead"]
 
 R = TypeVar("R")
 
@@ -244,6 +244,61 @@ def run_task(
         poll=poll,
         is_columnar=is_columnar,
     )[0]
+
+
+def run_workers(function: Callable[..., R], *arguments: Any, n_workers: int, n_cpus: int = 1, label: str = "") -> R:
+    """`function(*arguments)` in each of several workers of Ray Train, which are one process group of torch (gloo); the first's result.
+
+    Args:
+        function: a function of a module's top level; every worker calls it alike. Its result is plain values.
+        arguments: small; big data goes through files.
+        n_workers: how many; Ray must have a core for each.
+        n_cpus: cores that a worker takes, fewer where Ray has not so many for each.
+
+    Raises:
+        InputError: Ray Train is not installed, or Ray has fewer cores than workers.
+        RinglightError: a worker failed or was lost.
+    """
+    import ray
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from ray.train import RunConfig, ScalingConfig
+            from ray.train.torch import TorchConfig, TorchTrainer
+    except ImportError:
+        raise InputError(
+            f"`n_workers` must be 1 without Ray Train; got {n_workers}. Install `ringlight[workers]`."
+        ) from None
+    n_cores = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
+    if n_cores < n_workers:  # Ray Train would wait for them without end
+        raise InputError(f"`n_workers` must be at most Ray's cores, {n_cores}; got {n_workers}. Say a smaller number.")
+    folder = tempfile.mkdtemp(prefix="rl-train-")
+    scaling = ScalingConfig(
+        num_workers=n_workers, resources_per_worker={"CPU": min(n_cpus, n_cores // n_workers)}, use_gpu=False
+    )
+    try:
+        trainer = TorchTrainer(
+            _report_result,
+            train_loop_config={"function": function, "arguments": arguments},
+            torch_config=TorchConfig(backend="gloo"),
+            scaling_config=scaling,
+            run_config=RunConfig(name="training", storage_path=folder),
+        )
+        metrics = trainer.fit().metrics or {}
+    except ray.train.TrainingFailedError as error:
+        raise RinglightError(f"A worker of `{label or function.__name__}` failed: {_first_line(error)}.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    result: R = metrics["result"]
+    return result
+
+
+def _report_result(task: dict[str, Any]) -> None:
+    """What a worker of Ray Train does."""
+    import ray.train
+
+    ray.train.report({"result": task["function"](*task["arguments"])})
 
 
 def _cause(error: Any) -> BaseException:

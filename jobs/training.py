@@ -15,6 +15,7 @@ from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
 from graph.snapshot import read_snapshot
 from jobs.models import list_models, write_reference
+from jobs.train_workers import this_worker
 
 if TYPE_CHECKING:  # torch loads in the task, not with the settings
     from gnn.cutoffs import CutOff
@@ -79,7 +80,7 @@ def cutoff_folder(work: Path, cutoff: datetime) -> Path:
 
 
 def train_and_compare(training: Training) -> Trained:
-    """Gate, training, comparison; writes LAKE/models/<version>/ where the gate passed and a model came to be.
+    """Gate, training, comparison, by each of the workers; the first writes LAKE/models/<version>/ where the gate passed and a model came to be.
 
     Raises:
         GateError: something leaked; nothing is trained and nothing written.
@@ -89,7 +90,11 @@ def train_and_compare(training: Training) -> Trained:
     from gnn.promotion import Comparison
     from gnn.train import CutOff, NotTrained, train_model
 
+    workers = this_worker()
+
     def note(line: str) -> None:
+        if workers.number:  # the first speaks for all
+            return
         with training.notes.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -110,10 +115,12 @@ def train_and_compare(training: Training) -> Trained:
     champion, why = _champion(training)
     former = champion if champion is not None and champion.as_of < as_of else None
     trained = train_model(
-        seen, outcomes, as_of, training.config, training.seed, training.n_threads, note, tonight, former
+        seen, outcomes, as_of, training.config, training.seed, training.n_threads, note, tonight, former, workers
     )
     if isinstance(trained, NotTrained):
         return Trained(None, trained.reason)
+    if workers.number:  # the first writes for all
+        return Trained(trained.version)
     training.models.mkdir(parents=True, exist_ok=True)
     folder = save_model(trained, training.models, gate, training.inputs)
     if champion is None:

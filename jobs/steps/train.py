@@ -32,6 +32,7 @@ from jobs.models import (
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.promotions import Decision, champion_of, record_decision
 from jobs.tasks import map_tasks, run_task
+from jobs.train_workers import run_training
 from jobs.training import Trained, Training, cutoff_folder, train_and_compare
 
 __all__ = ["Config", "check", "run"]
@@ -58,6 +59,7 @@ class Config(StepConfig):
     min_positives: int = Field(10, ge=2, description="confirmed synthetic accounts that training needs")
     n_seeds: int = Field(3, ge=1, le=20, description="models that are averaged")
     n_threads: int = Field(2, ge=1, description="threads of a training; part of what makes equal runs equal")
+    n_workers: int = Field(1, ge=1, description="workers of Ray Train that share the network's training")
     with_controls: bool = Field(True, description="train the controls that every report carries")
 
 
@@ -269,7 +271,14 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime], champio
         notes=notes,
     )
     # its worker scores next: each new one takes some ten seconds to import torch and PyG
-    trained = run_task(train_and_compare, training, n_cpus=config.n_threads, label="training", poll=tell)
+    trained = run_training(
+        train_and_compare,
+        training,
+        n_workers=config.n_workers,
+        n_cpus=config.n_threads,
+        label="training",
+        poll=tell,
+    )
     notes.unlink(missing_ok=True)
     return trained
 

@@ -71,6 +71,32 @@ def test_a_stranger_changes_no_embedding(tensors: GraphTensors) -> None:
     assert not torch.equal(before[tensors.offsets[1] :], after[tensors.offsets[1] :])
 
 
+@pytest.mark.parametrize("chunk", [7, 100_000])
+def test_scoring_by_chunks_equals_the_forward_pass(
+    tensors: GraphTensors, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gnn.sage.CHUNK", chunk)
+    torch.manual_seed(0)
+    network = TypedSAGE(12, len(IDENTIFIER_INPUTS)).eval()
+    with torch.no_grad():
+        wanted = network(tensors)
+    before = tensors.accounts.clone()
+    found, again = network.infer(tensors), network.infer(tensors)
+    for one, same, other in zip(found, again, wanted, strict=True):
+        assert torch.equal(one, same)
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    assert torch.equal(tensors.accounts, before)
+
+
+def test_scoring_in_bf16_is_near(tensors: GraphTensors) -> None:
+    torch.manual_seed(0)
+    network = TypedSAGE(12, len(IDENTIFIER_INPUTS)).eval()
+    exact, _ = network.infer(tensors)
+    rough, hidden = network.bfloat16().infer(tensors)
+    assert hidden.dtype == torch.bfloat16
+    assert float((rough.float() - exact).abs().mean() / exact.std()) < 0.03
+
+
 def test_a_world_without_sharing_has_tensors_and_logits(
     build_events: Callable[..., Events], build_graph: Callable[..., Snapshot], as_of: datetime
 ) -> None:
@@ -78,9 +104,10 @@ def test_a_world_without_sharing_has_tensors_and_logits(
     snapshot = build_graph(events, as_of)
     values = np.ones((1, 4), dtype=np.float32)
     tensors = build_tensors([(snapshot, values)], Standardiser.fit(values))
-    logits, hidden = TypedSAGE(4, len(IDENTIFIER_INPUTS)).eval()(tensors)
-    assert logits.shape == (1,)
-    assert hidden.shape == (1, 64)
+    network = TypedSAGE(4, len(IDENTIFIER_INPUTS)).eval()
+    for logits, hidden in (network(tensors), network.infer(tensors)):
+        assert logits.shape == (1,)
+        assert hidden.shape == (1, 64)
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -94,3 +121,24 @@ def test_torchs_settings_are_put_back(before: bool) -> None:
         assert deterministic.fill_uninitialized_memory is before
     finally:
         deterministic.fill_uninitialized_memory = was
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_says_what_the_cpu_says(tensors: GraphTensors) -> None:
+    cuda = torch.device("cuda")
+    torch.manual_seed(0)
+    network = TypedSAGE(12, len(IDENTIFIER_INPUTS), dropout=0.0).train()
+    logits, hidden = network.infer(tensors)
+    network(tensors)[0].square().mean().backward()
+    wanted = {name: value.grad.clone() for name, value in network.named_parameters() if value.grad is not None}
+    network.zero_grad(set_to_none=True)
+    network.to(cuda)
+    there = tensors.to(cuda)
+    for found, same in ((network.infer(there)[0], logits), (network.infer(there)[1], hidden)):
+        torch.testing.assert_close(found.cpu(), same, atol=1e-5, rtol=1e-4)
+    network(there)[0].square().mean().backward()
+    for name, value in network.named_parameters():
+        if name in wanted:
+            torch.testing.assert_close(value.grad.cpu(), wanted[name], atol=1e-5, rtol=1e-3)
+    rough, _ = network.bfloat16().infer(there)
+    assert float((rough.float().cpu() - logits).abs().mean() / logits.std()) < 0.03
