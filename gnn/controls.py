@@ -47,11 +47,11 @@ def measure_controls(
     train, valid = split(parts, fold, 0)
     n_first = len(valid.account)  # the first fold's accounts come first
     progress("controls: LightGBM without the graph")
-    plain = Trees.fit_columns(GRAPHLESS, train, valid, rounds["trees"], config, seed, n_threads, progress)
+    plain = Trees.fit_columns(GRAPHLESS, train, [valid], rounds["trees"], config, seed, n_threads, progress)
     progress("controls: GraphSAGE on shuffled edges")
     shuffled = [replace(part, cutoff=shuffle_edges(part.cutoff, seed + place)) for place, part in enumerate(parts)]
     train_shuffled, valid_shuffled = split(shuffled, fold, 0)
-    lost = Sage.fit(train_shuffled, valid_shuffled, rounds["sage"], config, seed, n_threads, progress)
+    lost = Sage.fit(train_shuffled, [valid_shuffled], rounds["sage"], config, seed, n_threads, progress)
     assert plain.trace is not None
     assert lost.trace is not None
     rows = (

@@ -76,7 +76,7 @@ def look_first(
     models = []
     for number in numbers:
         train = [part.of(own != number) for part, own in zip(parts, fold, strict=True)]
-        fitted = Trees.fit_columns(FEATURE_NAMES, train, None, config.tree_rounds, config, seed, n_threads, progress)
+        fitted = Trees.fit_columns(FEATURE_NAMES, train, (), config.tree_rounds, config, seed, n_threads, progress)
         assert isinstance(fitted.model, Trees)
         models.append(fitted.model)
     ready, n_doubtful = [], 0

@@ -111,8 +111,8 @@ def _one_turn(
         _with_targets(part, np.isin(group, positive))
         for part, group in zip(arranged.parts, arranged.group, strict=True)
     ]
-    train, valid = fold_sides(replace(arranged, parts=parts), _FOLD, config, seed, n_threads, progress)
-    trace = Trees.fit(train, valid, None, config, seed, n_threads, progress).trace
+    train, valid, _ = fold_sides(replace(arranged, parts=parts), _FOLD, config, seed, n_threads, progress)
+    trace = Trees.fit(train, [valid], None, config, seed, n_threads, progress).trace
     assert trace is not None
     order = np.argsort(-trace.logits[-1], kind="stable")
     target = valid.target[order]

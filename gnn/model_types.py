@@ -1,6 +1,6 @@
 """What every model of the registry offers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,7 +54,7 @@ class ModelKind(Protocol):
     def fit(
         cls,
         train: list[Labelled],
-        valid: Labelled | None,
+        valid: Sequence[Labelled],
         rounds: int | None,
         config: TrainConfig,
         seed: int,
@@ -63,7 +63,8 @@ class ModelKind(Protocol):
         former: FittedModel | None = None,
         workers: Workers = ALONE,
     ) -> Fitted:
-        """Trains for `rounds`, or for the configuration's maximum; `valid` is only looked at, never learnt from.
+        """Trains for `rounds`, or for the configuration's maximum; `valid` is only looked at, never learnt from: the
+        trace has its accounts, part by part.
 
         Args:
             former: a model of an earlier training, to start from where the kind can. It saw the outcomes of then, so it must not

@@ -43,7 +43,7 @@ class Sage:
     def fit(
         cls,
         train: list[Labelled],
-        valid: Labelled | None,
+        valid: Sequence[Labelled],
         rounds: int | None,
         config: TrainConfig,
         seed: int,
@@ -64,7 +64,7 @@ class Sage:
         with _exact(n_threads) as device:
             build = partial(_batch, standardiser=standardiser)
             step = plan_step(train, build, config, seed, device, workers)
-            looked = None if valid is None else moved(build([valid]), device)
+            looked = moved(build(valid), device) if valid else None
             network = _network(seed, config.sage_dropout)
             if isinstance(former, Sage) and former.continues:
                 _load(network, carry_weights(former.weights, former.standardiser, standardiser))

@@ -85,7 +85,7 @@ def train_model(
     arranged = arrange(cutoffs, outcomes, as_of, config, seed, tonight)
     if isinstance(arranged, str):
         return NotTrained(arranged)
-    choice = _validate(arranged, config, seed, n_threads, progress, workers)
+    choice, blind = _validate(arranged, config, seed, n_threads, progress, workers)
     if not set(MODELS) - set(choice.faults):
         return NotTrained("validation refused all models: " + _in_words(choice.faults))
     controls: list[dict[str, Any]] = []
@@ -112,26 +112,33 @@ def train_model(
         found_share=choice.found_share,
         out_of_fold=_out_of_fold(arranged, choice),
     )
-    last = arranged.parts[-1]
-    seen = model.look(last.cutoff, n_threads)
-    logits = {name: model.member_logits(name, seen, n_threads)[last.account] for name in model.members}
-    model = _calibrate(model, arranged, choice, logits)
-    return _decide(model, last, choice, logits, progress)
+    model = _calibrate(model, arranged, choice, blind, n_threads)
+    return _decide(model, arranged.parts[-1], choice, n_threads, progress)
 
 
 def _validate(
     arranged: Arrangement, config: TrainConfig, seed: int, n_threads: int, progress: Progress, workers: Workers
-) -> Choice:
-    """Trains every member on each fold's training side, and chooses by what it says of the fold."""
+) -> tuple[Choice, dict[str, NDArray[np.float64]]]:
+    """Trains every member on each fold's training side, and chooses by what it says of the fold.
+
+    Returns:
+        What was chosen; and what each member so trained says of all accounts of now (`_now`), each by the model that is blind to its
+        fold, or by all where it has none: float64 [n].
+    """
     order = np.argsort(arranged.fold[-1], kind="stable")
+    now, now_fold, _ = _now(arranged)
     found: dict[str, list[Trace]] = {name: [] for name in MEMBERS}
+    told: dict[str, list[NDArray[np.float64]]] = {name: [] for name in MEMBERS}
     for number in range(config.n_folds):  # one fold after the other, for each holds all features of all cut-offs
-        train, valid = fold_sides(arranged, number, config, seed, n_threads, progress)
+        train, valid, first = fold_sides(arranged, number, config, seed, n_threads, progress)
+        ahead = replace(now, cutoff=first.add_to(now.cutoff, n_threads))
         for name, kind in MEMBERS.items():
             progress(f"{name}: fold {number + 1} of {config.n_folds}")
-            trace = kind.fit(train, valid, None, config, seed, n_threads, progress, None, workers).trace
+            trace = kind.fit(train, [valid, ahead], None, config, seed, n_threads, progress, None, workers).trace
             assert trace is not None
-            found[name].append(trace)
+            n = len(valid.account)
+            found[name].append(Trace(trace.rounds, trace.logits[:, :n]))
+            told[name].append(trace.logits[:, n:])
     traces = {
         name: Trace(parts[0].rounds, np.concatenate([part.logits for part in parts], axis=1))
         for name, parts in found.items()
@@ -140,20 +147,35 @@ def _validate(
     looked = Labelled(last.cutoff, *(column[order] for column in last.columns()))
     choice = choose(looked, arranged.judged[order], traces, config.capacity)
     progress("validation AUPRC: " + ", ".join(f"{name} {choice.metrics[name].auprc:.3f}" for name in MODELS))
-    return choice
+    blind = {}
+    for name, trace in traces.items():
+        said = np.stack([each[trace.rounds.index(choice.rounds[name])] for each in told[name]])
+        blind[name] = np.where(now_fold >= 0, said[now_fold, np.arange(len(now_fold))], said.mean(axis=0))
+    return choice, blind
+
+
+def _now(arranged: Arrangement) -> tuple[Labelled, NDArray[np.int64], NDArray[np.bool_]]:
+    """All accounts of tonight (of the last cut-off, where tonight is not given), the fold of each, -1 for none, and who has no outcome."""
+    part, fold = arranged.tonight or (arranged.parts[-1], arranged.fold[-1])
+    n = part.cutoff.features.height
+    folds, is_open = np.full(n, -1), np.ones(n, dtype=np.bool_)
+    folds[part.account] = fold
+    is_open[part.account[part.confirmed]] = False
+    nothing = np.zeros(n, dtype=np.bool_)
+    return Labelled(part.cutoff, np.arange(n), nothing.astype(np.int8), nothing, nothing, nothing), folds, is_open
 
 
 def fold_sides(
     arranged: Arrangement, number: int, config: TrainConfig, seed: int, n_threads: int, progress: Progress
-) -> tuple[list[Labelled], Labelled]:
-    """What is trained on and what is looked at for one fold, both after a first look, if the examples suffice for one."""
+) -> tuple[list[Labelled], Labelled, FirstLook]:
+    """What is trained on and what is looked at for one fold, both after a first look, if the examples suffice for one; and that look."""
     train, valid = split(arranged.parts, arranged.fold, number)
     if not _can_look(arranged, config):
-        return _unlooked(train, n_threads), _unlooked([valid], n_threads)[0]
+        return _unlooked(train, n_threads), _unlooked([valid], n_threads)[0], FirstLook(())
     own = [fold[(fold != number) & ~part.unclear] for part, fold in zip(arranged.parts, arranged.fold, strict=True)]
     # by the other folds alone: what is looked at must not choose what is learnt from
     first, ready = look_first(train, own[: len(train)], number, config, seed, n_threads, progress)
-    return ready, replace(valid, cutoff=first.add_to(valid.cutoff, n_threads))
+    return ready, replace(valid, cutoff=first.add_to(valid.cutoff, n_threads)), first
 
 
 def _can_look(arranged: Arrangement, config: TrainConfig) -> bool:
@@ -167,21 +189,25 @@ def _unlooked(parts: list[Labelled], n_threads: int) -> list[Labelled]:
 
 
 def _calibrate(
-    model: TrainedModel, arranged: Arrangement, choice: Choice, logits: Mapping[str, NDArray[np.float64]]
+    model: TrainedModel,
+    arranged: Arrangement,
+    choice: Choice,
+    blind: Mapping[str, NDArray[np.float64]],
+    n_threads: int,
 ) -> TrainedModel:
     """Carries the calibrations over from models that did not see an account's group to the final ones, which did.
 
-    By the accounts without outcome alone: the others' outcomes were learnt, and will not be there for new ones.
+    By all accounts of now without outcome, the young ones too: they are whom the model will score, while the others' outcomes were
+    learnt and will not be there for new ones.
     """
-    last = arranged.parts[-1]
-    order = np.argsort(arranged.fold[-1], kind="stable")
-    open_ = ~last.confirmed
-    told = {
-        name: choice.calibrations[name].apply(choice.logits[name][open_[order]]) for name in (*model.members, BLEND)
-    }
-    calibrations = {name: match_calibration(told[name], logits[name][open_]) for name in model.members}
+    now, _, is_open = _now(arranged)
+    seen = model.look(now.cutoff, n_threads)
+    logits = {name: model.member_logits(name, seen, n_threads) for name in model.members}
+    told = {**blind, BLEND: blend_logits(blind, choice.calibrations, choice.blend_weight)}
+    said = {name: choice.calibrations[name].apply(value[is_open]) for name, value in told.items()}
+    calibrations = {name: match_calibration(said[name], logits[name][is_open]) for name in model.members}
     blend = blend_logits(logits, calibrations, choice.blend_weight)
-    calibrations[BLEND] = match_calibration(told[BLEND], blend[open_])
+    calibrations[BLEND] = match_calibration(said[BLEND], blend[is_open])
     return replace(model, calibrations=calibrations)
 
 
@@ -198,11 +224,13 @@ def _decide(
     model: TrainedModel,
     last: Labelled,
     choice: Choice,
-    logits: Mapping[str, NDArray[np.float64]],
+    n_threads: int,
     progress: Progress,
 ) -> TrainedModel | NotTrained:
     """The model with the one that scores; none whose final scores are far from the rate of the examples it learnt from."""
     faults = dict(choice.faults)
+    seen = model.look(last.cutoff, n_threads)
+    logits = {name: model.member_logits(name, seen, n_threads)[last.account] for name in model.members}
     clear = ~last.unclear
     target = last.target[clear]
     for name in MODELS:
@@ -261,9 +289,7 @@ def _final(
             progress(f"{name}: final training, seed {turn + 1} of {config.n_seeds}")
             before = () if former is None else former.members[name]
             start = before[turn] if turn < len(before) else None
-            fitted = kind.fit(
-                parts, None, rounds[name], config, seed + 1000 * turn, n_threads, progress, start, workers
-            )
+            fitted = kind.fit(parts, (), rounds[name], config, seed + 1000 * turn, n_threads, progress, start, workers)
             models.append(fitted.model)
         members[name] = tuple(models)
     return first, members

@@ -32,7 +32,7 @@ class Trees:
     def fit(
         cls,
         train: list[Labelled],
-        valid: Labelled | None,
+        valid: Sequence[Labelled],
         rounds: int | None,
         config: TrainConfig,
         seed: int,
@@ -49,7 +49,7 @@ class Trees:
         cls,
         names: Sequence[str],
         train: list[Labelled],
-        valid: Labelled | None,
+        valid: Sequence[Labelled],
         rounds: int | None,
         config: TrainConfig,
         seed: int,
@@ -71,11 +71,11 @@ class Trees:
         rounds = rounds or config.tree_rounds
         booster = lightgbm.train(_parameters(config, len(target), seed, n_threads), data, rounds)
         model = cls(booster.model_to_string(), columns)
-        if valid is None:
+        if not valid:
             return Fitted(model, None)
         # where nothing is left to split LightGBM stops early, and the further rounds equal its last
         steps = tuple(range(config.tree_every, rounds + 1, config.tree_every)) or (rounds,)
-        looked = _take(valid, columns)
+        looked = np.concatenate([_take(part, columns) for part in valid])
         logits = [booster.predict(looked, raw_score=True, num_iteration=step, num_threads=n_threads) for step in steps]
         return Fitted(model, Trace(steps, np.asarray(logits, dtype=np.float64)))
 

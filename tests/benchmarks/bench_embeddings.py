@@ -82,7 +82,7 @@ class Night:
         found = []
         for turn in range(CONFIG.n_seeds):
             start = former[turn] if former else None
-            fitted = Sage.fit(parts, None, epochs, CONFIG, seed + 1000 * turn, N_THREADS, silent, start)
+            fitted = Sage.fit(parts, (), epochs, CONFIG, seed + 1000 * turn, N_THREADS, silent, start)
             assert isinstance(fitted.model, Sage)
             found.append(fitted.model)
         return found

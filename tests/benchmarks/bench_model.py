@@ -81,10 +81,10 @@ def controls(arranged: Arrangement, seed: int) -> Iterator[tuple[str, Logits]]:
     parts: list[Labelled] = [part.of(~part.unclear) for part, _ in pairs]
     tonight = parts[-1].cutoff
     for name, columns in (("trees without graph", GRAPHLESS), ("plain trees", FEATURE_NAMES)):
-        fitted = Trees.fit_columns(columns, parts, None, None, CONFIG, seed, N_THREADS, silent)
+        fitted = Trees.fit_columns(columns, parts, (), None, CONFIG, seed, N_THREADS, silent)
         yield name, fitted.model.logits(tonight, N_THREADS)
     shuffled = [replace(part, cutoff=shuffle_edges(part.cutoff, seed + place)) for place, part in enumerate(parts)]
-    lost = Sage.fit(shuffled, None, None, CONFIG, seed, N_THREADS, silent)
+    lost = Sage.fit(shuffled, (), None, CONFIG, seed, N_THREADS, silent)
     yield "GraphSAGE, edges shuffled", lost.model.logits(shuffled[-1].cutoff, N_THREADS)
 
 

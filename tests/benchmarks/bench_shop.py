@@ -73,7 +73,7 @@ def controls(arranged: Arrangement, tonight: CutOff, config: TrainConfig, seed: 
         ("plain trees", FEATURE_NAMES, False),
     ):
         parts = examples(arranged, lost)
-        model = Trees.fit_columns(columns, parts, None, None, config, seed, N_THREADS, silent).model
+        model = Trees.fit_columns(columns, parts, (), None, config, seed, N_THREADS, silent).model
         yield name, model.logits(parts[-1].cutoff, N_THREADS)
 
 

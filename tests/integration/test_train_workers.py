@@ -67,7 +67,7 @@ def fit(full_accounts: int) -> tuple[int, int, list[float]]:
         sage_full_accounts=full_accounts, sage_seeds=60, sage_batch=20, sage_near=3, sage_far=2, sage_epochs=15
     )
     parts = [made_cutoff(seed) for seed in (1, 2)]
-    fitted = Sage.fit(parts, None, None, config, 3, 1, silent, workers)
+    fitted = Sage.fit(parts, (), None, config, 3, 1, silent, workers)
     return workers.number, workers.count, fitted.model.logits(parts[0].cutoff, 1).tolist()
 
 

@@ -134,7 +134,7 @@ def looked(cutoffs: list[CutOff]) -> CutOff:
 
 
 def test_a_network_computes_the_same_under_another_standardiser(looked: CutOff) -> None:
-    model = Sage.fit([_part(looked)], None, 3, CONFIG, 1, 1, silent).model
+    model = Sage.fit([_part(looked)], (), 3, CONFIG, 1, 1, silent).model
     assert isinstance(model, Sage)
     random = np.random.default_rng(0)
     scale = model.standardiser.scale
@@ -161,9 +161,9 @@ def test_an_input_unlike_before_begins_at_zero() -> None:
 
 def test_a_warm_start_begins_where_the_former_ended(looked: CutOff) -> None:
     part = _part(looked)
-    long = Sage.fit([part], None, 20, CONFIG, 1, 1, silent).model
-    warm = Sage.fit([part], None, 1, CONFIG, 2, 1, silent, long).model
-    cold = Sage.fit([part], None, 1, CONFIG, 2, 1, silent).model
+    long = Sage.fit([part], (), 20, CONFIG, 1, 1, silent).model
+    warm = Sage.fit([part], (), 1, CONFIG, 2, 1, silent, long).model
+    cold = Sage.fit([part], (), 1, CONFIG, 2, 1, silent).model
     apart = {
         name: np.abs(model.logits(looked, 1) - long.logits(looked, 1)).mean()
         for name, model in {"w": warm, "c": cold}.items()
@@ -172,7 +172,7 @@ def test_a_warm_start_begins_where_the_former_ended(looked: CutOff) -> None:
     assert isinstance(long, Sage)
     foreign = Sage({**long.weights, "project.bias": np.zeros(3, np.float32)}, long.standardiser)
     assert not foreign.continues
-    unlike = Sage.fit([part], None, 1, CONFIG, 2, 1, silent, foreign).model
+    unlike = Sage.fit([part], (), 1, CONFIG, 2, 1, silent, foreign).model
     assert unlike.to_files() == cold.to_files()
 
 

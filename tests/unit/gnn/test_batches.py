@@ -128,8 +128,8 @@ def test_large_graphs_are_learnt_from_in_batches_and_as_well(parts) -> None:
     last = parts[-1]
     odd = Labelled(last.cutoff, last.account[:-1] + 1, *(column[:-1] for column in last.columns()[1:]))
     is_ring = last.cutoff.snapshot.accounts["account_id"].str.starts_with("r").to_numpy()[odd.account]
-    first = Sage.fit(parts, odd, None, config, 1, 1, silent)
-    again = Sage.fit(parts, odd, None, config, 1, 1, silent)
+    first = Sage.fit(parts, [odd], None, config, 1, 1, silent)
+    again = Sage.fit(parts, [odd], None, config, 1, 1, silent)
     assert first.model.to_files() == again.model.to_files()
     assert auprc(is_ring.astype(np.int8), first.trace.logits[-1]) > 0.8
 

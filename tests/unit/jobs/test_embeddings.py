@@ -50,7 +50,7 @@ def _model(cutoff: CutOff) -> TrainedModel:
     none = np.zeros(n, dtype=bool)
     part = Labelled(looked, np.arange(n), (np.arange(n) % 9 == 0).astype(np.int8), none, none, none)
     config = TrainConfig(n_seeds=1)
-    network = Sage.fit([part], None, 1, config, 1, 1, silent).model
+    network = Sage.fit([part], (), 1, config, 1, 1, silent).model
     assert isinstance(network, Sage)
     return TrainedModel(
         members={"sage": (network,)},
