@@ -278,27 +278,27 @@ def run_workers(function: Callable[..., R], *arguments: Any, n_workers: int, n_c
         num_workers=n_workers, resources_per_worker={"CPU": min(n_cpus, n_cores // n_workers)}, use_gpu=False
     )
     try:
-        trainer = TorchTrainer(
-            _report_result,
-            train_loop_config={"function": function, "arguments": arguments},
-            torch_config=TorchConfig(backend="gloo"),
-            scaling_config=scaling,
-            run_config=RunConfig(name="training", storage_path=folder),
-        )
-        metrics = trainer.fit().metrics or {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ray's own, about its own settings
+            trainer = TorchTrainer(
+                _run_task,
+                train_loop_config={"function": function, "arguments": arguments},
+                torch_config=TorchConfig(backend="gloo"),
+                scaling_config=scaling,
+                run_config=RunConfig(name="training", storage_path=folder),
+            )
+            fitted: Any = trainer.fit()  # typed as the older Result, which has no return value
     except ray.train.TrainingFailedError as error:
         raise RinglightError(f"A worker of `{label or function.__name__}` failed: {_first_line(error)}.") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    result: R = metrics["result"]
+    result: R = fitted.return_value
     return result
 
 
-def _report_result(task: dict[str, Any]) -> None:
+def _run_task(task: dict[str, Any]) -> Any:
     """What a worker of Ray Train does."""
-    import ray.train
-
-    ray.train.report({"result": task["function"](*task["arguments"])})
+    return task["function"](*task["arguments"])
 
 
 def _cause(error: Any) -> BaseException:

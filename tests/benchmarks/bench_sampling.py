@@ -166,6 +166,13 @@ def by_sage_conv(tensors: GraphTensors) -> Callable[[], Tensor]:
     return run
 
 
+def seconds_per_byte() -> float:
+    """CPU-seconds that a byte read or written takes in a copy of 256 MiB, into memory that is there already."""
+    source, target = torch.ones(2**26), torch.ones(2**26)
+    seconds, _ = cpu_seconds(lambda: [target.copy_(source) for _ in range(4)], repeats=5)
+    return seconds / (4 * 2 * 4 * source.numel())
+
+
 def bench_scoring(n_nodes: int) -> None:
     n = n_nodes // 2
     tensors = made_tensors(n, n_nodes - n, DEGREE * n_nodes)
@@ -188,9 +195,7 @@ def bench_scoring(n_nodes: int) -> None:
         peer, _ = cpu_seconds(by_sage_conv(tensors), repeats=1)
         each, n_scored = cpu_seconds(sampled, repeats=1)
     gathered = 4 * n_links * HIDDEN * 4  # bytes: each link both ways in two rounds, fp32
-    block_bytes = torch.zeros(2**26)  # 256 MiB
-    copy, _ = cpu_seconds(lambda: [block_bytes.clone() for _ in range(4)])
-    floor = gathered / (4 * block_bytes.numel() * 4 * 2) * copy  # a copy reads and writes
+    floor = gathered * seconds_per_byte()
     error = float((exact - wanted).abs().max())
     print(f"{n_nodes:>10,} nodes, {n_links:,} links: scores of `infer` and `forward` differ by {error:.1e} at most")
     for name, seconds, scored in (
