@@ -257,7 +257,7 @@ def run_workers(function: Callable[..., R], *arguments: Any, n_workers: int, n_c
 
     Raises:
         InputError: Ray Train is not installed, or Ray has fewer cores than workers.
-        RinglightError: a worker failed or was lost.
+        RinglightError: what a worker raised of this tree; or a worker failed or was lost.
     """
     import ray
 
@@ -289,6 +289,10 @@ def run_workers(function: Callable[..., R], *arguments: Any, n_workers: int, n_c
             )
             fitted: Any = trainer.fit()  # typed as the older Result, which has no return value
     except ray.train.TrainingFailedError as error:
+        for failure in getattr(error, "worker_failures", {}).values():
+            cause = _cause(getattr(failure, "_base_exc", failure))
+            if isinstance(cause, RinglightError):  # a gate's refusal stays one
+                raise cause from error
         raise RinglightError(f"A worker of `{label or function.__name__}` failed: {_first_line(error)}.") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

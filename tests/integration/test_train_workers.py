@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from graph.errors import InputError
+from graph.errors import GateError, InputError
 from graph.snapshot import Snapshot
 from jobs.tasks import connected, run_workers
 from jobs.train_workers import run_training, this_worker
@@ -90,3 +90,12 @@ def test_two_workers_train_what_one_trains(local_ray):
 def test_more_workers_than_cores_are_refused(local_ray):
     with pytest.raises(InputError, match="`n_workers` must be at most Ray's cores, 2; got 3"):
         run_workers(fit, n_workers=3)
+
+
+def refuse():
+    raise GateError("`train` must pass the leakage gate; got a leak.")
+
+
+def test_a_refusal_in_a_worker_stays_a_refusal(local_ray):
+    with pytest.raises(GateError, match="got a leak"):
+        run_workers(refuse, n_workers=2)
