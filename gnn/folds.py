@@ -28,6 +28,8 @@ class Arrangement:
         fold: of each part int64 [k], the fold of each account; the accounts of one group are in one fold.
         group: of each part int64 [k], the group of each account.
         tonight: the accounts of now with their folds, to train on once all is chosen; None where now is not given.
+        now_fold: int64 [n], the fold of each account of now (of the last cut-off, where now is not given), of those, too, that are too
+            young to be examples.
         judged: bool [k of the last part]: the quality is quoted on these.
         words: how the validation accounts were set apart.
     """
@@ -36,6 +38,7 @@ class Arrangement:
     fold: list[NDArray[np.int64]]
     group: list[NDArray[np.int64]]
     tonight: tuple[Labelled, NDArray[np.int64]] | None
+    now_fold: NDArray[np.int64]
     judged: NDArray[np.bool_]
     words: str
 
@@ -55,6 +58,7 @@ def arrange(
     """
     now = tonight or cutoffs[-1]
     groups, kind = group_accounts(now.snapshot, config.n_folds)
+    of_now = groups.sort("account")["group"].to_numpy().astype(np.int64)
     examples = build_examples(now.snapshot, outcomes, as_of, config.label_delay_days)
     # who is unclear by now was no clear negative earlier either
     groups = groups.join(examples.select("account", unclear_now="is_unclear"), on="account").drop("account")
@@ -76,7 +80,8 @@ def arrange(
     if tonight is not None:
         part, own = _label(tonight, groups, outcomes, as_of, config)
         added = part, _folds_of(own, of_group, config)
-    return Arrangement(parts, fold, numbers, added, judged, f"{when}other {kind}, {who}")
+    now_fold = _folds_of(of_now, of_group, config)
+    return Arrangement(parts, fold, numbers, added, now_fold, judged, f"{when}other {kind}, {who}")
 
 
 def deal_folds(group: NDArray[np.int64], target: NDArray[np.int8], n_folds: int, seed: int) -> NDArray[np.int64]:

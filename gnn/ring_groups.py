@@ -49,7 +49,7 @@ def group_suspects(
 ) -> pl.DataFrame:
     """Parts the accounts that may belong to a ring into rings.
 
-    Members of a cluster are together while they came less than 30 days one after the other; suspected accounts of whatever
+    Members of a cluster are together while each came at most 30 days after the one before it; suspected accounts of whatever
     clusters, where they are joined by as many bits as tie two accounts, or one paid the other, and they signed up within 7
     days. Links of links count, so a patient ring may span months.
 
@@ -74,11 +74,12 @@ def group_suspects(
     found = candidates.select("account", "cluster", "is_suspected").with_columns(
         group=pl.Series(group[number], dtype=pl.Int32)
     )
-    found = found.filter(pl.col("is_suspected").sum().over("group") >= min_suspected)
+    found = found.filter(pl.col("is_suspected").any().over("group"))
     size = accounts.group_by("cluster").agg(size=pl.len())
-    return (
-        found.join(_names(found.join(size, on="cluster")), on="group").select("account", cluster="name").sort("account")
-    )
+    named = found.join(_names(found.join(size, on="cluster")), on="group")
+    # counted by name: a wave of one stays with the rest of its cluster
+    named = named.filter(pl.col("is_suspected").sum().over("name") >= min_suspected)
+    return named.select("account", cluster="name").sort("account")
 
 
 def _joined(snapshot: Snapshot, accounts: pl.DataFrame, transfers: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:

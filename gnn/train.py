@@ -123,10 +123,10 @@ def _validate(
 
     Returns:
         What was chosen; and what each member so trained says of all accounts of now (`_now`), each by the model that is blind to its
-        fold, or by all where it has none: float64 [n].
+        fold: float64 [n].
     """
     order = np.argsort(arranged.fold[-1], kind="stable")
-    now, now_fold, _ = _now(arranged)
+    now, _ = _now(arranged)
     found: dict[str, list[Trace]] = {name: [] for name in MEMBERS}
     told: dict[str, list[NDArray[np.float64]]] = {name: [] for name in MEMBERS}
     for number in range(config.n_folds):  # one fold after the other, for each holds all features of all cut-offs
@@ -150,19 +150,18 @@ def _validate(
     blind = {}
     for name, trace in traces.items():
         said = np.stack([each[trace.rounds.index(choice.rounds[name])] for each in told[name]])
-        blind[name] = np.where(now_fold >= 0, said[now_fold, np.arange(len(now_fold))], said.mean(axis=0))
+        blind[name] = said[arranged.now_fold, now.account]
     return choice, blind
 
 
-def _now(arranged: Arrangement) -> tuple[Labelled, NDArray[np.int64], NDArray[np.bool_]]:
-    """All accounts of tonight (of the last cut-off, where tonight is not given), the fold of each, -1 for none, and who has no outcome."""
-    part, fold = arranged.tonight or (arranged.parts[-1], arranged.fold[-1])
+def _now(arranged: Arrangement) -> tuple[Labelled, NDArray[np.bool_]]:
+    """All accounts of tonight (of the last cut-off, where tonight is not given), and who of them has no outcome: bool [n]."""
+    part = arranged.tonight[0] if arranged.tonight else arranged.parts[-1]
     n = part.cutoff.features.height
-    folds, is_open = np.full(n, -1), np.ones(n, dtype=np.bool_)
-    folds[part.account] = fold
+    is_open = np.ones(n, dtype=np.bool_)
     is_open[part.account[part.confirmed]] = False
     nothing = np.zeros(n, dtype=np.bool_)
-    return Labelled(part.cutoff, np.arange(n), nothing.astype(np.int8), nothing, nothing, nothing), folds, is_open
+    return Labelled(part.cutoff, np.arange(n), nothing.astype(np.int8), nothing, nothing, nothing), is_open
 
 
 def fold_sides(
@@ -200,7 +199,7 @@ def _calibrate(
     By all accounts of now without outcome, the young ones too: they are whom the model will score, while the others' outcomes were
     learnt and will not be there for new ones.
     """
-    now, _, is_open = _now(arranged)
+    now, is_open = _now(arranged)
     seen = model.look(now.cutoff, n_threads)
     logits = {name: model.member_logits(name, seen, n_threads) for name in model.members}
     told = {**blind, BLEND: blend_logits(blind, choice.calibrations, choice.blend_weight)}

@@ -200,3 +200,13 @@ def test_a_later_wave_in_a_cluster_is_another_ring_if_it_has_a_name_of_its_own(
     assert apart.rings["cluster"].n_unique() == 2
     nameless = build_rings(snapshot, _scores(snapshot, **(scores | {"y0": 0.01})), NO_LABELS, transfers, 0.5)
     assert nameless.rings["n_accounts"].to_list() == [5]
+
+
+@pytest.mark.parametrize("days", [(1, 2, 3, 50), (1, 40), (0, 31, 62, 93)])
+def test_late_and_patient_members_stay_with_their_cluster(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot], days: tuple[int, ...]
+) -> None:
+    came = {f"a{place}": float(day) for place, day in enumerate(days)}
+    snapshot, transfers = _world(build_events, build_graph, came)
+    found = build_rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
+    assert found.rings["n_accounts"].to_list() == [len(days)]

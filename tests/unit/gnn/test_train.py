@@ -14,7 +14,7 @@ import pytest
 from gnn.cutoffs import CutOff, plan_cutoffs
 from gnn.examples import SYNTHETIC
 from gnn.features import FEATURE_NAMES, build_features
-from gnn.folds import Arrangement, arrange, deal_folds
+from gnn.folds import Arrangement, arrange, deal_folds, group_accounts
 from gnn.gate import Check, Gate
 from gnn.metrics import auprc
 from gnn.model import NotTrained, TrainedModel
@@ -109,6 +109,20 @@ def test_quality_is_quoted_on_accounts_without_an_outcome_at_the_cut_off(
     assert "some outcomes known then" in model.validation
     assert "chosen on the same accounts" in model.validation
     assert "chosen on the very accounts" in model_card(model)
+
+
+def test_who_is_too_young_for_an_example_is_in_the_fold_of_its_group(
+    cutoffs: list[CutOff], world: Events, as_of: datetime
+) -> None:
+    found = arrange(cutoffs[:-1], world["outcomes"], as_of, replace(CONFIG, label_delay_days=25), 3, cutoffs[-1])
+    assert isinstance(found, Arrangement)
+    assert found.tonight is not None
+    part, fold = found.tonight
+    assert 0 < len(part.account) < len(found.now_fold)
+    assert (found.now_fold[part.account] == fold).all()
+    groups, _ = group_accounts(cutoffs[-1].snapshot, CONFIG.n_folds)
+    folds = groups.sort("account").with_columns(fold=pl.Series(found.now_fold)).group_by("group")
+    assert folds.agg(pl.col("fold").n_unique())["fold"].to_list() == [1] * groups["group"].n_unique()
 
 
 def _days(events: Events, days: list[datetime], build_graph: BuildGraph) -> list[CutOff]:
