@@ -2,6 +2,7 @@
 
 from gnn.features import FEATURES
 from gnn.near import NEAR
+from gnn.reason_codes import CODE_FEATURES, NETWORK_LINKS, WITHOUT_LINKS
 
 __all__ = ["render_features"]
 
@@ -30,5 +31,20 @@ def render_features() -> str:
         "| feature | meaning |",
         "|---|---|",
         *(f"| {feature.name} | {feature.meaning} |" for feature in NEAR),
+    ]
+    lines += [
+        "",
+        "## Reasons",
+        "",
+        "The codes of `reasons.parquet`, and what speaks for each.",
+        "",
+        "| code | from |",
+        "|---|---|",
+        *(
+            f"| {code} | {len(names)} features: {', '.join(names[:4])}{' ...' if len(names) > 4 else ''} |"
+            for code, names in CODE_FEATURES.items()
+        ),
+        f"| {NETWORK_LINKS} | the links that raise the network's part of the score most |",
+        f"| {WITHOUT_LINKS} | the smallest set of its links found without which the account is below the threshold |",
     ]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """The data dictionary, generated from the contract's one declaration."""
 
 from graph.cleaning import REASONS
-from graph.lake import LAKE_VERSION, NIGHT_TABLES
+from graph.lake import LAKE_VERSION, NIGHT_TABLES, TABLE_NOTES
 from graph.normalise import NORMALISERS
 from graph.schema import IDENTIFIERS, PRIVACY_CLASSES, TABLES, Column
 
@@ -52,7 +52,8 @@ def render_dictionary() -> str:
     lines += [f"| {reason} | {meaning} |" for reason, meaning in REASONS.items()]
     lines += ["", f"## A night's tables (lake version {LAKE_VERSION})"]
     for name, schema in NIGHT_TABLES.items():
-        lines += ["", f"### `{name}.parquet`", "", "| column | type |", "|---|---|"]
+        note = [TABLE_NOTES[name], ""] if name in TABLE_NOTES else []
+        lines += ["", f"### `{name}.parquet`", "", *note, "| column | type |", "|---|---|"]
         lines += [f"| {column} | `{dtype}` |" for column, dtype in schema.items()]
     return "\n".join(lines) + "\n"
 

@@ -22,6 +22,7 @@ __all__ = [
     "EVIDENCE_FIELDS",
     "LAKE_VERSION",
     "NIGHT_TABLES",
+    "TABLE_NOTES",
     "REASON_EVIDENCE",
     "Night",
     "as_of_of",
@@ -95,6 +96,17 @@ NIGHT_TABLES: dict[str, dict[str, pl.DataType]] = {
         "embedding": pl.List(pl.Float32),
         "embedding_version": pl.String(),
     },
+}
+
+# what a reader must know beside names and types
+TABLE_NOTES: dict[str, str] = {
+    "scores": "`score` is a calibrated probability, `rank` 1 the riskiest; `ring_id` names the ring, not always the account's own cluster.",
+    "rings": "The order of rows is the rank: first the ring whose case is expected to stop the most, by the scores of its members without an outcome. "
+    "`score` is the mean over all members. `ring_id` is the `cluster_id` of one of its clusters.",
+    "reasons": "`contribution` is in log odds of the score. Codes of features and `NETWORK_LINKS` add up; `WITHOUT_LINKS` is what the score loses without all the "
+    "links in its evidence, and overlaps them.",
+    "embeddings": "Vectors of one `embedding_version` mean the same, from night to night and through trainings; of two they do not: `graph.embeddings.read_embeddings` "
+    "refuses to mix them. What `ringlight embeddings backfill` writes lies in `LAKE/embeddings/<embedding_version>/<date>.parquet`.",
 }
 
 
