@@ -128,7 +128,7 @@ def _validate(
     order = np.argsort(arranged.fold[-1], kind="stable")
     now, _ = _now(arranged)
     found: dict[str, list[Trace]] = {name: [] for name in MEMBERS}
-    told: dict[str, list[NDArray[np.float64]]] = {name: [] for name in MEMBERS}
+    told: dict[str, list[NDArray[np.float32]]] = {name: [] for name in MEMBERS}
     for number in range(config.n_folds):  # one fold after the other, for each holds all features of all cut-offs
         train, valid, first = fold_sides(arranged, number, config, seed, n_threads, progress)
         ahead = replace(now, cutoff=first.add_to(now.cutoff, n_threads))
@@ -138,7 +138,7 @@ def _validate(
             assert trace is not None
             n = len(valid.account)
             found[name].append(Trace(trace.rounds, trace.logits[:, :n]))
-            told[name].append(trace.logits[:, n:])
+            told[name].append(trace.logits[:, n:].astype(np.float32))  # all rounds of all accounts: half as large
     traces = {
         name: Trace(parts[0].rounds, np.concatenate([part.logits for part in parts], axis=1))
         for name, parts in found.items()
@@ -150,7 +150,7 @@ def _validate(
     blind = {}
     for name, trace in traces.items():
         said = np.stack([each[trace.rounds.index(choice.rounds[name])] for each in told[name]])
-        blind[name] = said[arranged.now_fold, now.account]
+        blind[name] = said[arranged.now_fold, now.account].astype(np.float64)
     return choice, blind
 
 

@@ -75,9 +75,14 @@ class Trees:
             return Fitted(model, None)
         # where nothing is left to split LightGBM stops early, and the further rounds equal its last
         steps = tuple(range(config.tree_every, rounds + 1, config.tree_every)) or (rounds,)
-        looked = np.concatenate([_take(part, columns) for part in valid])
-        logits = [booster.predict(looked, raw_score=True, num_iteration=step, num_threads=n_threads) for step in steps]
-        return Fitted(model, Trace(steps, np.asarray(logits, dtype=np.float64)))
+        logits = []
+        for part in valid:  # one in memory at a time: one of them may be all of tonight's accounts
+            looked = _take(part, columns)
+            told = [
+                booster.predict(looked, raw_score=True, num_iteration=step, num_threads=n_threads) for step in steps
+            ]
+            logits.append(np.asarray(told, dtype=np.float64).reshape(len(steps), len(looked)))
+        return Fitted(model, Trace(steps, np.concatenate(logits, axis=1)))
 
     def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Log odds of all accounts, float64 [n]."""
