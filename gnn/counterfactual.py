@@ -304,7 +304,7 @@ def _prune(unlinked: Unlinked, sets: Sequence[_Pruning], floor: float) -> list[_
     """One round, all sets in one pass: each without each of its parts; then without all that are spared so."""
     parts = [one.parts() for one in sets]
     values = _ask_each(unlinked, sets, parts)
-    unions = [one.union(*said, floor) for one, *said in zip(sets, parts, values, strict=True)]
+    unions = [one.union(rests, said, floor) for one, rests, said in zip(sets, parts, values, strict=True)]
     more = _ask_each(unlinked, sets, unions)
     return [
         one.after(rests + union, said + again, floor)
