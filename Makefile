@@ -46,7 +46,8 @@ check: install ## ruff, mypy strict, import-linter, generated pages up to date
 	$(BIN)/python -m jobs.docs --check
 
 bench: install ## benchmarks, peers side by side; SIZE= sets the number of accounts or nodes
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(SIZE) || exit 1; done
+	@missed=""; for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(SIZE) || missed="$$missed $$file"; done; \
+		test -z "$$missed" || { echo "missed a bar or failed:$$missed"; exit 1; }
 
 docs: install ## writes the generated pages anew
 	$(BIN)/python -m jobs.docs

@@ -2,10 +2,12 @@
 
 The score without links is made by the night's own functions on a copy of what is around the account (`gnn.around`): its links are
 taken out of the graph, and out of the events that made them, and then features, the first look, trees and network say their part.
-Sets are searched from the strongest link down: the shortest run that suffices, and of it what suffices without a link, until none can
-be spared. So a set is smallest in that no link of it can be spared; another one of fewer links may exist.
+Sets are searched from the strongest link down: the shortest run that suffices, and of it what suffices without some, halves first,
+then ever smaller parts, until no link can be spared or 128 sets have been asked for. So a set is smallest in that no link of it
+can be spared, unless the asks ran out; another one of fewer links may exist.
 
 References:
+    A. Zeller, R. Hildebrandt, Simplifying and isolating failure-inducing input, IEEE Transactions on Software Engineering 2002: parts;
     A. Lucic et al., CF-GNNExplainer: counterfactual explanations for graph neural networks, AISTATS 2022.
 """
 
@@ -34,6 +36,8 @@ __all__ = ["Counterfactual", "Unlinked", "find_counterfactuals"]
 
 _MOST_ACCOUNTS = 20_000  # of copies scored at once
 _RUNS = 8  # lengths of runs that are tried, at most
+_MOST_ASKS = 128  # sets of an account that are scored, at most
+_FEW = 12  # a set of up to so many is pruned link by link, least missed first: 77 asks at most
 _TINY = 1e-12
 
 _OWN = [name for name in FEATURE_NAMES if name not in {feature.name for feature in features_neighbours.FEATURES}]
@@ -232,28 +236,85 @@ def find_counterfactuals(
     for (account, cut), after in zip(asked, _ask(unlinked, asked), strict=True):
         if account not in found or not found[account].suffices:  # the shortest that does, else the longest
             found[account] = Counterfactual(account, cut, before[account], after, after < floor)
-    open_ = [one for one in found.values() if one.suffices and len(one.identifiers) > 1]
-    while open_:
-        spared = _spare(unlinked, open_, floor)
-        found |= {one.account: one for one in spared}
-        open_ = [one for one in spared if len(one.identifiers) > 1]
+    open_ = [
+        _Pruning(
+            one,
+            1 if len(one.identifiers) <= _FEW else len(one.identifiers),
+            _MOST_ASKS - _RUNS,
+            len(one.identifiers) > _FEW,
+        )
+        for one in found.values()
+        if one.suffices
+    ]
+    while open_ := [one for one in open_ if one.is_open]:
+        open_ = _prune(unlinked, open_, floor)
+        found |= {one.best.account: one.best for one in open_}
     return found
 
 
-def _spare(unlinked: Unlinked, sets: Sequence[Counterfactual], floor: float) -> list[Counterfactual]:
-    """The sets that suffice without one of their links, without the one that is missed least."""
-    asked = [
-        (one.account, tuple(x for x in one.identifiers if x != spared)) for one in sets for spared in one.identifiers
-    ]
-    best: dict[int, tuple[float, tuple[int, ...]]] = {}
-    for (account, rest), value in zip(asked, _ask(unlinked, asked), strict=True):
-        if value < floor and (account not in best or value < best[account][0]):
-            best[account] = (value, rest)
+@dataclass(frozen=True)
+class _Pruning:
+    """The smallest set of an account so far.
+
+    Attributes:
+        size: how many of its links are left out at once next.
+        left: how many asks are left.
+        is_large: whether parts are left out together.
+    """
+
+    best: Counterfactual
+    size: int
+    left: int
+    is_large: bool
+
+    @property
+    def is_open(self) -> bool:
+        return self.size > 0 and self.left > 0 and len(self.best.identifiers) > 1
+
+    def parts(self) -> list[tuple[int, ...]]:
+        """The set without each of its parts, the weakest links left out first."""
+        links, size = self.best.identifiers, self._size()
+        begins = range((len(links) - 1) // size * size, -1, -size)
+        return [links[:begin] + links[begin + size :] for begin in begins][: self.left]
+
+    def union(self, parts: Sequence[tuple[int, ...]], values: Sequence[float], floor: float) -> list[tuple[int, ...]]:
+        """The set without all that can be spared part by part, where that is more than one part of a large set; to be asked for."""
+        spared = [set(rest) for rest, value in zip(parts, values, strict=True) if value < floor]
+        if not self.is_large or len(spared) < 2 or self.left <= len(parts):
+            return []
+        rest = set.intersection(*spared)
+        return [tuple(x for x in self.best.identifiers if x in rest)] if rest else []
+
+    def after(self, parts: Sequence[tuple[int, ...]], values: Sequence[float], floor: float) -> "_Pruning":
+        """The smallest that suffices, of equals the one that is missed least; smaller parts next where all are missed."""
+        left = self.left - len(parts)
+        spared = [(len(rest), value, place) for place, (rest, value) in enumerate(zip(parts, values, strict=True))]
+        found = [each for each in spared if each[1] < floor]
+        if not found:
+            return replace(self, size=self._size() // 2, left=left)
+        _, value, place = min(found)
+        best = replace(self.best, identifiers=parts[place], after=value)
+        return replace(self, best=best, size=self._size(), left=left)
+
+    def _size(self) -> int:
+        return min(self.size, (len(self.best.identifiers) + 1) // 2)
+
+
+def _prune(unlinked: Unlinked, sets: Sequence[_Pruning], floor: float) -> list[_Pruning]:
+    """One round, all sets in one pass: each without each of its parts; then without all that are spared so."""
+    parts = [one.parts() for one in sets]
+    values = _ask_each(unlinked, sets, parts)
+    unions = [one.union(rests, said, floor) for one, rests, said in zip(sets, parts, values, strict=True)]
+    more = _ask_each(unlinked, sets, unions)
     return [
-        replace(one, after=best[one.account][0], identifiers=best[one.account][1])
-        for one in sets
-        if one.account in best
+        one.after(rests + union, said + again, floor)
+        for one, rests, said, union, again in zip(sets, parts, values, unions, more, strict=True)
     ]
+
+
+def _ask_each(unlinked: Unlinked, sets: Sequence[_Pruning], cuts: Sequence[list[tuple[int, ...]]]) -> list[list[float]]:
+    said = iter(_ask(unlinked, [(one.best.account, cut) for one, own in zip(sets, cuts, strict=True) for cut in own]))
+    return [[next(said) for _ in own] for own in cuts]
 
 
 def _ask(unlinked: Unlinked, asked: Sequence[tuple[int, tuple[int, ...]]]) -> list[float]:

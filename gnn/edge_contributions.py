@@ -31,7 +31,7 @@ from graph.snapshot import Snapshot
 
 __all__ = ["LINK_CONTRIBUTIONS_SCHEMA", "link_contributions", "occlude_links", "shared_links"]
 
-_CHUNK = 4096  # accounts' links at once
+_ROWS = 200_000  # holders of the links' identifiers and identifiers of their accounts at once
 
 LINK_CONTRIBUTIONS_SCHEMA: dict[str, pl.DataType] = {
     "account": pl.Int32(),
@@ -177,9 +177,11 @@ def occlude_links(
         graph = _Graph(tensors)
         passed = _run(network, tensors, graph)
         full = network.head(passed.last).squeeze(-1)
-        for begin in range(0, len(account), _CHUNK):
-            part = slice(begin, begin + _CHUNK)
-            a, i = (torch.from_numpy(column[part].astype(np.int64)) for column in (account, node))
+        accounts, nodes = (torch.from_numpy(column.astype(np.int64)) for column in (account, node))
+        rows = torch.cumsum(graph.holders.size[nodes] + graph.held.size[accounts], 0)
+        parts = np.split(np.arange(len(account)), np.flatnonzero(np.diff(rows.numpy() // _ROWS)) + 1)
+        for part in parts:
+            a, i = accounts[part], nodes[part]
             found[part] = (full[a] - _without(network, passed, graph, a, i)).double().numpy()
     return found
 
@@ -221,9 +223,9 @@ def _without(network: TypedSAGE, passed: _Pass, graph: _Graph, a: Tensor, i: Ten
     state = functional.relu(passed.seen[i] + _typed(network.first.heard, mean, kind))
     moved = _typed(network.first.told, state, kind) - lost
     middle = _settle(network, passed, a, _left_out(passed, graph, a, kind, lost))
-    of_type = graph.count[holder, kind[at]].unsqueeze(-1)
-    alone = (rest[at] == 1).unsqueeze(-1)
-    change = torch.where(alone, _left_out(passed, graph, holder, kind[at], lost[at]), moved[at] / of_type)
+    change = moved[at] / graph.count[holder, kind[at]].unsqueeze(-1)
+    alone = torch.nonzero(rest[at] == 1).squeeze(-1)
+    change[alone] = _left_out(passed, graph, holder[alone], kind[at[alone]], lost[at[alone]])
     changed = _settle(network, passed, holder, change) - passed.middle[holder]
 
     # second round: the account's other identifiers hear it, and those of the holders that are theirs, too

@@ -67,13 +67,17 @@ def say_network_links(labels: Sequence[str], n_accounts: int) -> str:
 def say_without_links(labels: Sequence[str], score: float, threshold: float, suffices: bool) -> str:
     """What the score would be without links, and whether that is below the threshold."""
     words = links_in_words(labels)
+    # as many digits as it takes for the rounded score to lie on the same side of the threshold
+    rounded = (f"{score:.{digits}f}" for digits in range(2, 16))
+    about = next((text for text in rounded if (float(text) < threshold) == suffices), f"{score:g}")
     if suffices:
         these = "this link" if len(labels) == 1 else f"these {len(labels)} links"
-        return f"without {these} ({words}) the score would be about {score:.2f}, below the threshold of {threshold:.2f}"
-    all_ = "its only link" if len(labels) == 1 else f"all {len(labels)} links"
+        return f"without {these} ({words}) the score would be about {about}, below the threshold of {threshold:g}"
+    if len(labels) == 1:
+        return f"without its only link ({words}) the score would be about {about}, not below the threshold of {threshold:g}"
     return (
-        f"no set of its links alone takes it below the threshold of {threshold:.2f}: without {all_} ({words}) the score "
-        f"would be about {score:.2f}"
+        f"none of the sets of its links that were tried takes it below the threshold of {threshold:g}: without all "
+        f"{len(labels)} links ({words}) the score would be about {about}"
     )
 
 

@@ -1,5 +1,6 @@
 """Reasons: why an account's score is high, in plain words, with the evidence to look at."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,8 @@ def build_reasons(
 
     Contributions are in log odds of the score. Those of the trees are TreeSHAP's, summed over the features behind each reason; a
     reason is given if its sum raises the score and its words are true of the account. Where the network takes part in the score,
-    the links that raise it most are a reason of their own (`gnn.edge_contributions`); of its other inputs the trees speak.
+    the links that raise it most are a reason of their own (`gnn.edge_contributions`); of its other inputs the trees speak. What
+    takes no part in the score contributes nothing. An account of which nothing so raises the score is given the strongest true reason.
 
     Args:
         model: the night's model.
@@ -73,7 +75,7 @@ def build_reasons(
     for place, account in enumerate(flagged.tolist()):
         known = dict(zip(INPUT_NAMES, values[place].tolist(), strict=True))
         said = [network[account]] if account in network else []
-        for code, contribution in _said(known, by_code[place], limit):
+        for code, contribution in _said(known, by_code[place], limit, needs_one=not said):
             reason = REASON_CODES[code]
             found = [
                 row
@@ -123,7 +125,7 @@ def build_counterfactuals(
     unlinked = Unlinked(model, cutoff, events, asked, key, seed, n_threads)
     before = {account: float(logit_of(np.clip(scores[account], 1e-12, 1 - 1e-12))) for account in orders}
     found = find_counterfactuals(unlinked, orders, before, threshold)
-    named = _links(snapshot, asked)
+    named = _links(snapshot, {account: one.identifiers for account, one in found.items()})
     rows = []
     for account in sorted(found):
         one = found[account]
@@ -135,10 +137,10 @@ def build_counterfactuals(
 
 
 def log_odds_per_logit(model: TrainedModel) -> dict[str, float]:
-    """By member of the model: how far one unit of its logit moves the log odds of the score that it takes part in, or would alone."""
+    """By member of the model: how far one unit of its logit moves the log odds of the score; 0 where it takes no part in it."""
     slopes = {name: model.calibrations[name].slope for name in model.members}
     if model.default != BLEND:
-        return slopes
+        return {name: slope if name == model.default else 0.0 for name, slope in slopes.items()}
     share = {"trees": model.blend_weight, "sage": 1 - model.blend_weight}
     return {name: model.calibrations[BLEND].slope * share[name] * slope for name, slope in slopes.items()}
 
@@ -148,8 +150,13 @@ def _row(account: int, code: str, text: str, evidence: list[dict[str, str]], con
 
 
 def _orders(model: TrainedModel, cutoff: CutOff, accounts: NDArray[np.int64], n_threads: int) -> dict[int, list[int]]:
-    """Account to the identifiers of its links: those that add most to the network's logit first, then the rarer."""
-    added = link_contributions(model, cutoff, accounts, n_threads)
+    """Account to the identifiers of its links: those that add most to the network's logit first, if it takes part; then the rarer."""
+    if log_odds_per_logit(model)["sage"] < _LEAST:
+        asked = pl.DataFrame({"account": accounts}, schema={"account": pl.Int32})
+        added = shared_links(cutoff.snapshot).join(asked, on="account", how="semi")
+        added = added.select("account", "identifier", contribution=pl.lit(0.0))
+    else:
+        added = link_contributions(model, cutoff, accounts, n_threads)
     ranked = added.join(cutoff.snapshot.identifiers, on="identifier").sort(
         "account", pl.col("contribution").round(4), "weight", "identifier", descending=[False, True, True, False]
     )
@@ -161,7 +168,7 @@ def _network(
 ) -> dict[int, dict[str, Any]]:
     """By account: the links that raise the network's part of the score most, together one reason."""
     scale = log_odds_per_logit(model)["sage"]
-    if model.default == "trees" or scale < _LEAST:
+    if scale < _LEAST:
         return {}
     added = link_contributions(model, cutoff, flagged, n_threads).with_columns(pl.col("contribution") * scale)
     strongest = (
@@ -170,11 +177,12 @@ def _network(
         .group_by("account", maintain_order=True)
         .agg(pl.col("identifier", "contribution").head(_N_LINKS))
     )
-    named = _links(cutoff.snapshot, strongest["account"].to_numpy())
+    named = _links(cutoff.snapshot, dict(strongest.select("account", "identifier").iter_rows()))
+    n_others = _others(cutoff.snapshot, strongest.select("account", "identifier").explode("identifier"))
     found = {}
     for account, identifiers, contributions in strongest.iter_rows():
         links = [named[account, identifier] for identifier in identifiers]
-        text = say_network_links([link.label for link in links], len(set().union(*(link.others for link in links))))
+        text = say_network_links([link.label for link in links], n_others[account])
         evidence = [row for link in links for row in link.rows[: _N_EVIDENCE // len(links)]]
         found[account] = _row(account, NETWORK_LINKS, text, evidence, float(sum(contributions)))
     return found
@@ -182,61 +190,78 @@ def _network(
 
 @dataclass(frozen=True)
 class _Link:
-    """An account's link in words: identifier type, the other accounts on it, and rows of evidence, its cluster's first."""
+    """An account's link in words: identifier type, and rows of evidence, its cluster's first."""
 
     label: str
-    others: frozenset[int]
     rows: list[dict[str, str]]
 
 
-def _links(snapshot: Snapshot, accounts: NDArray[Any]) -> dict[tuple[int, int], _Link]:
-    """(account, identifier) to the link, of all shared identifiers of some accounts."""
-    shared = shared_links(snapshot)
+def _links(snapshot: Snapshot, wanted: Mapping[int, Sequence[int]]) -> dict[tuple[int, int], _Link]:
+    """(account, identifier) to the link, of some accounts' identifiers that are shared."""
     home = snapshot.clusters.select("account", "cluster")
-    own = shared.join(pl.DataFrame({"account": accounts}, schema={"account": pl.Int32}), on="account", how="semi")
-    others = (
-        shared.select("identifier", other="account")
-        .join(home.rename({"account": "other", "cluster": "other_cluster"}), on="other")
-        .join(snapshot.accounts.select(other="account", name="account_id"), on="other")
+    chosen = pl.DataFrame(
+        [(account, identifier) for account, own in wanted.items() for identifier in own],
+        schema={"account": pl.Int32, "identifier": pl.Int32},
+        orient="row",
     )
     rows = (
-        own.join(home, on="account")
-        .join(others, on="identifier")
+        chosen.join(home, on="account")
+        .join(_holders(snapshot, chosen), on="identifier")
         .filter(pl.col("other") != pl.col("account"))
+        .join(home.rename({"account": "other", "cluster": "other_cluster"}), on="other")
         .sort("account", "identifier", pl.col("cluster") != pl.col("other_cluster"), "other")
+        .group_by("account", "identifier", maintain_order=True)
+        .head(_N_EVIDENCE)
+        .join(snapshot.accounts.select(other="account", name="account_id"), on="other", maintain_order="left")
+        .join(
+            snapshot.identifiers.select("identifier", "identifier_type", "hash"), on="identifier", maintain_order="left"
+        )
         .group_by("account", "identifier", "identifier_type", "hash", maintain_order=True)
-        .agg("other", pl.col("name").head(_N_EVIDENCE))
+        .agg("name")
     )
     return {
         (account, identifier): _Link(
-            label,
-            frozenset(other),
-            [{"identifier_type": label, "identifier": digest, "account_id": name} for name in names],
+            label, [{"identifier_type": label, "identifier": digest, "account_id": name} for name in names]
         )
-        for account, identifier, label, digest, other, names in rows.iter_rows()
+        for account, identifier, label, digest, names in rows.iter_rows()
     }
+
+
+def _holders(snapshot: Snapshot, chosen: pl.DataFrame) -> pl.DataFrame:
+    """identifier, other: who holds the identifiers of some links."""
+    return shared_links(snapshot).select("identifier", other="account").join(chosen, on="identifier", how="semi")
+
+
+def _others(snapshot: Snapshot, chosen: pl.DataFrame) -> dict[int, int]:
+    """Account to the number of other accounts on its chosen links: rows of account, identifier."""
+    held = chosen.join(_holders(snapshot, chosen), on="identifier").filter(pl.col("other") != pl.col("account"))
+    return dict(held.group_by("account").agg(pl.col("other").n_unique()).iter_rows())
 
 
 def _by_code(model: TrainedModel, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
     """Contributions by reason, in log odds of the score: float64 [k, len(REASON_CODES)], the mean over the trees' seeds."""
+    scale = log_odds_per_logit(model)["trees"]
+    sums = np.zeros((len(values), len(REASON_CODES)))
+    if scale == 0:
+        return sums
     trees = [member for member in model.members["trees"] if isinstance(member, Trees)]
     total = np.zeros(values.shape, dtype=np.float64)
     for member in trees:
         total += member.contributions(values, n_threads)
     place = {reason.code: number for number, reason in enumerate(REASON_CODES)}
     column = np.array([place[CODE_OF[name]] for name in INPUT_NAMES])
-    sums = np.zeros((len(values), len(REASON_CODES)))
     for number in range(len(REASON_CODES)):
         sums[:, number] = total[:, column == number].sum(axis=1) / max(len(trees), 1)
-    return sums * log_odds_per_logit(model)["trees"]
+    return sums * scale
 
 
-def _said(known: dict[str, float], sums: NDArray[np.float64], limit: int) -> list[tuple[int, float]]:
-    """The reasons to give, by number, with their contributions; the strongest true one if none raises the score."""
+def _said(known: dict[str, float], sums: NDArray[np.float64], limit: int, needs_one: bool) -> list[tuple[int, float]]:
+    """The reasons to give, by number, with their contributions; the strongest true one if none raises the score but one is needed."""
     order = sorted(range(len(REASON_CODES)), key=lambda number: (-round(float(sums[number]), 9), number))
     true = [number for number in order if REASON_CODES[number].holds(known)]
     raising = [number for number in true if sums[number] >= _LEAST]
-    return [(number, float(sums[number])) for number in (raising or true)[: limit if raising else 1]]
+    given = raising[:limit] if raising or not needs_one else true[:1]
+    return [(number, float(sums[number])) for number in given]
 
 
 @dataclass(frozen=True)

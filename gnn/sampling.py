@@ -2,7 +2,8 @@
 
 Of each node that is reached, up to so many neighbours are drawn uniformly without replacement, of each kind of neighbour by
 itself: an account's one device is not drowned in its fifty addresses. What is drawn of a node depends on the seed, the node and
-the number wanted alone, not on the batch that it stands in, so batches may be parted among workers in any way. With times, an edge
+the number wanted alone, so batches may be parted among workers in any way. Where hops want different numbers, the batch tells by the
+hop in which it first sees a node. With times, an edge
 is drawn only if it is no later than the seed from which its target was reached. The time of an edge decides, not that of
 its ends: two nodes may be older than what joins them (PyG issue 7794). Seeds of one time share the nodes that they reach; seeds
 of different times have trees of their own, since a node has other neighbours at another time.
@@ -97,7 +98,7 @@ def build_sampled_graph(
         time: int64 [m], when each edge came to be.
 
     Raises:
-        InputError: an end of an edge is no node, or there are more nodes than int32 holds.
+        InputError: an end of an edge is no node, there are more nodes than int32 holds, or kinds do not end at the last node.
     """
     if n_nodes > np.iinfo(np.int32).max:
         raise InputError(f"`n_nodes` must be below 2**31; got {n_nodes}.")
@@ -105,6 +106,10 @@ def build_sampled_graph(
         if ends.size and not 0 <= int(ends.min()) <= int(ends.max()) < n_nodes:
             raise InputError(f"`{name}` must lie within 0 and {n_nodes - 1}; got {ends.min()} to {ends.max()}.")
     bounds = np.asarray([n_nodes] if kind_ends is None else kind_ends, dtype=np.int64)
+    if bounds[-1:].tolist() != [n_nodes] or bounds[0] < 0 or (np.diff(bounds) < 0).any():
+        raise InputError(
+            f"`kind_ends` must be numbers from 0 on that do not fall and end with {n_nodes}; got `{bounds.tolist()}`."
+        )
     order = np.arange(source.shape[0]) if time is None else np.argsort(time, kind="stable")
     if bounds.shape[0] > 1:
         kind = np.searchsorted(bounds, source[order], side="right").astype(np.int32)

@@ -4,6 +4,7 @@ The events stay as they are, but do not name the values. Who is one person stays
 submitted together and is no link; so does what is a hub. Accounts and identifiers keep their numbers.
 """
 
+import numpy as np
 import polars as pl
 
 from graph.clusters import build_clusters
@@ -45,7 +46,7 @@ def without_links(snapshot: Snapshot, links: pl.DataFrame, seed: int, n_world: i
     pairs, evidence = _replace_pairs(
         snapshot, again, merge_evidence(_evidence_of(kept, identifiers, again), identifiers)
     )
-    is_dirty = pl.Series([False]).new_from_index(0, snapshot.accounts.height).to_numpy().copy()
+    is_dirty = np.zeros(snapshot.accounts.height, dtype=np.bool_)
     is_dirty[pl.concat([again[name] for name in _PAIR]).unique().to_numpy()] = True
     clusters = build_clusters(pairs, snapshot.accounts.height, seed, snapshot.clusters["cluster"], is_dirty, n_world)
     return Snapshot(snapshot.as_of, snapshot.accounts, identifiers, kept, pairs, evidence, clusters)
@@ -128,7 +129,7 @@ def mark_values(events: Events, key: str) -> dict[str, pl.DataFrame]:
 
 
 def mask_values(marked: Events, links: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Events that name the values of some links no more: the columns that a value is made of are null in their rows.
+    """Events that name the values of some links no more: the first column that a value is made of is null in their rows.
 
     Args:
         marked: as `mark_values` gives them.

@@ -50,7 +50,7 @@ def run(
 
     Args:
         as_of: the night; default the current one.
-        capacity: how many accounts the team can review, for the precision at it.
+        capacity: cases that the team can review; precision at capacity reads the first so many accounts.
 
     Raises:
         InputError: no such night, or a truth that cannot be used; nothing is printed or written then.
@@ -114,7 +114,7 @@ def evaluate_night(night: Night, truth: pl.DataFrame, capacity: int, seed: int) 
 
     Args:
         truth: as `read_truth` gives it. Accounts that the night does not know are counted and left out.
-        capacity: how many accounts the team can review.
+        capacity: cases that the team can review; precision at capacity reads the first so many accounts.
         seed: of the bootstrap.
 
     Returns:

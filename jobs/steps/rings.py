@@ -1,4 +1,4 @@
-"""Rings: clusters with suspected members, ranked, and the reasons of every suspected account.
+"""Rings of suspected accounts, within a cluster or over several, ranked, and the reasons of every account at or above the threshold.
 
 out/scores.parquet, out/rings.parquet, out/reasons.parquet; all empty, with their schema, where there is no model
 """
@@ -39,7 +39,7 @@ class Config(StepConfig):
         0.25, ge=0, le=1, description="others of its clusters belong to a ring from this share of threshold on"
     )
     min_members: int = Field(2, ge=1, description="suspected accounts that make a ring")
-    n_reasons: int = Field(5, ge=1, description="reasons an account, at most")
+    n_reasons: int = Field(5, ge=1, description="reasons an account, at most, beside what links explain")
     n_counterfactuals: int = Field(
         30, ge=0, description="members of the queue's rings of whom is said without which links they were not suspected"
     )
@@ -75,6 +75,7 @@ def run(night: NightContext, config: Config) -> StepResult:
 
 
 def _ring(place: _Place, config: Config) -> dict[str, int]:
+    from gnn.examples import SYNTHETIC
     from gnn.model_files import load_model
     from gnn.reasons import build_counterfactuals, build_reasons
     from gnn.ring_groups import build_transfers
@@ -86,8 +87,8 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     scored = pl.read_parquet(place.work / SCORES).sort("account")
     scores = scored["score"].to_numpy()
     labels = _labels(place.work)
-    events = read_partitioned_events(place.work / "events", EVENT_TABLES)
-    transfers = build_transfers(events["payments"], snapshot)
+    payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
+    transfers = build_transfers(payments, snapshot)
     rings = build_rings(
         snapshot, scores, labels, transfers, config.threshold, trim=config.trim, min_members=config.min_members
     )
@@ -100,8 +101,11 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         limit=config.n_reasons,
         n_threads=config.n_threads,
     )
-    explained = _queue(rings, scores, place.capacity, config)
+    accounts = snapshot.accounts.select("account", "account_id")
+    confirmed = labels.filter(pl.col("outcome") == SYNTHETIC).join(accounts, on="account_id")["account"]
+    explained = _queue(rings, scores, confirmed, place.capacity, config)
     if len(explained):
+        events = _events(place.work, payments, accounts["account_id"][explained])
         counterfactuals = build_counterfactuals(
             model,
             features,
@@ -116,7 +120,6 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         )
         reasons = pl.concat([reasons, counterfactuals])
     names = pl.read_parquet(place.work / "cluster_names.parquet").select("cluster", ring_id="cluster_id").unique()
-    accounts = snapshot.accounts.select("account", "account_id")
     tables = {
         "scores": _rank(scored, accounts, rings.members.join(names, on="cluster"), place.key, model.version),
         "rings": rings.rings.join(names, on="cluster", maintain_order="left"),
@@ -129,13 +132,25 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     return {name: table.height for name, table in tables.items()}
 
 
-def _queue(rings: "Rings", scores: NDArray[np.float64], capacity: int, config: Config) -> NDArray[np.int64]:
-    """The first suspected members of the rings that the team can review, ring by ring, the riskiest first: int64 [k]."""
+def _events(work: Path, payments: pl.DataFrame, account_ids: pl.Series) -> dict[str, pl.DataFrame]:
+    """All payments, for medians and who else pays; of the other tables what `gnn.around` reads: these accounts' own rows."""
+    others = [table for table in EVENT_TABLES if table not in ("payments", "outcomes")]
+    return {"payments": payments, **read_partitioned_events(work / "events", others, account_ids=account_ids)}
+
+
+def _queue(
+    rings: "Rings", scores: NDArray[np.float64], confirmed: pl.Series, capacity: int, config: Config
+) -> NDArray[np.int64]:
+    """The first suspected members of the rings that the team can review, ring by ring, the riskiest first: int64 [k].
+
+    Args:
+        confirmed: accounts, by number, that are known to be synthetic and need no explanation.
+    """
     place = rings.rings.head(capacity).select("cluster", place=pl.int_range(pl.len()))
     members = rings.members.join(place, on="cluster")
     members = (
         members.with_columns(score=pl.Series(scores[members["account"].to_numpy()], dtype=pl.Float64))
-        .filter(pl.col("score") >= config.threshold)
+        .filter((pl.col("score") >= config.threshold) & ~pl.col("account").is_in(confirmed.implode()))
         .sort("place", pl.col("score").round(9), "account", descending=[False, True, False])
     )
     return members["account"].head(config.n_counterfactuals).to_numpy().astype(np.int64)

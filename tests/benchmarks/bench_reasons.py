@@ -198,6 +198,9 @@ def measure(model: TrainedModel, tonight: CutOff, events: Events, truth: pl.Data
         f"{len(world.scores):,} accounts, {1 - is_ring.null_count() / len(is_ring):.2%} in planted rings; {model.default} scores (trees' "
         f"share {model.blend_weight:.2f}); {len(flagged)} flagged at {THRESHOLD}, {n_right} of them in rings"
     )
+    if not len(flagged):
+        print("  nobody is flagged, so there is nothing to measure")
+        return
     flagged = np.sort(np.random.default_rng(seed).permutation(flagged)[:most])
     clock = time.process_time()
     added = link_contributions(model, world.tonight, flagged, N_THREADS)
@@ -206,6 +209,10 @@ def measure(model: TrainedModel, tonight: CutOff, events: Events, truth: pl.Data
     )
     ranked = added.sort("account", "contribution", "identifier", descending=[False, True, False])
     orders = dict(ranked.group_by("account", maintain_order=True).agg("identifier").iter_rows())
+    if not orders:
+        print("  no flagged account shares an identifier, so only features are measured")
+        measure_features(world, flagged, seed)
+        return
     before = {account: float(logit(world.scores[account])) for account in orders}
     clock, wall = time.process_time(), time.perf_counter()
     unlinked = Unlinked(model, world.tonight, events, np.array(list(orders)), KEY, SEED, N_THREADS)

@@ -199,14 +199,14 @@ def bench_scoring(n_nodes: int) -> None:
     error = float((exact - wanted).abs().max())
     print(f"{n_nodes:>10,} nodes, {n_links:,} links: scores of `infer` and `forward` differ by {error:.1e} at most")
     for name, seconds, scored in (
-        ("layer by layer", ours, n_nodes),
-        ("forward pass", forward, n_nodes),
-        ("PyG SAGEConv", peer, n_nodes),
+        ("layer by layer", ours, n),
+        ("forward pass", forward, n),
+        ("PyG SAGEConv", peer, n),
         ("sampled", each, n_scored),
-        ("floor of memory", floor, n_nodes),
+        ("floor of memory", floor, n),
     ):
         print(
-            f"{n_nodes:>10,} nodes {name:>20} {seconds:8.2f} CPU-s for {scored:>10,} nodes {seconds / scored * 1e6:8.1f} us/node",
+            f"{n_nodes:>10,} nodes {name:>20} {seconds:8.2f} CPU-s for {scored:>10,} accounts {seconds / scored * 1e6:8.1f} us/account",
             flush=True,
         )
 

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gnn.gate import check_sampled
 from gnn.sampling import Neighbourhood, NeighbourSampler, build_sampled_graph
 
 
@@ -36,7 +37,9 @@ def test_no_edge_is_later_than_its_seed(graph, data) -> None:
     np.testing.assert_array_equal(drawn.group[drawn.source], drawn.group[place])
     np.testing.assert_array_equal(source[edge], drawn.node[drawn.source])
     np.testing.assert_array_equal(target[edge], drawn.node[place])
-    assert (time[edge] <= latest[place]).all()
+    check = check_sampled(time[edge], latest[place])
+    assert not check.fault
+    assert check.facts == {"n_edges": sum(drawn.n_edges), "n_later": 0}
     hop = np.repeat(np.arange(len(fan_outs)), drawn.n_nodes[:-1])
     for row, wanted in zip(range(len(drawn.pointer) - 1), np.asarray(fan_outs)[hop], strict=True):
         open_ = source[(target == drawn.node[row]) & (time <= latest[row])]

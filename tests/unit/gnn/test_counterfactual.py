@@ -1,6 +1,7 @@
 """Without the links that are named the score is below the threshold: by the whole world made anew, not by the copies alone."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -86,15 +87,44 @@ def test_copies_say_what_the_whole_world_says(
         assert one.suffices == (one.after < logit(THRESHOLD))
 
 
-def test_no_link_of_a_set_can_be_spared(
-    model: TrainedModel, tonight: CutOff, rich: Events, found: dict[int, Counterfactual]
-) -> None:
-    several = [one for one in found.values() if one.suffices and len(one.identifiers) > 1][:1]
-    for one in several:
-        for spared in one.identifiers:
-            rest = tuple(x for x in one.identifiers if x != spared)
-            assert _whole(model, tonight, rich, one.account, rest) > logit(THRESHOLD) - 0.05
-    assert several or all(len(one.identifiers) == 1 for one in found.values() if one.suffices)
+class _Told(Unlinked):
+    """Says what a rule says, and counts the sets that it is asked for."""
+
+    def __init__(self, needed: dict[int, set[int]]) -> None:
+        self.needed, self.asks = needed, Counter[int]()
+
+    def log_odds(self, accounts: Sequence[int], cuts: Sequence[np.ndarray]) -> np.ndarray:
+        """Below zero where all that an account needs is cut, the lower the less is."""
+        self.asks.update(accounts)
+        return np.array(
+            [
+                len(cut) / 1e4 - 1 if self.needed[a] <= set(cut.tolist()) else 1.0
+                for a, cut in zip(accounts, cuts, strict=True)
+            ]
+        )
+
+
+def test_no_link_of_a_set_can_be_spared() -> None:
+    needed = {0: {0, 3}, 1: {4}, 2: {1, 2, 6, 7}, 3: {99}, 4: {5, 150, 190}, 5: {500}}
+    orders = {account: range(8 if account < 3 else 200) for account in needed}
+    told = _Told(needed)
+    found = find_counterfactuals(told, orders, dict.fromkeys(needed, 2.0), 0.5)
+    for account in range(5):
+        assert found[account].suffices
+        assert set(found[account].identifiers) == needed[account]
+        assert found[account].after == pytest.approx(len(needed[account]) / 1e4 - 1)
+    assert not found[5].suffices
+    assert len(found[5].identifiers) == 200
+    assert told.asks[3] < 40 and told.asks[4] < 100
+
+
+def test_asks_are_bounded() -> None:
+    told = _Told({0: set(range(0, 200, 2)), 1: set(range(12)), 2: set(range(0, 1000, 9))})
+    orders = {0: range(200), 1: range(12), 2: range(1000)}
+    found = find_counterfactuals(told, orders, dict.fromkeys(orders, 2.0), 0.5)
+    assert all(one.suffices and told.needed[account] <= set(one.identifiers) for account, one in found.items())
+    assert max(told.asks.values()) <= 128
+    assert set(found[1].identifiers) == told.needed[1]
 
 
 def test_what_is_named_lowers_the_score_more_than_as_many_others(
@@ -129,9 +159,18 @@ def test_it_is_said_in_words_with_the_links_as_evidence(
     )
     (row,) = said.to_dicts()
     assert row["code"] == WITHOUT_LINKS
-    assert "below the threshold of 0.50" in row["text"]
+    assert "below the threshold of 0.5" in row["text"]
     hashes = tonight.snapshot.identifiers["hash"]
     assert {piece["identifier"] for piece in row["evidence"]} == {hashes[i] for i in found[account].identifiers}
     own = tonight.snapshot.accounts["account_id"][account]
     assert own not in {piece["account_id"] for piece in row["evidence"]}
     assert row["contribution"] == pytest.approx(found[account].before - found[account].after)
+    # of other tables than payments no one else's rows are read
+    less = {
+        name: rows if name == "payments" else rows.filter(pl.col("account_id") == own) for name, rows in rich.items()
+    }
+    del less["outcomes"]
+    again = build_counterfactuals(
+        model, tonight.features, tonight.snapshot, less, scores, np.array([account]), THRESHOLD, key=KEY, seed=SEED
+    )
+    assert again.equals(said)

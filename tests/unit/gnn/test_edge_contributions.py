@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gnn import edge_contributions
 from gnn.cutoffs import CutOff
 from gnn.edge_contributions import occlude_links
 from gnn.sage import TypedSAGE
@@ -50,7 +51,9 @@ def tensors(cutoffs: list[CutOff]) -> GraphTensors:
     return build_tensors([(last.snapshot, values)], Standardiser.fit(values))
 
 
-def test_contributions_equal_the_difference_of_two_passes(tensors: GraphTensors) -> None:
+def test_contributions_equal_the_difference_of_two_passes(
+    tensors: GraphTensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         network = TypedSAGE(7, tensors.identifiers.shape[1], 16).eval()
@@ -68,6 +71,8 @@ def test_contributions_equal_the_difference_of_two_passes(tensors: GraphTensors)
         ]
     assert np.abs(other).max() > 0.01
     np.testing.assert_allclose(found, other, atol=2e-5)
+    monkeypatch.setattr(edge_contributions, "_ROWS", 20)  # many passes of few links each
+    np.testing.assert_allclose(occlude_links(network, tensors, account[chosen], node[chosen]), found, atol=1e-6)
 
 
 def test_no_link_has_no_contribution(tensors: GraphTensors) -> None:

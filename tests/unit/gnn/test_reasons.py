@@ -11,7 +11,7 @@ from gnn.cutoffs import INPUT_NAMES, CutOff
 from gnn.edge_contributions import link_contributions
 from gnn.model import TrainedModel
 from gnn.reason_codes import CODE_OF, NETWORK_LINKS, REASON_CODES, links_in_words, say_without_links
-from gnn.reasons import REASONS_SCHEMA, build_reasons, log_odds_per_logit
+from gnn.reasons import REASONS_SCHEMA, _orders, _said, build_reasons, log_odds_per_logit
 from gnn.train import TrainConfig, train_model
 from graph.snapshot import Events
 
@@ -87,13 +87,49 @@ def test_the_network_speaks_by_links_on_the_scale_of_the_score(model: TrainedMod
     assert NETWORK_LINKS not in alone["code"]
 
 
+def test_what_takes_no_part_in_the_score_is_no_reason(model: TrainedModel, cutoffs: list[CutOff]) -> None:
+    last = cutoffs[-1]
+    network = replace(model, default="sage")
+    scores = network.probabilities(last, 1)
+    threshold = float(np.sort(scores)[-12])
+    assert log_odds_per_logit(network) == {"trees": 0.0, "sage": network.calibrations["sage"].slope}
+    found = build_reasons(network, last.features, last.snapshot, scores, threshold)
+    assert set(found["account"]) == set(np.flatnonzero(scores >= threshold).tolist())
+    own = found.group_by("account").agg(n=pl.len(), speaks=(pl.col("code") == NETWORK_LINKS).any())
+    assert own["n"].max() == 1  # the network's, or where it says nothing the one that some account must have
+    assert own["speaks"].any()
+    assert found.filter(pl.col("code") != NETWORK_LINKS)["contribution"].eq(0).all()
+    chosen = np.flatnonzero(scores >= threshold)
+    by_weight = _orders(replace(model, default="trees"), model.look(last, 1), chosen, 1)
+    weight = last.snapshot.identifiers["weight"].to_numpy()
+    assert max(len(order) for order in by_weight.values()) > 1
+    assert all((np.diff(weight[order]) <= 0).all() for order in by_weight.values())
+    assert set(by_weight) == set(_orders(network, model.look(last, 1), chosen, 1))
+
+
+def test_the_network_spares_the_reason_that_lowers_the_score() -> None:
+    known, sums = dict.fromkeys(INPUT_NAMES, 1.0), np.full(len(REASON_CODES), -0.5)
+    assert _said(known, sums, 5, needs_one=False) == []
+    assert _said(known, sums, 5, needs_one=True) == [(0, -0.5)]
+    sums[3] = 0.2
+    assert _said(known, sums, 5, needs_one=False) == _said(known, sums, 5, needs_one=True) == [(3, 0.2)]
+
+
 def test_words_of_links_count_by_type() -> None:
     labels = ["payee", "device", "payee", "ip", "address", "address"]
     assert links_in_words(labels) == "1 device, 1 IP address, 2 addresses, 2 payees"
     assert say_without_links(["device"], 0.07, 0.2, True) == (
-        "without this link (1 device) the score would be about 0.07, below the threshold of 0.20"
+        "without this link (1 device) the score would be about 0.07, below the threshold of 0.2"
     )
-    assert "no set of its links alone" in say_without_links(labels, 0.6, 0.2, False)
+    assert "none of the sets of its links that were tried" in say_without_links(labels, 0.6, 0.2, False)
+    assert "only link (1 device)" in say_without_links(["device"], 0.6, 0.2, False)
+
+
+def test_rounded_words_do_not_contradict_themselves() -> None:
+    assert "about 0.196, below the threshold of 0.2" in say_without_links(["ip"], 0.1957, 0.2, True)
+    assert "about 0.1996, below the threshold of 0.2" in say_without_links(["ip"], 0.1996, 0.2, True)
+    assert "about 0.204, not below the threshold of 0.203" in say_without_links(["ip"], 0.204, 0.203, False)
+    assert "about 0.20, not below the threshold of 0.2" in say_without_links(["ip"], 0.2001, 0.2, False)
 
 
 def test_nobody_flagged_gives_an_empty_table(model: TrainedModel, cutoffs: list[CutOff]) -> None:

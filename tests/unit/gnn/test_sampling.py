@@ -155,6 +155,9 @@ def test_wrong_input_is_refused_in_a_sentence(ends, time) -> None:
         NeighbourSampler(build_sampled_graph(*ends, N, time=time), [2], 0).sample(np.array([0]))
     with pytest.raises(InputError, match="`source` must lie within"):
         build_sampled_graph(np.array([N]), np.array([0]), N)
+    for kind_ends in ([], [N - 1], [N, N - 1, N], [-1, N], [N, N + 1]):
+        with pytest.raises(InputError, match="`kind_ends` must be"):
+            build_sampled_graph(*ends, N, kind_ends)
     with pytest.raises(InputError, match="`seeds` must lie within"):
         NeighbourSampler(graph, [2], 0).sample(np.array([N]))
     with pytest.raises(InputError, match="`input_data` must be seed nodes"):
