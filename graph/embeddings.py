@@ -17,7 +17,7 @@ import polars as pl
 from graph.errors import InputError
 from graph.lake import NIGHT_TABLES, Night, as_of_of, night_folder
 
-__all__ = ["Backfill", "backfill_path", "read_backfill", "read_embeddings", "write_backfill"]
+__all__ = ["Backfill", "backfill_path", "may_write_backfill", "read_backfill", "read_embeddings", "write_backfill"]
 
 _METADATA = "ringlight"
 
@@ -53,13 +53,33 @@ def backfill_path(lake: Path, embedding_version: str, day: date) -> Path:
     return lake / "embeddings" / embedding_version / f"{day.isoformat()}.parquet"
 
 
+def may_write_backfill(lake: Path, facts: Backfill) -> bool:
+    """Whether a file with these facts may lie in place of what is there: never where that has less hindsight.
+
+    Models that share a version share a path. Vectors of the earlier of two models that both learnt later outcomes have less.
+    """
+    there = read_backfill(lake, facts.embedding_version, date.fromisoformat(facts.night))
+    if there is None or not facts.has_hindsight:
+        return True
+    if not there.has_hindsight:
+        return False
+    return datetime.fromisoformat(there.model_as_of) >= datetime.fromisoformat(facts.model_as_of)
+
+
 def write_backfill(lake: Path, facts: Backfill, frame: pl.DataFrame) -> Path:
-    """Writes account_id and embedding of one past night, whole or not at all; an older edition is replaced.
+    """Writes account_id and embedding of one past night, whole or not at all.
+
+    An older edition is replaced; one that has less hindsight is left (`may_write_backfill`).
 
     Args:
         frame: one row an account known at the date: account_id, embedding (list of float32).
+
+    Returns:
+        where the file lies, be it the new one or the one that was left.
     """
     path = backfill_path(lake, facts.embedding_version, date.fromisoformat(facts.night))
+    if not may_write_backfill(lake, facts):
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     rows = frame.with_columns(embedding_version=pl.lit(facts.embedding_version)).sort("account_id")

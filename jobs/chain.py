@@ -28,10 +28,10 @@ from jobs.manifest import (
     Inputs,
     Manifest,
     hash_events,
-    key_of_night,
     mark_of_night,
     previous_night,
     read_manifest,
+    refuse_other_key,
 )
 from jobs.memory import PeakMemory
 from jobs.night import NightContext, NightPlan, Progress, Step, StepResult
@@ -136,7 +136,12 @@ def _run_held(
     previous = previous_night(list_nights(request.lake), request.date)
     had_key = (request.lake / "restricted" / "key").exists()
     key = lake_key(request.lake, request.key, request.random_hex, lambda text: request.progress.say(f"warning: {text}"))
-    _refuse_other_key(request, key, had_key)
+    try:
+        refuse_other_key(request.lake, key, is_given=request.key is not None)
+    except InputError:
+        if not had_key:
+            delete(request.lake / "restricted" / "key")
+        raise
     inputs = Inputs(request.date, hashes, fingerprint_key(key), request.settings.general(), mark_of_night(previous))
     final = night_folder(request.lake, request.date)
     reader = Reader(inputs.key, inputs.settings, request.settings.n_partitions)
@@ -185,20 +190,6 @@ def _run_held(
     except OSError as error:  # it costs the next night time, and this one nothing
         request.progress.say(f"warning: nothing was left for the next night to update from: {error.strerror or error}")
     clear_work(night)
-
-
-def _refuse_other_key(request: NightRequest, key: str, had_key: bool) -> None:
-    """Under another key no identifier of tonight is one of the nights before."""
-    nights = list_nights(request.lake)
-    known = key_of_night(nights[-1]) if nights else None
-    if known is None or known == fingerprint_key(key):
-        return
-    if not had_key:
-        delete(request.lake / "restricted" / "key")
-    raise InputError(
-        f"`RINGLIGHT_KEY` must be the key of the lake's nights; got {'another one' if request.key else 'none'}. "
-        f"Set the one that the night {nights[-1].date} was made with, or begin a new lake."
-    )
 
 
 def _marks(manifest: Manifest, steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
