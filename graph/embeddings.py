@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from graph.errors import InputError
+from graph.errors import HindsightError, InputError
 from graph.lake import NIGHT_TABLES, Night, as_of_of, night_folder
 
 __all__ = ["Backfill", "backfill_path", "may_write_backfill", "read_backfill", "read_embeddings", "write_backfill"]
@@ -120,7 +120,8 @@ def read_embeddings(
         night (date), account_id, embedding (list of 64 float32), embedding_version; sorted by night and account_id.
 
     Raises:
-        InputError: a day has no embeddings of that version, or only such with hindsight; the message says what each day has.
+        InputError: a day has no embeddings of that version; the message says what each day has.
+        HindsightError: it has only such with hindsight.
     """
     if not days:
         raise InputError("`days` must name at least one night; got none.")
@@ -134,7 +135,7 @@ def read_embeddings(
     _refuse_mixed(days, own, facts, version)
     late = [day for day, fact in facts.items() if fact is not None and fact.has_hindsight]
     if late and not with_hindsight:
-        raise InputError(
+        raise HindsightError(
             f"`days` must be nights that the model of version {version} could have scored; got "
             f"{', '.join(map(str, late))}, before what it learnt from ({facts[late[0]].model_as_of[:10]}). "  # type: ignore[union-attr]
             "Choose later nights, or say `with_hindsight=True` if nothing is measured on them."

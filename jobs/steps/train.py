@@ -100,7 +100,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         alarm = f"the new model {trained.version} was not promoted: {promotion['why']}; the model {version} goes on"
         facts["alarms"] = [alarm]
     elif champion is not None and (moved := embedding_alarm(models, version, champion.version)):
-        facts["alarms"] = [moved]
+        facts |= {"alarms": [moved], "tells_version": True}  # so that the report does not again
     for alarm in facts.get("alarms", []):
         night.progress.say(f"  alarm: {alarm}")
     return StepResult(rows={"cut-offs": len(cutoffs)}, intermediates=intermediates, models=[version], facts=facts)
