@@ -160,7 +160,8 @@ def _run_held(
         restricted_state=restricted_state,
         progress=request.progress,
     )
-    marks = _marks(Manifest(inputs), steps, request.settings)
+    plan = NightPlan(request.events, request.lake, request.date, request.settings)
+    marks = _marks(Manifest(inputs), steps, plan)
     complete = None if request.force else read_manifest(final, inputs, None)
     if complete is not None and complete.status == "complete":
         missing = [name for name, mark in marks.items() if not complete.held(name, mark, final, None)]
@@ -192,12 +193,14 @@ def _run_held(
     clear_work(night)
 
 
-def _marks(manifest: Manifest, steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
+def _marks(manifest: Manifest, steps: Mapping[str, Step], plan: NightPlan) -> dict[str, str]:
     """Fingerprint of every step, by name."""
     marks: dict[str, str] = {}
     for name, step in steps.items():
         reads = {read: marks[read] for read in step.READS if read in marks}
-        marks[name] = manifest.step_fingerprint(name, _config(settings, name), reads)
+        depends_on = getattr(step, "depends_on", None)
+        told = {"lake": depends_on(plan)} if depends_on is not None else {}
+        marks[name] = manifest.step_fingerprint(name, _config(plan.settings, name) | told, reads)
     return marks
 
 

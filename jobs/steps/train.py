@@ -31,12 +31,12 @@ from jobs.models import (
     read_reference,
 )
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
-from jobs.promotions import Decision, champion_of, record_decision
+from jobs.promotions import Decision, champion_of, read_decisions, record_decision
 from jobs.tasks import map_tasks, run_task
 from jobs.train_workers import run_training
 from jobs.training import Trained, Training, cutoff_folder, train_and_compare
 
-__all__ = ["Config", "check", "run"]
+__all__ = ["Config", "check", "depends_on", "run"]
 
 READS = ("ingest", "links", "pairs", "clusters", "features")
 
@@ -72,6 +72,12 @@ def check(plan: NightPlan, config: Config) -> None:
     """
     if config.version is not None or config.mode == "never":
         _ready_model(plan.lake / "models", plan.as_of, config)
+
+
+def depends_on(plan: NightPlan) -> list[str]:
+    """The decisions that the night may know: one that a person made since a run was stopped counts when it goes on."""
+    decisions = read_decisions(plan.lake / "models")
+    return [decision.to_line() for decision in decisions if decision.as_of < plan.date]
 
 
 def run(night: NightContext, config: Config) -> StepResult:

@@ -27,7 +27,7 @@ from jobs.models import list_models, read_reference, write_reference
 from jobs.night import NightContext, NightPlan
 from jobs.promotions import Decision, read_decisions, record_decision
 from jobs.settings import Settings
-from jobs.steps.train import Config, _choose, _decide, check
+from jobs.steps.train import Config, _choose, _decide, check, depends_on
 from jobs.training import Trained, Training, _refusal, cutoff_folder, train_and_compare
 
 KEY = "k" * 32
@@ -173,6 +173,15 @@ def test_a_model_of_other_features_is_refused_before_the_night(config: Config, t
     _folder(tmp_path / "models", "old", 15, ["shoe_size"])
     with pytest.raises(InputError, match=r"got `old`, trained on other features\. Train a new one: `--train always`"):
         check(NightPlan(tmp_path, tmp_path, date(2026, 6, 20), Settings()), config)
+
+
+def test_a_night_rests_on_the_decisions_before_it_alone(tmp_path: Path) -> None:
+    plan = NightPlan(tmp_path, tmp_path, date(2026, 6, 20), Settings())
+    assert depends_on(plan) == []
+    before = Decision(date(2026, 6, 19), "a", "rolled_back", "households", "person")
+    for decision in (before, replace(before, as_of=plan.date)):
+        record_decision(tmp_path / "models", decision)
+    assert depends_on(plan) == [before.to_line()]
 
 
 def test_after_a_refusal_the_same_drift_trains_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
