@@ -16,6 +16,7 @@ from graph.errors import InputError
 
 __all__ = [
     "DRIFTED",
+    "MOVED_SHARE",
     "Drift",
     "EmbeddingDrift",
     "Spread",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 DRIFTED = 0.25  # the usual mark of the population stability index: above it a distribution has moved
-_SHARE = 0.10
+MOVED_SHARE = 0.10  # of the features or dimensions: with more of them above it, a night has
 _FLOOR = 1e-4
 
 
@@ -59,7 +60,7 @@ def measure_drift(
     score = stability_index(score_before, score_now)
     moved = sum(value > DRIFTED for value in found.values()) / len(found)
     order = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return Drift(score, dict(order), moved, score > DRIFTED or moved > _SHARE)
+    return Drift(score, dict(order), moved, score > DRIFTED or moved > MOVED_SHARE)
 
 
 @dataclass(frozen=True)

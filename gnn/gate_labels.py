@@ -9,6 +9,7 @@ References:
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,10 @@ def check_shuffled(
         f"shuffled labels of {n:,} accounts ({n_positive:,} positive) were found with average precision {found:.4f}, "
         f"where chance reaches {limit:.4f} at its {_QUANTILE} quantile"
     )
-    facts = {"n": n, "n_positive": n_positive, "auprc": round(found, 6), "limit": round(limit, 6)}
+    facts: dict[str, Any] = {"n": n, "n_positive": n_positive, "auprc": round(found, 6), "limit": round(limit, 6)}
+    if n_positive in (0, n):  # no group, or one alone: whatever leaks could not show
+        facts["why_not"] = "nothing could be dealt"
+        told = f"nothing could be dealt to the {n:,} accounts that were looked at"
     fault = f"{told}, {_N_TURNS} times in a row: validation knows something of the accounts that it looks at"
     return Check("shuffled labels", told, fault if found > limit else "", facts)
 
@@ -121,15 +125,21 @@ def _one_turn(
 
 
 def _deal(size: NDArray[np.int64], share: float, random: np.random.Generator) -> NDArray[np.bool_]:
-    """Which groups are positive: about `share` of the accounts, half of them in groups of several; none holds a quarter of them."""
+    """Which groups are positive: about `share` of the accounts, half of them in groups of several; none holds a quarter of them.
+
+    Where only larger groups are, one of the smallest is: with none, nothing could be found, and the check would say nothing.
+    """
     wanted = max(1, round(share * float(size.sum())))
-    order = random.permutation(np.flatnonzero(size <= max(1, wanted // 4)))
+    smallest = int(size.min()) if len(size) else 1
+    order = random.permutation(np.flatnonzero(size <= max(smallest, wanted // 4)))
     several = order[size[order] > 1]
     several = several[np.cumsum(size[several]) <= wanted // 2]
     dealt = np.zeros(len(size), dtype=np.bool_)
     dealt[several] = True
     rest = order[~dealt[order]]
     dealt[rest[np.cumsum(size[rest]) <= wanted - int(size[several].sum())]] = True
+    if not dealt.any():
+        dealt[order[size[order] == smallest][:1]] = True
     return dealt
 
 

@@ -3,7 +3,8 @@
 Judged on accounts whose answer neither has seen: at the training's last cut-off, those in whose group no outcome was known
 when the champion was trained. There the champion had to find what it had learnt as unknown or honest, as every night has to;
 the challenger's scores are out-of-fold, by models that did not see the group. What is left of an advantage is the challenger's, so a
-refusal is sure.
+refusal is sure. The challenger's rounds, blend and calibration were chosen on its out-of-fold scores of these very accounts, the
+champion's on its own of another day: few numbers, but another kindness to the challenger.
 
 References:
     B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993; groups, not accounts, are drawn, for members of a ring are

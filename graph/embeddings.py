@@ -14,10 +14,10 @@ from pathlib import Path
 
 import polars as pl
 
-from graph.errors import InputError
+from graph.errors import HindsightError, InputError
 from graph.lake import NIGHT_TABLES, Night, as_of_of, night_folder
 
-__all__ = ["Backfill", "backfill_path", "read_backfill", "read_embeddings", "write_backfill"]
+__all__ = ["Backfill", "backfill_path", "may_write_backfill", "read_backfill", "read_embeddings", "write_backfill"]
 
 _METADATA = "ringlight"
 
@@ -53,13 +53,33 @@ def backfill_path(lake: Path, embedding_version: str, day: date) -> Path:
     return lake / "embeddings" / embedding_version / f"{day.isoformat()}.parquet"
 
 
+def may_write_backfill(lake: Path, facts: Backfill) -> bool:
+    """Whether a file with these facts may lie in place of what is there: never where that has less hindsight.
+
+    Models that share a version share a path. Vectors of the earlier of two models that both learnt later outcomes have less.
+    """
+    there = read_backfill(lake, facts.embedding_version, date.fromisoformat(facts.night))
+    if there is None or not facts.has_hindsight:
+        return True
+    if not there.has_hindsight:
+        return False
+    return datetime.fromisoformat(there.model_as_of) >= datetime.fromisoformat(facts.model_as_of)
+
+
 def write_backfill(lake: Path, facts: Backfill, frame: pl.DataFrame) -> Path:
-    """Writes account_id and embedding of one past night, whole or not at all; an older edition is replaced.
+    """Writes account_id and embedding of one past night, whole or not at all.
+
+    An older edition is replaced; one that has less hindsight is left (`may_write_backfill`).
 
     Args:
         frame: one row an account known at the date: account_id, embedding (list of float32).
+
+    Returns:
+        where the file lies, be it the new one or the one that was left.
     """
     path = backfill_path(lake, facts.embedding_version, date.fromisoformat(facts.night))
+    if not may_write_backfill(lake, facts):
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     rows = frame.with_columns(embedding_version=pl.lit(facts.embedding_version)).sort("account_id")
@@ -100,7 +120,8 @@ def read_embeddings(
         night (date), account_id, embedding (list of 64 float32), embedding_version; sorted by night and account_id.
 
     Raises:
-        InputError: a day has no embeddings of that version, or only such with hindsight; the message says what each day has.
+        InputError: a day has no embeddings of that version; the message says what each day has.
+        HindsightError: it has only such with hindsight.
     """
     if not days:
         raise InputError("`days` must name at least one night; got none.")
@@ -114,7 +135,7 @@ def read_embeddings(
     _refuse_mixed(days, own, facts, version)
     late = [day for day, fact in facts.items() if fact is not None and fact.has_hindsight]
     if late and not with_hindsight:
-        raise InputError(
+        raise HindsightError(
             f"`days` must be nights that the model of version {version} could have scored; got "
             f"{', '.join(map(str, late))}, before what it learnt from ({facts[late[0]].model_as_of[:10]}). "  # type: ignore[union-attr]
             "Choose later nights, or say `with_hindsight=True` if nothing is measured on them."

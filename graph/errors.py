@@ -2,6 +2,7 @@
 
     RinglightError          1  our fault: a bug, or a state that must not be
     ├── InputError          2  input or configuration: the user can mend it
+    │   └── HindsightError  2  a model learnt what was not known on the day that it is asked for
     ├── StoreError          3  store or network: trying again helps
     ├── GateError           4  a gate or an alarm refused the night
     └── LakeHeldError       5  another run holds the lake
@@ -11,7 +12,7 @@ A message reads "`<name>` must be `<constraint>`; got `<value>`. `<remedy>`." an
 
 from collections.abc import Sequence
 
-__all__ = ["GateError", "InputError", "LakeHeldError", "RinglightError", "StoreError"]
+__all__ = ["GateError", "HindsightError", "InputError", "LakeHeldError", "RinglightError", "StoreError"]
 
 
 class RinglightError(Exception):
@@ -28,6 +29,10 @@ class InputError(RinglightError):
     def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
         self.faults = tuple(faults)
         super().__init__(message if not faults else message + "".join(f"\n  - {fault}" for fault in faults))
+
+
+class HindsightError(InputError):
+    """What is asked for was made by a model that learnt what was not known on its day."""
 
 
 class StoreError(RinglightError):

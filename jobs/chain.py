@@ -28,10 +28,10 @@ from jobs.manifest import (
     Inputs,
     Manifest,
     hash_events,
-    key_of_night,
     mark_of_night,
     previous_night,
     read_manifest,
+    refuse_other_key,
 )
 from jobs.memory import PeakMemory
 from jobs.night import NightContext, NightPlan, Progress, Step, StepResult
@@ -136,7 +136,12 @@ def _run_held(
     previous = previous_night(list_nights(request.lake), request.date)
     had_key = (request.lake / "restricted" / "key").exists()
     key = lake_key(request.lake, request.key, request.random_hex, lambda text: request.progress.say(f"warning: {text}"))
-    _refuse_other_key(request, key, had_key)
+    try:
+        refuse_other_key(request.lake, key, is_given=request.key is not None)
+    except InputError:
+        if not had_key:
+            delete(request.lake / "restricted" / "key")
+        raise
     inputs = Inputs(request.date, hashes, fingerprint_key(key), request.settings.general(), mark_of_night(previous))
     final = night_folder(request.lake, request.date)
     reader = Reader(inputs.key, inputs.settings, request.settings.n_partitions)
@@ -155,7 +160,8 @@ def _run_held(
         restricted_state=restricted_state,
         progress=request.progress,
     )
-    marks = _marks(Manifest(inputs), steps, request.settings)
+    plan = NightPlan(request.events, request.lake, request.date, request.settings)
+    marks = _marks(Manifest(inputs), steps, plan)
     complete = None if request.force else read_manifest(final, inputs, None)
     if complete is not None and complete.status == "complete":
         missing = [name for name, mark in marks.items() if not complete.held(name, mark, final, None)]
@@ -187,26 +193,14 @@ def _run_held(
     clear_work(night)
 
 
-def _refuse_other_key(request: NightRequest, key: str, had_key: bool) -> None:
-    """Under another key no identifier of tonight is one of the nights before."""
-    nights = list_nights(request.lake)
-    known = key_of_night(nights[-1]) if nights else None
-    if known is None or known == fingerprint_key(key):
-        return
-    if not had_key:
-        delete(request.lake / "restricted" / "key")
-    raise InputError(
-        f"`RINGLIGHT_KEY` must be the key of the lake's nights; got {'another one' if request.key else 'none'}. "
-        f"Set the one that the night {nights[-1].date} was made with, or begin a new lake."
-    )
-
-
-def _marks(manifest: Manifest, steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
+def _marks(manifest: Manifest, steps: Mapping[str, Step], plan: NightPlan) -> dict[str, str]:
     """Fingerprint of every step, by name."""
     marks: dict[str, str] = {}
     for name, step in steps.items():
         reads = {read: marks[read] for read in step.READS if read in marks}
-        marks[name] = manifest.step_fingerprint(name, _config(settings, name), reads)
+        depends_on = getattr(step, "depends_on", None)
+        told = {"lake": depends_on(plan)} if depends_on is not None else {}
+        marks[name] = manifest.step_fingerprint(name, _config(plan.settings, name) | told, reads)
     return marks
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from graph.embeddings import read_embeddings
-from graph.errors import InputError
+from graph.errors import HindsightError, InputError
 from graph.lake import as_of_of, read_night
 from jobs.downstream_features import FEATURE_NAMES, build_account_features, read_account_tables, reversed_within
 from jobs.metrics import Ranking, bootstrap
@@ -89,7 +89,14 @@ def run(
         )
     for day in (fit, measure):
         read_night(lake, day)
-    tables = read_embeddings(lake, [fit, measure])
+    try:
+        tables = read_embeddings(lake, [fit, measure])
+    except HindsightError:
+        raise HindsightError(
+            f"`--fit` must be a night that the model of the night `--measure` could have scored; got {fit}, whose embeddings of that version "
+            "were written by a model that learnt from later outcomes. Choose a later `--fit`, or write them by "
+            f"`ringlight embeddings backfill` with a model of the same version as of {fit} or before."
+        ) from None
     fitted, measured = (read_example(events, tables, day) for day in (fit, measure))
     for name, example in (("--fit", fitted), ("--measure", measured)):
         if not 0 < example.is_reversed.sum() < len(example.is_reversed):

@@ -13,9 +13,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gnn.drift import DRIFTED, Spread, measure_embedding_drift, measure_input_drift, spread_of, stability_index
+from gnn.drift import (
+    DRIFTED,
+    MOVED_SHARE,
+    Spread,
+    measure_embedding_drift,
+    measure_input_drift,
+    spread_of,
+    stability_index,
+)
 from gnn.features import FEATURE_NAMES
-from graph.lake import Night
+from graph.lake import EMBEDDING_DIM, Night
 from graph.partitions import account_key
 from jobs.files import write_json
 
@@ -25,7 +33,6 @@ DISTRIBUTIONS_FILE = "distributions.json"
 _ROWS = 20_000  # of features
 _VECTORS = 50_000
 _LISTED = 5
-_SHARE = 0.10  # of the features; the mark of `gnn.drift.measure_drift`
 
 Inputs = Mapping[str, NDArray[np.float64]]
 
@@ -72,11 +79,16 @@ def drift_since(previous: Night, folder: Path, day: date, inputs: Inputs) -> dic
     }
 
 
-def drift_alarms(drift: Mapping[str, Any]) -> list[str]:
-    """Sentences for what moved further than nights of one model and one feed do."""
+def drift_alarms(drift: Mapping[str, Any], *, tells_version: bool = True) -> list[str]:
+    """Sentences for what moved further than nights of one model and one feed do, and for embeddings of another version.
+
+    Args:
+        drift: what `drift_since` gave.
+        tells_version: tell another version; the training that began it has told it already.
+    """
     alarms = []
     inputs, scores = drift["inputs"], drift["scores"]
-    if inputs and inputs["moved_share"] > _SHARE:
+    if inputs and inputs["moved_share"] > MOVED_SHARE:
         names = ", ".join(f"`{row['feature']}`" for row in inputs["highest"])
         alarms.append(
             f"inputs have moved since {drift['since']}: {inputs['moved_share']:.0%} of the features have a stability index above "
@@ -85,6 +97,11 @@ def drift_alarms(drift: Mapping[str, Any]) -> list[str]:
     if scores and scores["index"] > DRIFTED and scores["model_before"] == scores["model"]:
         alarms.append(
             f"scores of one model have moved since {drift['since']}: stability index {scores['index']:.2f}, above {DRIFTED}"
+        )
+    if drift["not_compared"] and tells_version:
+        alarms.append(
+            f"embeddings cannot be compared with those of {drift['since']}: {drift['not_compared']}; models fitted on the former ones "
+            "must be fitted anew"
         )
     return alarms
 
@@ -134,4 +151,4 @@ def _vectors(night: Night, every: int) -> NDArray[np.float32]:
     """Embeddings of one in so many accounts, the same ones on every night, float32 [k, d]."""
     some = night.scan("embeddings").filter(account_key(pl.col("account_id")) % every == 0)
     vectors: NDArray[np.float32] = np.array(some.select("embedding").collect()["embedding"].to_list(), dtype=np.float32)
-    return vectors
+    return vectors.reshape(-1, EMBEDDING_DIM)  # where nobody is drawn, too

@@ -1,16 +1,17 @@
 """Embeddings of past dates by one model, each from what was known at its date: no night is read or touched."""
 
-import secrets
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from graph.embeddings import Backfill, read_backfill, write_backfill
+from graph.embeddings import Backfill, may_write_backfill, read_backfill, write_backfill
 from graph.errors import InputError
 from graph.lake import as_of_of
 from jobs.key import lake_key
+from jobs.lock import hold_lake
+from jobs.manifest import refuse_other_key
 from jobs.models import list_models
 from jobs.night import Progress
 
@@ -29,9 +30,9 @@ def backfill(
     progress: Progress,
     with_hindsight: bool = False,
 ) -> list[Path]:
-    """Writes the embeddings of each day by the model `version`; what it wrote before is left as it is.
+    """Writes the embeddings of each day by the model `version`; what it wrote before is left, and what has less hindsight.
 
-    One process holds one day's events and graph at a time.
+    It holds the lake. One process holds one day's events and graph at a time.
 
     Args:
         seed: of the clusters' refinement; the night's, so that a date gets what its night had.
@@ -42,8 +43,27 @@ def backfill(
 
     Raises:
         InputError: the model is not there, or is later than a day and `with_hindsight` is not said; the events do not keep the
-            contract, or the lake has no key.
+            contract; or the key of the lake's nights is not there, and none is made here.
+        LakeHeldError: another run holds the lake.
     """
+    _refuse_hindsight(lake, version, days, with_hindsight)
+    with hold_lake(lake, None, "backfill of embeddings"):
+        given = environment.get("RINGLIGHT_KEY")
+        key = lake_key(lake, given, None, progress.say)
+        refuse_other_key(lake, key, is_given=given is not None)
+        return _write(events, lake, version, days, key, seed, n_threads, progress)
+
+
+def _write(
+    events: Path,
+    lake: Path,
+    version: str,
+    days: list[date],
+    key: str,
+    seed: int,
+    n_threads: int,
+    progress: Progress,
+) -> list[Path]:
     from gnn.features import build_features
     from gnn.model_files import load_model
     from gnn.score import score_accounts
@@ -51,13 +71,14 @@ def backfill(
     from graph.cleaning import read_events
     from graph.sightings import build_sightings
 
-    _refuse_hindsight(lake, version, days, with_hindsight)
     model = load_model(lake / "models" / version)
-    key = lake_key(lake, environment.get("RINGLIGHT_KEY"), secrets.token_hex, progress.say)
     written = []
     for day in progress.track(days, "embeddings", len(days)):
         facts = Backfill.of(day, model.embedding.version, version, model.as_of)
         if read_backfill(lake, model.embedding.version, day) == facts:
+            continue
+        if not may_write_backfill(lake, facts):
+            progress.say(f"  {day} is left: what lies there is by a model with less hindsight")
             continue
         known = read_events(events, as_of_of(day))
         if known["signups"].is_empty():

@@ -26,17 +26,20 @@ def make_private_folder(folder: Path) -> Path:
     return folder
 
 
-def lake_key(lake: Path, given: str | None, random_hex: Callable[[int], str], warn: Callable[[str], None]) -> str:
+def lake_key(
+    lake: Path, given: str | None, random_hex: Callable[[int], str] | None, warn: Callable[[str], None]
+) -> str:
     """The lake's key as hex.
 
     Args:
         lake: the lake.
         given: RINGLIGHT_KEY's value: hex of at least 16 bytes; None where it is not set.
-        random_hex: source of randomness, like `secrets.token_hex`.
+        random_hex: source of randomness, like `secrets.token_hex`; None makes no key where there is none.
         warn: receives one sentence when a key is made.
 
     Raises:
-        InputError: the key is no hex, too short, or the file cannot be read; or `given` differs from the lake's own.
+        InputError: the key is no hex, too short, or the file cannot be read; or `given` differs from the lake's own; or there
+            is none and none may be made.
     """
     path = key_path(lake)
     stored = _read(path) if path.is_file() else None
@@ -50,6 +53,10 @@ def lake_key(lake: Path, given: str | None, random_hex: Callable[[int], str], wa
         return key
     if stored is not None:
         return stored
+    if random_hex is None:
+        raise InputError(
+            f"`{KEY_VARIABLE}` must be the key that the lake's nights were made with; got none, and none is kept in `{path}`. Set it."
+        )
     key = random_hex(32)
     make_private_folder(path.parent)
     partial = path.with_suffix(".partial")

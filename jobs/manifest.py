@@ -23,6 +23,7 @@ from graph.errors import InputError
 from graph.events import EventSource
 from graph.lake import LAKE_VERSION, Night, list_nights
 from jobs.files import fingerprint, hash_file, hash_tree, write_json
+from jobs.key import fingerprint_key
 from jobs.night import StepResult
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "nights_before",
     "previous_night",
     "read_manifest",
+    "refuse_other_key",
     "versions",
 ]
 
@@ -215,6 +217,26 @@ def key_of_night(night: Night) -> str | None:
         return str(inputs["key"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def refuse_other_key(lake: Path, key: str, *, is_given: bool) -> None:
+    """Under another key no identifier is one of the lake's nights.
+
+    Args:
+        key: hex.
+        is_given: it is RINGLIGHT_KEY's value, for the message.
+
+    Raises:
+        InputError: the newest night was made with another key.
+    """
+    nights = list_nights(lake)
+    known = key_of_night(nights[-1]) if nights else None
+    if known is None or known == fingerprint_key(key):
+        return
+    raise InputError(
+        f"`RINGLIGHT_KEY` must be the key of the lake's nights; got {'another one' if is_given else 'none'}. "
+        f"Set the one that the night {nights[-1].date} was made with, or begin a new lake."
+    )
 
 
 def hash_events(source: EventSource) -> dict[str, str]:

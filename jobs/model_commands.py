@@ -156,8 +156,8 @@ def roll_back(lake: Path, why: str) -> None:
     with hold_lake(lake, None, "rollback of a model"):
         known = {model.version: model for model in list_models(folder)}
         decisions = read_decisions(folder)
-        line = champions(decisions)
-        before = [version for version in line[:-1] if version in known]
+        line = [version for version in champions(decisions) if version in known]
+        before = line[:-1]
         if not before:
             raise InputError(
                 f"`--lake` must have had a champion before the present one; got {f'`{line[-1]}` alone' if line else 'none'}. "

@@ -22,6 +22,7 @@ __all__ = [
     "model_facts",
     "named_model",
     "newest_model",
+    "newest_reference",
     "read_reference",
     "refuse_ungated",
     "write_reference",
@@ -77,6 +78,18 @@ def newest_model(models: Path, as_of: datetime, *, or_equal: bool) -> KnownModel
     return known[-1] if known else None
 
 
+def newest_reference(models: Path, as_of: datetime) -> KnownModel | None:
+    """The model of the last training before a cut-off, promoted or not, that drift can be held against: it fits, and its night's
+    features and scores are kept.
+    """
+    kept = [
+        model
+        for model in list_models(models)
+        if model.as_of < as_of and model.fits and (models / model.version / REFERENCE_FILE).is_file()
+    ]
+    return kept[-1] if kept else None
+
+
 def named_model(models: Path, version: str, as_of: datetime) -> KnownModel:
     """The model of that version.
 
@@ -118,10 +131,11 @@ def model_facts(models: Path, version: str) -> dict[str, Any]:
     folder = models / version
     described: Mapping[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     measured: Mapping[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    names = ("default", "as_of", "cutoffs", "seed", "validation", "embedding")
+    names = ("default", "as_of", "cutoffs", "seed", "validation")
     gate = folder / GATE_FILE
     checked = json.loads(gate.read_text(encoding="utf-8")) if gate.is_file() else None
-    return {"version": version} | {name: described[name] for name in names} | dict(measured) | {"gate": checked}
+    told = {name: described[name] for name in names} | {"embedding": dict(_embedding(folder))}
+    return {"version": version} | told | dict(measured) | {"gate": checked}
 
 
 def input_fingerprints(out: Path, work: Path, cutoffs: Sequence[datetime]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ it may hold
 
     SINK = True                                             it feeds something outside the lake: a complete night can still be given to it
     def check(plan: NightPlan, config: Config) -> None      refuses before anything is written (a server that does not answer)
+    def depends_on(plan: NightPlan) -> JSON values          what else of the lake its result follows from: done anew where that changed
 
 and, so that `python -m jobs.steps.<name>` and `ray job submit` run it alone,
 

@@ -84,16 +84,19 @@ def record_decision(models: Path, decision: Decision) -> None:
 
 
 def champions(decisions: Sequence[Decision]) -> list[str]:
-    """The champions one after the other, the present one last; a rollback takes the last one away.
+    """The champions one after the other, the present one last; a rollback takes away its model, where it was last promoted.
 
-    In the order of as-ofs, whatever the order in which nights were run; of one as-of the night's last word, then persons' words.
+    That is the last one, or the last whose folder is there. In the order of as-ofs, whatever the order in which nights were run; of one as-of the night's last word, then persons' words.
     """
     found: list[str] = []
     for decision in _in_order(decisions):
         if decision.kind == "promoted" and found[-1:] != [decision.version]:
             found.append(decision.version)
-        elif decision.kind == "rolled_back" and found[-1:] == [decision.version]:
-            found.pop()
+        elif decision.kind == "rolled_back" and decision.version in found:
+            place = len(found) - 1 - found[::-1].index(decision.version)
+            del found[place]
+            if 0 < place < len(found) and found[place - 1] == found[place]:
+                del found[place]
     return found
 
 

@@ -22,7 +22,9 @@ R = TypeVar("R")
 def run_training(
     function: Callable[..., R], *arguments: Any, n_workers: int, n_cpus: int, label: str, poll: Callable[[], None]
 ) -> R:
-    """`function(*arguments)` as one task, or in each of several workers; the first's result. `poll` is called while it runs, and at its end.
+    """`function(*arguments)` as one task, or in each of several workers; the first's result.
+
+    `poll` is called while one task runs, and at its end; with several workers once, at their end, so that lines of progress come late.
 
     See `jobs.tasks.run_task` and `jobs.tasks.run_workers`.
     """

@@ -15,6 +15,7 @@ from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
 from graph.snapshot import read_snapshot
 from jobs.models import list_models, write_reference
+from jobs.promotions import champion_of
 from jobs.train_workers import this_worker
 
 if TYPE_CHECKING:  # torch loads in the task, not with the settings
@@ -167,12 +168,14 @@ def _gate(
 
 
 def _refusal(faults: Sequence[str], models: Path, as_of: datetime) -> GateError:
-    passed = [model.version for model in list_models(models) if model.passed and model.fits and model.as_of <= as_of]
-    rest = (
-        f"until then `--model {passed[-1]}`, the newest model that passed, scores the night."
-        if passed
-        else "no earlier model of this lake has passed it."
-    )
+    champion = champion_of(models, as_of, or_equal=False)
+    passed = [model for model in list_models(models) if model.passed and model.fits and model.as_of < as_of]
+    if champion is not None and champion in passed:
+        rest = f"until then `--model {champion.version}`, the champion, scores the night."
+    elif passed:
+        rest = f"until then `--model {passed[-1].version}`, the newest earlier model that passed, scores the night."
+    else:
+        rest = "no earlier model of this lake has passed it."
     return GateError(
         f"`train` must pass the leakage gate; got {'. '.join(faults)}. Nothing was trained. Mend what leaks; {rest}"
     )

@@ -23,6 +23,7 @@ def run(night: NightContext, config: Config) -> StepResult:
     from jobs.report import build_report, write_report  # networkx and jinja2 load here, not with the settings
 
     facts, outputs = _facts(night), ["report.html", "report.json"]
+    alarms: list[str] = []
     features = night.work / "features.parquet"
     if features.is_file():
         from jobs.drift import DISTRIBUTIONS_FILE, drift_alarms, drift_since, read_inputs, write_distributions
@@ -32,10 +33,15 @@ def run(night: NightContext, config: Config) -> StepResult:
         outputs.append(DISTRIBUTIONS_FILE)
         if night.previous is not None:
             facts["drift"] = drift_since(night.previous, night.out, night.date, inputs)
-            facts["alarms"] += drift_alarms(facts["drift"])
+            is_told = any(each.get("tells_version") for each in _facts_by_step(night))
+            alarms = drift_alarms(facts["drift"], tells_version=not is_told)
+            facts["alarms"] += alarms
+    for alarm in alarms:
+        night.progress.say(f"  alarm: {alarm}")
     report = build_report(night.out, facts)
     write_report(report, night.out)
-    return StepResult(rows={"rings shown": report["rings"]["n_listed"]}, outputs=outputs)
+    told = {"alarms": alarms} if alarms else {}
+    return StepResult(rows={"rings shown": report["rings"]["n_listed"]}, outputs=outputs, facts=told)
 
 
 def _facts(night: NightContext) -> dict[str, Any]:

@@ -27,15 +27,16 @@ from jobs.models import (
     model_facts,
     named_model,
     newest_model,
+    newest_reference,
     read_reference,
 )
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
-from jobs.promotions import Decision, champion_of, record_decision
+from jobs.promotions import Decision, champion_of, read_decisions, record_decision
 from jobs.tasks import map_tasks, run_task
 from jobs.train_workers import run_training
 from jobs.training import Trained, Training, cutoff_folder, train_and_compare
 
-__all__ = ["Config", "check", "run"]
+__all__ = ["Config", "check", "depends_on", "run"]
 
 READS = ("ingest", "links", "pairs", "clusters", "features")
 
@@ -67,10 +68,16 @@ def check(plan: NightPlan, config: Config) -> None:
     """Whether the model that is asked for is there.
 
     Raises:
-        InputError: `version` is no model of the lake, or knows too much; or `never` finds none.
+        InputError: `version` is no model of the lake, knows too much or reads other features; or `never` finds none that fits.
     """
     if config.version is not None or config.mode == "never":
         _ready_model(plan.lake / "models", plan.as_of, config)
+
+
+def depends_on(plan: NightPlan) -> list[str]:
+    """The decisions that the night may know: one that a person made since a run was stopped counts when it goes on."""
+    decisions = read_decisions(plan.lake / "models")
+    return [decision.to_line() for decision in decisions if decision.as_of < plan.date]
 
 
 def run(night: NightContext, config: Config) -> StepResult:
@@ -99,7 +106,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         alarm = f"the new model {trained.version} was not promoted: {promotion['why']}; the model {version} goes on"
         facts["alarms"] = [alarm]
     elif champion is not None and (moved := embedding_alarm(models, version, champion.version)):
-        facts["alarms"] = [moved]
+        facts |= {"alarms": [moved], "tells_version": True}  # so that the report does not again
     for alarm in facts.get("alarms", []):
         night.progress.say(f"  alarm: {alarm}")
     return StepResult(rows={"cut-offs": len(cutoffs)}, intermediates=intermediates, models=[version], facts=facts)
@@ -165,9 +172,11 @@ def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownMod
     age = night.as_of - newest.as_of  # of the last training, whatever became of its model
     if age >= timedelta(days=config.interval_days):
         return None, f"the newest model is {age.days} days old"
-    if config.on_drift:
+    # from the last training, too: after a refusal or rollback the champion's own would tell the same drift every night
+    held = newest_reference(models, night.as_of) if config.on_drift else None
+    if held is not None:
         drifted = run_task(
-            _drift, night.work, models / champion.version, night.as_of, config.n_threads, n_cpus=config.n_threads
+            _drift, night.work, models / held.version, night.as_of, config.n_threads, n_cpus=config.n_threads
         )
         if drifted:
             return None, drifted
@@ -176,15 +185,23 @@ def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownMod
 
 def _ready_model(models: Path, as_of: datetime, config: Config) -> KnownModel:
     """The model that `version` names, or the champion for `never`."""
-    if config.version is not None:
-        return named_model(models, config.version, as_of)
-    champion = champion_of(models, as_of, or_equal=True)
-    if champion is None:
+    name = "--train never" if config.version is None else "--model"
+    known = (
+        champion_of(models, as_of, or_equal=True)
+        if config.version is None
+        else named_model(models, config.version, as_of)
+    )
+    if known is None:
         raise InputError(
             f"`--train never` must find a model as of {as_of.date()} or before in the lake; got none. "
             "Say `--train auto`, which trains one."
         )
-    return champion
+    if not known.fits:
+        raise InputError(
+            f"`{name}` must use a model on this program's features; got `{known.version}`, trained on other features. "
+            "Train a new one: `--train always`."
+        )
+    return known
 
 
 def _drift(work: Path, folder: Path, as_of: datetime, n_threads: int) -> str:

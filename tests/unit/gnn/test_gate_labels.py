@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 import gnn.train
 from gnn.cutoffs import CutOff
 from gnn.folds import Arrangement, arrange
-from gnn.gate_labels import average_precision, check_shuffled
+from gnn.gate_labels import _deal, average_precision, check_shuffled
 from gnn.train_config import TrainConfig
 from graph.snapshot import Events
 
@@ -66,3 +66,24 @@ def test_unclear_accounts_are_left_out(arranged: Arrangement) -> None:
     parts = [*arranged.parts[:-1], replace(last, unclear=unclear)]
     whole, half = (check_shuffled(replace(arranged, parts=each), CONFIG, 1, 1) for each in (arranged.parts, parts))
     assert half.facts["n"] < whole.facts["n"]
+
+
+@pytest.mark.parametrize("size", [[6] * 5, [9, 7, 8], [30], [1, 50]])
+def test_something_is_dealt_where_only_large_groups_are(size: list[int]) -> None:
+    dealt = _deal(np.array(size), 0.1, np.random.default_rng(0))
+    assert dealt.any()
+    assert min(size) in np.array(size)[dealt]
+
+
+def test_a_share_is_dealt_as_before_and_none_of_nothing() -> None:
+    size = np.array([1] * 80 + [2] * 10 + [60])
+    dealt = _deal(size, 0.2, np.random.default_rng(0))
+    assert 16 <= size[dealt].sum() <= 32
+    assert not dealt[-1]
+    assert len(_deal(np.zeros(0, dtype=np.int64), 0.1, np.random.default_rng(0))) == 0
+
+
+def test_a_world_of_one_group_a_fold_says_that_nothing_could_be_dealt(arranged: Arrangement) -> None:
+    one_each = replace(arranged, group=[fold.astype(np.int64) for fold in arranged.fold])
+    assert check_shuffled(one_each, CONFIG, 1, 1).facts["why_not"] == "nothing could be dealt"
+    assert "why_not" not in check_shuffled(arranged, CONFIG, 1, 1).facts

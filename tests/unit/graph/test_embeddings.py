@@ -1,6 +1,7 @@
 """The reader of embeddings over several nights: one version, or one sentence that says what to do."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -54,6 +55,22 @@ def test_vectors_with_hindsight_are_read_on_request_alone(made_night: MakeNight,
     with pytest.raises(InputError, match=r"2026-03-01, before what it learnt from \(2026-03-02\)"):
         read_embeddings(tmp_path, [D1, D2])
     assert read_embeddings(tmp_path, [D1, D2], with_hindsight=True)["night"].unique().sort().to_list() == [D1, D2]
+
+
+@pytest.mark.parametrize(
+    ("day_before", "day_after", "is_replaced"), [(1, 3, False), (3, 1, True), (3, 4, False), (4, 3, True), (1, 1, True)]
+)
+def test_a_backfill_of_less_hindsight_is_left(
+    tmp_path: Path, day_before: int, day_after: int, is_replaced: bool
+) -> None:
+    """Of two models that share a version; the night is the first of March."""
+    before, after = (datetime(2026, 3, day, tzinfo=UTC) for day in (day_before, day_after))
+    first = _backfilled(tmp_path, D1, before)
+    other = replace(first, model_version="m3", model_as_of=after.isoformat(), has_hindsight=day_after > 1)
+    rows = pl.DataFrame({"account_id": ["c"], "embedding": [[3.0] * EMBEDDING_DIM]})
+    path = write_backfill(tmp_path, other, rows)
+    assert read_backfill(tmp_path, "e2", D1) == (other if is_replaced else first)
+    assert pl.read_parquet(path)["account_id"].to_list() == (["c"] if is_replaced else ["a", "b"])
 
 
 def test_a_night_without_embeddings_is_told(made_night: MakeNight, tmp_path: Path) -> None:

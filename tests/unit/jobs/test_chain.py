@@ -169,6 +169,18 @@ def test_a_finished_step_whose_file_was_changed_is_done_again(request_of, ran, t
     assert contents(tmp_path / "lake/nights") == contents(tmp_path / "whole/nights")
 
 
+@pytest.mark.parametrize(("decided", "again"), [([], ["feed"]), (["rollback"], ["table", "feed"])])
+def test_a_step_whose_grounds_in_the_lake_changed_is_done_again(request_of, steps, ran, decided, again):
+    grounds = []
+    steps["table"].depends_on = lambda plan: [plan.date.isoformat(), *grounds]
+    with pytest.raises(Killed):
+        run(request_of(after_step=kill_after("table")))
+    ran.clear()
+    grounds += decided
+    run(request_of())
+    assert ran == again
+
+
 def test_a_partial_night_of_other_events_is_discarded(request_of, ran, tmp_path):
     with pytest.raises(Killed):
         run(request_of(after_step=kill_after("table")))

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from graph.embeddings import Backfill, write_backfill
 from graph.errors import InputError
 from graph.lake import EMBEDDING_DIM, NIGHT_TABLES, night_folder, write_table
 from jobs.downstream import Example, measure_lift, run
@@ -133,6 +134,18 @@ def test_two_versions_are_refused(events: Path, bad: np.ndarray, tmp_path: Path)
         InputError, match=r"must be nights of one embedding version; 2026-03-01 has e1, 2026-04-01 has e2"
     ):
         run(events, tmp_path, FIT, MEASURE)
+
+
+def test_a_night_embedded_with_hindsight_is_refused_by_what_the_command_has(
+    events: Path, bad: np.ndarray, tmp_path: Path
+) -> None:
+    _night(tmp_path, FIT, bad, "e1")
+    _night(tmp_path, MEASURE, bad, "e2")
+    facts = Backfill.of(FIT, "e2", "m2", datetime(2026, 3, 20, tzinfo=UTC))
+    write_backfill(tmp_path, facts, pl.DataFrame({"account_id": ["a"], "embedding": [[1.0] * EMBEDDING_DIM]}))
+    with pytest.raises(InputError, match=r"got 2026-03-01, whose embeddings .*Choose a later `--fit`") as refused:
+        run(events, tmp_path, FIT, MEASURE)
+    assert "with_hindsight" not in str(refused.value)
 
 
 def test_a_night_without_embeddings_is_refused(events: Path, bad: np.ndarray, tmp_path: Path) -> None:

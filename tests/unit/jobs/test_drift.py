@@ -11,6 +11,7 @@ import pytest
 
 from gnn.features import FEATURE_NAMES
 from graph.lake import Night, write_table
+from jobs import drift
 from jobs.drift import drift_alarms, drift_since, read_inputs, write_distributions
 
 DAY = date(2026, 3, 31)
@@ -78,6 +79,18 @@ def test_embeddings_of_two_versions_and_nights_without_any_are_not_compared(
     assert found["inputs"] is None
     assert found["embeddings"] is None
     assert found["not_compared"] == "their versions differ (e1, e2)"
+    (alarm,) = (each for each in drift_alarms(found) if "embeddings" in each)
+    assert "2026-03-31: their versions differ (e1, e2)" in alarm
+    assert "fitted anew" in alarm
     found = drift_since(nights[0], none.folder, none.date, {})
     assert (found["scores"], found["embeddings"], found["not_compared"]) == (None, None, None)
     assert drift_alarms(found) == []
+
+
+def test_embeddings_of_nights_of_which_nobody_is_drawn_have_not_moved(
+    nights: tuple[Night, Night], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "account_key", lambda _: pl.lit(1, pl.UInt64))
+    monkeypatch.setattr(drift, "_VECTORS", 1)
+    found = drift_since(nights[0], nights[1].folder, nights[1].date, {})
+    assert found["embeddings"] == {"norm": 0, "highest_dimension": 0, "moved_share": 0}

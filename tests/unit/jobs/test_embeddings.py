@@ -1,5 +1,6 @@
 """`ringlight embeddings backfill`: past dates from what was known then, resumed, hindsight told."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -24,12 +25,14 @@ from gnn.score import score_accounts
 from gnn.train_config import TrainConfig, silent
 from graph.build import build_snapshot
 from graph.cleaning import read_events
-from graph.embeddings import backfill_path, read_backfill
-from graph.errors import InputError
-from graph.lake import as_of_of
+from graph.embeddings import Backfill, backfill_path, read_backfill, write_backfill
+from graph.errors import InputError, LakeHeldError
+from graph.lake import EMBEDDING_DIM, as_of_of
 from graph.sightings import build_sightings
 from jobs.cli import main
 from jobs.embeddings import backfill
+from jobs.key import fingerprint_key
+from jobs.lock import hold_lake
 from jobs.night import SilentProgress
 from jobs.simulate import simulate
 
@@ -150,6 +153,44 @@ def test_dates_before_the_model_need_a_word_and_tell_it(
     assert facts is not None
     assert facts.has_hindsight
     assert datetime.fromisoformat(facts.model_as_of) == datetime(2026, 6, 20, tzinfo=UTC)
+
+
+def test_no_key_is_made_and_that_of_the_nights_is_asked_for(
+    events: Path, lake: Path, model: TrainedModel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lake.parent)
+    monkeypatch.delenv("RINGLIGHT_KEY", raising=False)
+    night = lake / "nights" / "2026-06-20"
+    night.mkdir(parents=True)
+    (night / "manifest.json").write_text(json.dumps({"inputs": {"key": fingerprint_key("a" * 64)}}))
+    where = ["embeddings", "backfill", "--events", str(events), "--lake", str(lake), "--model", model.version]
+    dates = ["--from", str(LATE), "--to", str(LATE)]
+    assert main([*where, *dates]) == 2
+    assert "`RINGLIGHT_KEY` must be the key that the lake's nights were made with; got none" in capsys.readouterr().err
+    monkeypatch.setenv("RINGLIGHT_KEY", KEY)
+    assert main([*where, *dates]) == 2
+    assert "the night 2026-06-20 was made with" in capsys.readouterr().err
+    assert not (lake / "restricted").exists()
+    assert not (lake / "embeddings").exists()
+
+
+def test_a_held_lake_is_not_written_into(
+    events: Path, lake: Path, model: TrainedModel, write: Callable[..., list[Path]]
+) -> None:
+    with hold_lake(lake, TRAINED), pytest.raises(LakeHeldError, match="the night of 2026-06-20"):
+        write(events, [LATE])
+    assert not (lake / "embeddings").exists()
+
+
+def test_a_file_of_less_hindsight_is_left_without_work(
+    events: Path, model: TrainedModel, lake: Path, write: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Backfill.of(EARLY, model.embedding.version, "before", as_of_of(EARLY))
+    rows = pl.DataFrame({"account_id": ["a"], "embedding": [[1.0] * EMBEDDING_DIM]})
+    before = write_backfill(lake, facts, rows).read_bytes()
+    monkeypatch.setattr("graph.cleaning.read_events", lambda *_: pytest.fail("it is not to be made"))
+    assert write(events, [EARLY], with_hindsight=True) == []
+    assert backfill_path(lake, model.embedding.version, EARLY).read_bytes() == before
 
 
 def test_the_command_line_refuses_in_one_sentence(

@@ -86,6 +86,15 @@ def test_rollback_returns_to_the_champion_before_and_then_to_none(lake, capsys):
     assert "`old` alone" in capsys.readouterr().err
 
 
+def test_rollback_takes_the_last_whose_folder_is_there(lake, capsys):
+    record_decision(lake / "models", Decision(date(2026, 6, 18), "gone", "promoted", "it is no worse", "night"))
+    assert champion(lake, 20) == "now"
+    assert models("rollback", "--lake", lake) == 0
+    assert "in place of now" in capsys.readouterr().out
+    assert read_decisions(lake / "models")[-1].version == "now"
+    assert champion(lake, 21) == "old"
+
+
 @pytest.mark.parametrize(
     ("version", "code", "told"),
     [

@@ -8,7 +8,7 @@ import pytest
 
 from gnn.cutoffs import INPUT_NAMES
 from graph.errors import InputError
-from jobs.models import list_models, named_model, newest_model, read_reference, write_reference
+from jobs.models import list_models, model_facts, named_model, newest_model, read_reference, write_reference
 
 
 def at(day):
@@ -73,3 +73,13 @@ def test_a_model_of_other_features_does_not_fit(models):
     (models / "dd").mkdir()
     (models / "dd" / "model.json").write_text(json.dumps(described))
     assert [model.version for model in list_models(models) if model.fits] == ["dd"]
+
+
+def test_a_model_of_a_program_without_aligned_embeddings_has_its_own_version(models):
+    described = {"default": "blend", "as_of": at(22).isoformat(), "cutoffs": [], "seed": 0, "validation": "none"}
+    (models / "old").mkdir()
+    (models / "old" / "model.json").write_text(json.dumps(described))
+    (models / "old" / "metrics.json").write_text(json.dumps({"metrics": {}}))
+    found = model_facts(models, "old")
+    assert found["embedding"] == {"version": "old", "agreement": None}
+    assert (found["version"], found["gate"]) == ("old", None)

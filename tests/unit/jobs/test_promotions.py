@@ -90,6 +90,13 @@ def test_a_rollback_takes_the_last_away_and_a_second_one_the_one_before(models):
     assert last_decision_on(decisions, "d") is None
 
 
+def test_a_rollback_of_one_in_the_middle_leaves_the_present_champion():
+    line = [promoted(1, "a"), promoted(8, "b"), promoted(15, "gone")]
+    assert champions([*line, Decision(date(2026, 6, 20), "b", "rolled_back", "why", "person")]) == ["a", "gone"]
+    line[2] = promoted(15, "a")
+    assert champions([*line, Decision(date(2026, 6, 20), "b", "rolled_back", "why", "person")]) == ["a"]
+
+
 def test_a_champion_whose_folder_is_gone_gives_way_to_the_one_before(models):
     for day, version in ((1, "a"), (8, "gone")):
         record_decision(models, promoted(day, version))

@@ -1,13 +1,16 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from gnn.features import FEATURE_NAMES
 from graph.lake import Night
-from jobs.night import NightContext, StepResult
+from jobs.night import NightContext, SilentProgress, StepResult
 from jobs.settings import Settings
 from jobs.steps.report import Config, run
 
@@ -65,3 +68,30 @@ def test_the_model_and_the_threshold_are_those_that_the_steps_name(
     assert [row["is_scoring"] for row in report["model"]["quality"]] == [True, False]
     assert report["scores"]["n_above_threshold"] == 78
     assert report["no_model"] is None
+
+
+class _Heard(SilentProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_what_moved_is_said_and_left_for_metrics_and_manifest(
+    made_night: Callable[..., Night], context: NightContext, tmp_path: Path
+) -> None:
+    previous = made_night(tmp_path / "before", context.date - timedelta(days=1))
+    night = made_night(tmp_path / "scored", embedding_version="e2")
+    context.work.mkdir()
+    pl.DataFrame({"account": [0], **{name: [0.0] for name in FEATURE_NAMES}}).write_parquet(
+        context.work / "features.parquet"
+    )
+    heard = _Heard()
+    result = run(replace(context, out=night.folder, previous=previous, progress=heard), Config())
+    (alarm,) = result.facts["alarms"]
+    assert "their versions differ (e1, e2)" in alarm
+    assert heard.lines == [f"  alarm: {alarm}"]
+    assert json.loads((night.folder / "report.json").read_text())["alarms"] == [*FACTS["clusters"]["alarms"], alarm]
+    told = context.results | {"train": StepResult(facts=FACTS["train"] | {"tells_version": True})}
+    assert run(replace(context, out=night.folder, previous=previous, results=told), Config()).facts == {}
