@@ -15,8 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.edge_contributions import shared_links
-from gnn.feature_types import in_medians
+from gnn.feature_types import exact_sum, in_medians
 from graph.clusters import build_clusters
+from graph.schema import known_time
 from graph.snapshot import SNAPSHOT_SCHEMAS, Events, Snapshot
 from graph.without import mark_values
 
@@ -213,7 +214,7 @@ def _members(snapshot: Snapshot, shared: pl.DataFrame, asked: pl.DataFrame) -> p
     return (
         pl.concat([beside, mates])
         .group_by("of", "account")
-        .agg((pl.col("weight") * 2**20).round().cast(pl.Int64).sum(), pl.col("is_mate").any())
+        .agg(exact_sum(pl.col("weight")), pl.col("is_mate").any())
         .with_columns(is_self=pl.col("of") == pl.col("account"))
         .sort("of", "is_self", "is_mate", "weight", "account", descending=[False, True, True, True, False])
         .group_by("of", maintain_order=True)
@@ -230,7 +231,7 @@ def _events_of(
     Payments get `amount` in medians of all, `counterparty` (the account that is paid, if it is one) and `of_all`
     (accounts that were asked for and share the payee).
     """
-    known = pl.col("known_time").fill_null(pl.col("event_time")) < snapshot.as_of
+    known = known_time() < snapshot.as_of
     numbers = snapshot.accounts.select("account", "account_id")
     own = numbers.join(asked, left_on="account", right_on="of", how="semi")
     around = numbers.join(near, on="account", how="semi")

@@ -3,7 +3,7 @@
 All by the population stability index over bins that part the earlier night evenly: below .1 nothing to speak of, above .25 moved.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "measure_drift",
     "measure_embedding_drift",
     "measure_input_drift",
+    "moved_share",
     "spread_of",
     "stability_index",
 ]
@@ -53,14 +54,15 @@ def measure_drift(
     before: pl.DataFrame, now: pl.DataFrame, score_before: NDArray[np.float64], score_now: NDArray[np.float64]
 ) -> Drift:
     """Compares two nights' features (`gnn.features.build_features`) and scores of one model, float64 [n] each."""
-    found = {
-        name: stability_index(before[name].to_numpy().astype(np.float64), now[name].to_numpy().astype(np.float64))
-        for name in FEATURE_NAMES
-    }
-    score = stability_index(score_before, score_now)
-    moved = sum(value > DRIFTED for value in found.values()) / len(found)
-    order = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return Drift(score, dict(order), moved, score > DRIFTED or moved > MOVED_SHARE)
+    old, new = ({name: rows[name].to_numpy().astype(np.float64) for name in FEATURE_NAMES} for rows in (before, now))
+    found = measure_input_drift({name: spread_of(values) for name, values in old.items()}, new)
+    score, moved = stability_index(score_before, score_now), moved_share(found.values())
+    return Drift(score, found, moved, score > DRIFTED or moved > MOVED_SHARE)
+
+
+def moved_share(indices: Collection[float]) -> float:
+    """The share of stability indices above `DRIFTED`; 0 of none."""
+    return sum(index > DRIFTED for index in indices) / max(len(indices), 1)
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,7 @@ def measure_embedding_drift(
     wide = before.astype(np.float64), now.astype(np.float64)
     norms = [np.linalg.norm(values, axis=1) for values in wide]
     found = tuple(stability_index(one, other) for one, other in zip(wide[0].T, wide[1].T, strict=True))
-    moved = sum(value > DRIFTED for value in found) / max(len(found), 1)
-    return EmbeddingDrift(stability_index(norms[0], norms[1]), found, moved)
+    return EmbeddingDrift(stability_index(norms[0], norms[1]), found, moved_share(found))
 
 
 def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:

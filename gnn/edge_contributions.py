@@ -27,7 +27,7 @@ from gnn.sage import TypedSAGE, TypedSAGELayer, mean_aggregate
 from gnn.sage_model import Sage
 from gnn.tensors import Csr, GraphTensors
 from graph.schema import IDENTIFIERS
-from graph.snapshot import Snapshot
+from graph.snapshot import Snapshot, is_shared
 
 __all__ = ["LINK_CONTRIBUTIONS_SCHEMA", "link_contributions", "occlude_links", "shared_links"]
 
@@ -72,7 +72,7 @@ def link_contributions(
 
 def shared_links(snapshot: Snapshot) -> pl.DataFrame:
     """Links that carry messages: account, identifier, identifier_type, hash, n_accounts, weight; sorted by the first two."""
-    shared = snapshot.identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+    shared = snapshot.identifiers.filter(is_shared())
     return (
         snapshot.links.select("account", "identifier")
         .join(shared.select("identifier", "identifier_type", "hash", "n_accounts", "weight"), on="identifier")

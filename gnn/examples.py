@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from graph.schema import known_time
 from graph.snapshot import Snapshot
 
 __all__ = ["BENIGN", "SYNTHETIC", "build_examples", "latest_outcomes"]
@@ -21,9 +22,8 @@ def latest_outcomes(outcomes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
 
     Of two that became known at once the later event stands, then the synthetic one.
     """
-    known = pl.col("known_time").fill_null(pl.col("event_time"))
     return (
-        outcomes.with_columns(known_time=known)
+        outcomes.with_columns(known_time())
         .filter(pl.col("known_time") < as_of)
         .sort("account_id", "known_time", "event_time", "outcome", "source")
         .group_by("account_id", maintain_order=True)

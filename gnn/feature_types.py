@@ -6,11 +6,12 @@ from datetime import datetime
 
 import polars as pl
 
-from graph.schema import Privacy
+from graph.schema import Privacy, known_time
 from graph.snapshot import Events, Snapshot
 
 __all__ = [
     "DAY_US",
+    "FIXED",
     "Feature",
     "Rows",
     "days_between",
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 DAY_US = 86_400_000_000
-_FIXED = float(2**20)
+FIXED = float(2**20)  # parts of one in which values are summed
 _LARGEST = 1e12  # of any feature: finite as float32, and so are its squares
 _MOST = 1e6  # a value beyond counts as this: millions of them still sum below 2**63 in fixed point
 
@@ -72,7 +73,7 @@ def rows_of(events: Events, snapshot: Snapshot) -> Rows:
     """Numbers the events that were known at the snapshot's cut-off; later rows are dropped here, once for all families."""
     accounts = snapshot.accounts.select("account", "account_id", "signup_time", "identity")
     keys = accounts.select("account", "account_id", "signup_time")
-    known = pl.col("known_time").fill_null(pl.col("event_time")) < snapshot.as_of
+    known = known_time() < snapshot.as_of
     tables = {
         name: frame.filter(known)
         .join(keys, on="account_id")
@@ -100,7 +101,7 @@ def exact_sum(value: pl.Expr) -> pl.Expr:
     Values are clipped to a million either way, so that one absurd row cannot overflow it; NaN counts as null.
     """
     clipped = value.cast(pl.Float64).fill_nan(None).clip(-_MOST, _MOST)
-    return (clipped * _FIXED).round().cast(pl.Int64).sum() / _FIXED
+    return (clipped * FIXED).round().cast(pl.Int64).sum() / FIXED
 
 
 def in_medians(payments: pl.DataFrame) -> pl.DataFrame:

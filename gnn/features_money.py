@@ -5,7 +5,7 @@ import polars as pl
 from numba import njit
 
 from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_sum, in_medians, on_accounts
-from gnn.features_sharing import count_within
+from gnn.features_sharing import count_within, seconds_since_first
 
 __all__ = ["FEATURES", "build"]
 
@@ -111,8 +111,7 @@ def _payees(edges: pl.DataFrame) -> pl.DataFrame:
 def _bursts(paid: pl.DataFrame, payees: pl.DataFrame) -> pl.DataFrame:
     """Payments by others to the same payee around the own ones; payees that nearly everybody pays are left out."""
     busy = paid.join(payees.filter(pl.col("payers") <= _RARE), on="payee").sort("payee", "event_time", "account")
-    seconds: np.ndarray = busy["event_time"].dt.epoch("us").to_numpy().astype(np.int64) // 1_000_000
-    seconds = seconds - seconds.min(initial=np.iinfo(np.int64).max)
+    seconds = seconds_since_first(busy["event_time"])
     payee, account = (busy[name].to_numpy().astype(np.int64) for name in ("payee", "account"))
     own = np.unique(payee * (int(account.max(initial=0)) + 1) + account, return_inverse=True)[1].astype(np.int64)
 

@@ -5,7 +5,7 @@ import polars as pl
 from scipy import sparse
 
 from gnn.feature_types import Feature, Rows
-from graph.snapshot import Snapshot
+from graph.snapshot import Snapshot, is_shared
 
 __all__ = ["BASE", "FEATURES", "build", "pair_means"]
 
@@ -81,7 +81,7 @@ def pair_means(snapshot: Snapshot) -> sparse.csr_array:
 def _shared_means(rows: Rows) -> sparse.csr_array:
     """n by n without its diagonal: through each shared identifier to its other accounts, weighted by rarity squared."""
     n = rows.accounts.height
-    links = rows.links.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+    links = rows.links.filter(is_shared())
     account = links["account"].to_numpy()
     column = links["identifier"].rank("dense").to_numpy().astype(np.int64) - 1
     holders = links["n_accounts"].to_numpy().astype(np.float64) - 1

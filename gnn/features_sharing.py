@@ -8,8 +8,9 @@ import polars as pl
 
 from gnn.feature_types import Feature, Rows, days_between, exact_sum, on_accounts
 from graph.schema import IDENTIFIERS
+from graph.snapshot import is_shared
 
-__all__ = ["FEATURES", "build", "count_within", "shared_links"]
+__all__ = ["FEATURES", "build", "count_within", "seconds_since_first"]
 
 _PER_TYPE = (
     ("n_{}", "sharing", "{} values used", 0.0),
@@ -56,11 +57,6 @@ def build(rows: Rows) -> pl.DataFrame:
     return on_accounts(rows.accounts, [*parts, _overall(links)], FEATURES)
 
 
-def shared_links(links: pl.DataFrame) -> pl.DataFrame:
-    """The links of `Rows.links` on identifiers that several accounts use and that are no hub."""
-    return links.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
-
-
 def count_within(
     group: np.ndarray, time: np.ndarray, low: np.ndarray, high: np.ndarray, of: np.ndarray | None = None
 ) -> np.ndarray:
@@ -85,6 +81,13 @@ def count_within(
     return counts
 
 
+def seconds_since_first(column: pl.Series) -> np.ndarray:
+    """Whole seconds since the earliest of some times, int64[n], as `count_within` wants them."""
+    seconds = _seconds(column, 0)
+    since: np.ndarray = seconds - seconds.min(initial=np.iinfo(np.int64).max)
+    return since
+
+
 def _seconds(column: pl.Series, start: int) -> np.ndarray:
     seconds: np.ndarray = column.dt.epoch("us").to_numpy().astype(np.int64) // 1_000_000 - start
     return seconds
@@ -92,7 +95,7 @@ def _seconds(column: pl.Series, start: int) -> np.ndarray:
 
 def _timed(rows: Rows) -> pl.DataFrame:
     """Links on shared identifiers that are no hub, with the counts of who came when; own and hub links beside them."""
-    links = rows.links.with_columns(shared=(pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+    links = rows.links.with_columns(shared=is_shared())
     shared = links.filter("shared")
     start = 0
     if shared.height:

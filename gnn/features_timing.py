@@ -7,7 +7,8 @@ side. The windows of one type each are in `gnn.features_sharing`; these are over
 import polars as pl
 
 from gnn.feature_types import Feature, Rows, exact_sum, on_accounts
-from gnn.features_sharing import count_within, shared_links
+from gnn.features_sharing import count_within, seconds_since_first
+from graph.snapshot import is_shared
 
 __all__ = ["FEATURES", "build"]
 
@@ -30,12 +31,11 @@ FEATURES = tuple(
 
 def build(rows: Rows) -> pl.DataFrame:
     """Account i32 and one float32 column a feature of this family, in account order."""
-    links = shared_links(rows.links)
+    links = rows.links.filter(is_shared())
     group = links["identifier"].to_numpy().astype("int64")
     counts = []
     for event, column, _ in _EVENTS:
-        seconds = links[column].dt.epoch("us").to_numpy().astype("int64") // 1_000_000
-        seconds -= seconds.min(initial=2**62)
+        seconds = seconds_since_first(links[column])
         for days in _DAYS:
             within = count_within(group, seconds, seconds - days * 86400, seconds + days * 86400) - 1
             counts.append(pl.Series(f"{event}_{days}d", within))

@@ -119,7 +119,7 @@ def check_later_data(
     return Check("later data", told, "; ".join(faults), facts)
 
 
-def _known() -> pl.Expr:
+def _known() -> pl.Expr:  # of the gate's own: what it looks at must not tell it what is later
     return pl.col("known_time").fill_null(pl.col("event_time"))
 
 

@@ -16,14 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from gnn.feature_types import Feature
+from gnn.feature_types import FIXED, Feature
 from gnn.features_neighbours import pair_means
-from graph.snapshot import Snapshot
+from gnn.features_sharing import seconds_since_first
+from graph.snapshot import Snapshot, is_shared
 
 __all__ = ["NEAR", "NEAR_NAMES", "Look", "look_around", "median_logit"]
 
 _STEPS = (3, 14)  # days between signups
-_FIXED = float(2**20)  # probabilities are summed in fixed point, so that no order of rows changes a bit
 
 
 class Look(Protocol):
@@ -125,7 +125,7 @@ def _pairs(snapshot: Snapshot) -> tuple[_Mean, _Highest]:
 
 def _shared(snapshot: Snapshot) -> tuple[_Mean, _Highest]:
     """The same over shared identifiers that are no hub, each by the square of its bits; never through a matrix of accounts."""
-    shared = snapshot.identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+    shared = snapshot.identifiers.filter(is_shared())
     links = snapshot.links.select("account", "identifier").join(
         shared.select("identifier", "weight", "n_accounts", column=pl.int_range(pl.len())), on="identifier"
     )
@@ -168,8 +168,7 @@ def _in_step(snapshot: Snapshot) -> Callable[[NDArray[np.float64]], list[NDArray
         .sort("identifier", "signup_time", "account")
     )
     account, is_hub = links["account"].to_numpy(), links["is_hub"].to_numpy()
-    second = links["signup_time"].dt.epoch("s").to_numpy()
-    second = second - second.min(initial=2**62)
+    second = seconds_since_first(links["signup_time"])
     span = int(second.max(initial=0)) + max(_STEPS) * 86400 + 1
     key = links["identifier"].to_numpy().astype(np.int64) * span + second
     windows = [
@@ -178,12 +177,12 @@ def _in_step(snapshot: Snapshot) -> Callable[[NDArray[np.float64]], list[NDArray
     ]
 
     def gather(scores: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        own = np.round(scores * _FIXED).astype(np.int64)[account]
+        own = np.round(scores * FIXED).astype(np.int64)[account]
         before = np.concatenate([[0], np.cumsum(own)])
         columns = []
         for rows in (~is_hub, is_hub):
             for first, end in windows:
-                others = (before[end] - before[first] - own) / _FIXED
+                others = (before[end] - before[first] - own) / FIXED  # in fixed point no order of rows changes a bit
                 for value in (others, others / (end - first)):
                     most = np.zeros(n)
                     np.maximum.at(most, account[rows], value[rows])

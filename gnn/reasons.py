@@ -229,7 +229,7 @@ def _links(snapshot: Snapshot, wanted: Mapping[int, Sequence[int]]) -> dict[tupl
 
 def _holders(snapshot: Snapshot, chosen: pl.DataFrame) -> pl.DataFrame:
     """identifier, other: who holds the identifiers of some links."""
-    return shared_links(snapshot).select("identifier", other="account").join(chosen, on="identifier", how="semi")
+    return snapshot.links.select("identifier", other="account").join(chosen, on="identifier", how="semi")
 
 
 def _others(snapshot: Snapshot, chosen: pl.DataFrame) -> dict[int, int]:
@@ -275,14 +275,10 @@ class _Evidence:
 
 def _evidence(snapshot: Snapshot, flagged: NDArray[np.int64]) -> dict[tuple[int, str], list[_Evidence]]:
     """(account, identifier type) to its rows: at most 10 from its own cluster and 10 from others."""
-    shared = snapshot.identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub")).select(
-        "identifier", "identifier_type", "hash", "weight"
-    )
     home = snapshot.clusters.select("account", "cluster")
     own = (
-        snapshot.links.select("account", "identifier")
+        shared_links(snapshot)
         .filter(pl.col("account").is_in(flagged.astype(np.int32).tolist()))
-        .join(shared, on="identifier")
         .join(home, on="account")
     )
     others = (

@@ -12,6 +12,7 @@ import polars as pl
 
 from graph.clusters import tie_floor
 from graph.components import connected_components
+from graph.schema import known_time
 from graph.snapshot import Snapshot
 
 __all__ = ["TRANSFERS_SCHEMA", "build_transfers", "group_suspects"]
@@ -30,7 +31,7 @@ def build_transfers(payments: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     Returns:
         `TRANSFERS_SCHEMA`, the snapshot's numbers, one row a payer and payee, sorted.
     """
-    known = pl.col("known_time").fill_null(pl.col("event_time")) < snapshot.as_of
+    known = known_time() < snapshot.as_of
     numbers = snapshot.accounts.select("account_id", "account")
     return (
         payments.filter(known)

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.examples import SYNTHETIC
+from gnn.feature_types import exact_sum
 from gnn.ring_groups import group_suspects
 from graph.schema import UTC_TIME
 from graph.snapshot import Snapshot
@@ -92,8 +93,8 @@ def build_rings(
     if members.is_empty():
         return Rings(pl.DataFrame(schema=RINGS_SCHEMA), pl.DataFrame(schema=MEMBERS_SCHEMA))
     rings = members.group_by("cluster", maintain_order=True).agg(
-        expected_accounts=_exact_sum(pl.col("score").filter(~pl.col("is_synthetic"))),
-        score=_exact_sum(pl.col("score")) / pl.len(),
+        expected_accounts=exact_sum(pl.col("score").filter(~pl.col("is_synthetic"))),
+        score=exact_sum(pl.col("score")) / pl.len(),
         n_accounts=pl.len(),
         first_seen=pl.col("signup_time").min(),
         status=pl.when(pl.col("is_confirmed").any()).then(pl.lit("confirmed")).otherwise(pl.lit("suspected")),
@@ -107,11 +108,6 @@ def build_rings(
         rings.select(pl.col(name).cast(dtype) for name, dtype in RINGS_SCHEMA.items()),
         members.select(pl.col(name).cast(dtype) for name, dtype in MEMBERS_SCHEMA.items()),
     )
-
-
-def _exact_sum(score: pl.Expr) -> pl.Expr:
-    """In fixed point, so that no order of summing shows."""
-    return (score * 2**20).round().cast(pl.Int64).sum() / 2**20
 
 
 def _shared(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:

@@ -27,6 +27,12 @@ class Scored:
     score: NDArray[np.float64]
     embedding: NDArray[np.float32]
 
+    @property
+    def vectors(self) -> pl.Series:
+        """The embeddings as the lake's tables have them: list of float32, in the order of accounts."""
+        width = self.embedding.shape[1]
+        return pl.Series(self.embedding, dtype=pl.Array(pl.Float32, width)).cast(pl.List(pl.Float32))
+
 
 def score_accounts(model: TrainedModel, features: pl.DataFrame, snapshot: Snapshot, n_threads: int = 1) -> Scored:
     """Scores every account of the snapshot.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graph.numbering import group_rows
 from graph.schema import IDENTIFIERS
-from graph.snapshot import Snapshot
+from graph.snapshot import Snapshot, is_shared
 
 __all__ = ["IDENTIFIER_INPUTS", "Csr", "GraphTensors", "Standardiser", "build_csr", "build_tensors"]
 
@@ -151,7 +151,7 @@ def _edges(snapshot: Snapshot) -> tuple[pl.DataFrame, pl.DataFrame]:
         events=pl.col("n_events").sum(),
     )
     nodes = (
-        snapshot.identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+        snapshot.identifiers.filter(is_shared())
         .join(seen, on="identifier", how="left", maintain_order="left")
         .sort("identifier")
     )

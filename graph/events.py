@@ -15,7 +15,7 @@ from polars.exceptions import PolarsError
 
 from graph.casting import cast_expr, parse_expr
 from graph.errors import InputError
-from graph.schema import IDENTIFIERS, TABLES, Column, Table
+from graph.schema import IDENTIFIERS, TABLES, Column, Table, known_time
 
 __all__ = ["EventSource", "open_events", "scan_table"]
 
@@ -81,7 +81,7 @@ def scan_table(source: EventSource, table: str) -> pl.LazyFrame:
     frames = [_scan_file(declared, path) for path in source.files[table]]
     if not frames:
         return pl.LazyFrame(schema={column.name: column.dtype for column in declared.columns})
-    return pl.concat(frames).with_columns(pl.col("known_time").fill_null(pl.col("event_time")))
+    return pl.concat(frames).with_columns(known_time())
 
 
 def _find_files(folder: Path) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ import polars as pl
 from graph.lake import EVIDENCE_FIELDS
 from graph.rules import FURTHER_IN_GROUP, RULES
 from graph.schema import IDENTIFIERS
-from graph.snapshot import SNAPSHOT_SCHEMAS
+from graph.snapshot import SNAPSHOT_SCHEMAS, is_shared
 
 __all__ = ["EVIDENCE_SCHEMA", "build_evidence", "merge_evidence", "name_pairs"]
 
@@ -43,7 +43,7 @@ def build_evidence(links: pl.DataFrame, identifiers: pl.DataFrame) -> pl.DataFra
     Returns:
         `EVIDENCE_SCHEMA`, one row a pair and identifier, account_a < account_b, sorted.
     """
-    joining = identifiers.filter((pl.col("n_accounts") > 1) & ~pl.col("is_hub"))
+    joining = identifiers.filter(is_shared())
     holders = (
         links.join(joining.select("identifier", "identifier_type", "n_accounts", "weight"), on="identifier")
         .with_columns(

@@ -19,6 +19,7 @@ __all__ = [
     "IdentifierType",
     "Privacy",
     "Table",
+    "known_time",
 ]
 
 Privacy = Literal["public", "pseudonym", "personal", "restricted"]
@@ -31,6 +32,11 @@ PRIVACY_CLASSES: dict[Privacy, str] = {
 }
 
 UTC_TIME = pl.Datetime("us", "UTC")
+
+
+def known_time() -> pl.Expr:
+    """When we knew of an event: its `known_time`, by default when it happened."""
+    return pl.col("known_time").fill_null(pl.col("event_time"))
 
 
 @dataclass(frozen=True)

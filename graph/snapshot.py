@@ -9,7 +9,7 @@ import polars as pl
 
 from graph.schema import UTC_TIME
 
-__all__ = ["SNAPSHOT_SCHEMAS", "Events", "Snapshot", "read_frame", "read_snapshot", "write_snapshot"]
+__all__ = ["SNAPSHOT_SCHEMAS", "Events", "Snapshot", "is_shared", "read_frame", "read_snapshot", "write_snapshot"]
 
 Events = Mapping[str, pl.DataFrame]
 
@@ -81,6 +81,11 @@ SNAPSHOT_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "clusters": {"account": pl.Int32(), "component": pl.Int32(), "cluster": pl.Int32()},
 }
 _FRAMES = tuple(SNAPSHOT_SCHEMAS)
+
+
+def is_shared() -> pl.Expr:
+    """Of identifiers, or links with their columns: several accounts use it and it is no hub, so it ties and carries messages."""
+    return (pl.col("n_accounts") > 1) & ~pl.col("is_hub")
 
 
 def write_snapshot(snapshot: Snapshot, folder: Path) -> None:

@@ -19,6 +19,7 @@ from gnn.drift import (
     Spread,
     measure_embedding_drift,
     measure_input_drift,
+    moved_share,
     spread_of,
     stability_index,
 )
@@ -114,7 +115,7 @@ def _inputs(previous: Night, inputs: Inputs) -> dict[str, Any] | None:
     found = measure_input_drift({name: Spread.from_dict(each) for name, each in told.items()}, inputs)
     return {
         "n_features": len(found),
-        "moved_share": sum(index > DRIFTED for index in found.values()) / max(len(found), 1),
+        "moved_share": moved_share(found.values()),
         "highest": [{"feature": name, "index": index} for name, index in list(found.items())[:_LISTED]],
     }
 

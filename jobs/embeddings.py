@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-import polars as pl
-
 from graph.embeddings import Backfill, may_write_backfill, read_backfill, write_backfill
 from graph.errors import InputError
 from graph.lake import as_of_of
 from jobs.key import lake_key
 from jobs.lock import hold_lake
 from jobs.manifest import refuse_other_key
-from jobs.models import list_models
+from jobs.models import list_models, refuse_unknown
 from jobs.night import Progress
 
 __all__ = ["backfill"]
@@ -87,18 +85,14 @@ def _write(
             )
         snapshot = build_snapshot(known, build_sightings(known, key), as_of_of(day), key, seed)
         scored = score_accounts(model, build_features(known, snapshot), snapshot, n_threads)
-        vectors = pl.Series(scored.embedding, dtype=pl.Array(pl.Float32, scored.embedding.shape[1]))
-        frame = snapshot.accounts.select("account_id", embedding=vectors.cast(pl.List(pl.Float32)))
+        frame = snapshot.accounts.select("account_id", embedding=scored.vectors)
         written.append(write_backfill(lake, facts, frame))
     return written
 
 
 def _refuse_hindsight(lake: Path, version: str, days: list[date], is_wanted: bool) -> None:
     known = {model.version: model for model in list_models(lake / "models")}
-    if version not in known:
-        raise InputError(
-            f"`--model` must be a model of this lake; got `{version}`. There are: {', '.join(known) or 'none'}."
-        )
+    refuse_unknown("--model", version, known)
     begins = known[version].as_of.date()
     early = [day for day in days if day < begins]
     if early and not is_wanted:

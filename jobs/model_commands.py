@@ -113,16 +113,13 @@ def promote_model(lake: Path, version: str, why: str) -> None:
         GateError: its training did not pass the leakage gate.
     """
     from jobs.lock import hold_lake
-    from jobs.models import list_models, refuse_ungated
+    from jobs.models import list_models, refuse_ungated, refuse_unknown
     from jobs.promotions import Decision, read_decisions, record_decision
 
     folder = _models_of(lake)
     with hold_lake(lake, None, "promotion of a model"):
         known = {model.version: model for model in list_models(folder)}
-        if version not in known:
-            raise InputError(
-                f"`VERSION` must be a model of this lake; got `{version}`. There are: {', '.join(known) or 'none'}."
-            )
+        refuse_unknown("VERSION", version, known)
         model = known[version]
         if not model.passed:
             raise refuse_ungated("VERSION", model, known.values())

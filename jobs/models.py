@@ -1,7 +1,7 @@
 """The lake's models, LAKE/models/<version>/: which there are, and which one a night uses."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ __all__ = [
     "newest_reference",
     "read_reference",
     "refuse_ungated",
+    "refuse_unknown",
     "write_reference",
 ]
 
@@ -98,10 +99,7 @@ def named_model(models: Path, version: str, as_of: datetime) -> KnownModel:
         GateError: its training failed the leakage gate.
     """
     known = {model.version: model for model in list_models(models)}
-    if version not in known:
-        raise InputError(
-            f"`--model` must be a model of this lake; got `{version}`. There are: {', '.join(known) or 'none'}."
-        )
+    refuse_unknown("--model", version, known)
     if known[version].as_of > as_of:
         raise InputError(
             f"`--model` must have been trained as of {as_of.date()} or before; got `{version}`, trained as of "
@@ -110,6 +108,21 @@ def named_model(models: Path, version: str, as_of: datetime) -> KnownModel:
     if known[version].passed is False:
         raise refuse_ungated("--model", known[version], known.values())
     return known[version]
+
+
+def refuse_unknown(name: str, version: str, known: Collection[str]) -> None:
+    """Refuses a version that is none of the lake's.
+
+    Args:
+        name: of the flag or argument that named it.
+
+    Raises:
+        InputError: `version` is not among `known`.
+    """
+    if version not in known:
+        raise InputError(
+            f"`{name}` must be a model of this lake; got `{version}`. There are: {', '.join(known) or 'none'}."
+        )
 
 
 def refuse_ungated(name: str, model: KnownModel, known: Iterable[KnownModel]) -> GateError:

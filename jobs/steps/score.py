@@ -61,10 +61,9 @@ def _score(work: Path, out: Path, model_folder: Path, as_of: datetime, n_threads
     accounts.select("account", score=pl.Series(scored.score)).write_parquet(work / SCORES, compression="lz4")
     if model.as_of == as_of:
         write_reference(model_folder, features.with_columns(score=pl.Series(scored.score)))
-    width = scored.embedding.shape[1]
     embeddings = accounts.select(
         "account_id",
-        embedding=pl.Series(scored.embedding, dtype=pl.Array(pl.Float32, width)).cast(pl.List(pl.Float32)),
+        embedding=scored.vectors,
         embedding_version=pl.lit(model.embedding.version),
     )
     write_table(embeddings.sort("account_id"), out, "embeddings")
