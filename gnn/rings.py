@@ -49,6 +49,8 @@ class Rings:
 
 def build_rings(
     snapshot: Snapshot,
+    features: pl.DataFrame,
+    vectors: NDArray[np.float32],
     scores: NDArray[np.float64],
     labels: pl.DataFrame,
     transfers: pl.DataFrame,
@@ -56,11 +58,14 @@ def build_rings(
     *,
     trim: float = 0.25,
     min_members: int = 2,
+    seed: int = 0,
 ) -> Rings:
     """Suspected accounts that belong together, with what else belongs to them, without their clusters' bystanders.
 
     Args:
         snapshot: the graph as of the night.
+        features: its accounts' (`gnn.features.build_features`).
+        vectors: float32 [n, d], their embeddings.
         scores: float64 [n], probabilities in the order of accounts.
         labels: account_id, outcome and, if there, source: what stands for each account (`gnn.examples.latest_outcomes`).
         transfers: who paid whom (`gnn.ring_groups.build_transfers`).
@@ -68,6 +73,7 @@ def build_rings(
         trim: further accounts of such a cluster belong to the ring from this share of the threshold on; the rest are
             bystanders.
         min_members: suspected accounts that make a ring.
+        seed: of what is drawn to learn whose behaviour looks like one actor's.
 
     Returns:
         The rings; `confirmed` where an investigator's verdict confirms a member, else `suspected`.
@@ -88,7 +94,7 @@ def build_rings(
         .with_columns(pl.col("is_synthetic", "is_confirmed", "is_benign").fill_null(False))
         .with_columns(is_suspected=suspected, belongs=belongs)
     )
-    grouped = group_suspects(snapshot, accounts, transfers, min_members)
+    grouped = group_suspects(snapshot, features, vectors, accounts, transfers, min_members, seed)
     members = accounts.drop("cluster").join(grouped, on="account").sort("account")
     if members.is_empty():
         return Rings(pl.DataFrame(schema=RINGS_SCHEMA), pl.DataFrame(schema=MEMBERS_SCHEMA))

@@ -16,12 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from graph.average_link import agglomerate, bounded_components
 from graph.errors import InputError
 from graph.identity_blocking import bound_blocks, candidates, pairs_in_a_row
 from graph.identity_codes import codes_of, sides_of
 from graph.identity_comparison import FIELDS, N_PATTERNS, is_conflict, is_impossible, unpack_levels
 from graph.identity_known import Compared, Known, keep, leave_out, look_up, merge_compared, nothing_known
-from graph.identity_persons import agglomerate, bounded_components, inner_pairs
+from graph.identity_persons import inner_pairs
 from graph.identity_rarity import rate_pairs
 from graph.identity_records import build_records
 from graph.identity_submitted import Submitted

@@ -90,7 +90,16 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
     transfers = build_transfers(payments, snapshot)
     rings = build_rings(
-        snapshot, scores, labels, transfers, config.threshold, trim=config.trim, min_members=config.min_members
+        snapshot,
+        features,
+        _vectors(place.out, snapshot.accounts),
+        scores,
+        labels,
+        transfers,
+        config.threshold,
+        trim=config.trim,
+        min_members=config.min_members,
+        seed=place.seed,
     )
     reasons = build_reasons(
         model,
@@ -154,6 +163,13 @@ def _queue(
         .sort("place", pl.col("score").round(9), "account", descending=[False, True, False])
     )
     return members["account"].head(config.n_counterfactuals).to_numpy().astype(np.int64)
+
+
+def _vectors(out: Path, accounts: pl.DataFrame) -> NDArray[np.float32]:
+    """The embeddings that the step before wrote, float32 [n, 64], in the order of accounts."""
+    told = pl.read_parquet(out / "embeddings.parquet", columns=["account_id", "embedding"])
+    ordered = accounts.select("account_id").join(told, on="account_id", maintain_order="left")["embedding"]
+    return ordered.list.to_array(len(ordered[0])).to_numpy()
 
 
 def _labels(work: Path) -> pl.DataFrame:

@@ -33,6 +33,7 @@ from gnn.registry import MODELS
 from gnn.ring_groups import build_transfers
 from gnn.rings import build_rings
 from gnn.sage_model import Sage
+from gnn.score import score_accounts
 from gnn.train import TrainConfig, train_model
 from gnn.train_config import silent
 from gnn.trees import Trees
@@ -106,9 +107,11 @@ def calibration(positive: NDArray[np.bool_], score: Logits) -> str:
     )
 
 
-def say_rings(cutoff: CutOff, transfers: pl.DataFrame, truth: pl.DataFrame, score: Logits) -> None:
+def say_rings(
+    cutoff: CutOff, vectors: NDArray[np.float32], transfers: pl.DataFrame, truth: pl.DataFrame, score: Logits
+) -> None:
     labels = truth.filter(pl.col("outcome").is_not_null()).select("account_id", "outcome", "source")
-    members = build_rings(cutoff.snapshot, score, labels, transfers, THRESHOLD).members
+    members = build_rings(cutoff.snapshot, cutoff.features, vectors, score, labels, transfers, THRESHOLD).members
     frame = truth.with_row_index("account").with_columns(pl.col("account").cast(pl.Int32), score=pl.Series(score))
     frame = frame.join(members.rename({"cluster": "found"}), on="account", how="left")
     pairs = pairwise_agreement(frame, "found", "ring_id")
@@ -152,7 +155,8 @@ def measure(name: str, folder: Path, n_seeds: int, n_labels: int | None = None) 
             score = model.combine(members, kind)
             note = calibration(positive[open_], score[open_])
             quality.setdefault(kind, []).append(say(kind, positive[open_], score[open_], seed, note))
-        say_rings(tonight, transfers, truth, model.combine(members, model.default))
+        scored = score_accounts(model, tonight.features, tonight.snapshot, N_THREADS)
+        say_rings(tonight, scored.embedding, transfers, truth, scored.score)
         print(
             f"  trained in {wall:.0f} s ({cpu:.0f} CPU-s); {model.default} scores; found share {model.found_share:.2f}"
         )

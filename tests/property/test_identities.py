@@ -5,10 +5,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graph.average_link import agglomerate, bounded_components
 from graph.components import connected_components
 from graph.identities import identity_records, resolve, resolve_records
 from graph.identity_comparison import compare_pairs
-from graph.identity_persons import agglomerate, bounded_components
 from graph.identity_rarity import rate_pairs
 from graph.identity_records import build_records, encode_records, sorted_records
 from graph.identity_values import VALUES, Values, leading

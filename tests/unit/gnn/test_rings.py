@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gnn.features import GRAPHLESS
 from gnn.ring_groups import TRANSFERS_SCHEMA, build_transfers
-from gnn.rings import MEMBERS_SCHEMA, RINGS_SCHEMA, build_rings
+from gnn.rings import MEMBERS_SCHEMA, RINGS_SCHEMA, Rings, build_rings
 from graph.snapshot import Events, Snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,13 +32,22 @@ def snapshot(build_events: Callable[..., Events], build_graph: Callable[..., Sna
     return build_graph(build_events(rows), START + timedelta(days=30))
 
 
+def _rings(
+    snapshot: Snapshot, scores: np.ndarray, labels: pl.DataFrame, transfers: pl.DataFrame, threshold: float
+) -> Rings:
+    """Where all behave alike."""
+    n = snapshot.accounts.height
+    features = pl.DataFrame({name: np.zeros(n, dtype=np.float32) for name in GRAPHLESS})
+    return build_rings(snapshot, features, np.zeros((n, 4), dtype=np.float32), scores, labels, transfers, threshold)
+
+
 def _scores(snapshot: Snapshot, **given: float) -> np.ndarray:
     return np.array([given.get(name, 0.01) for name in snapshot.accounts["account_id"]])
 
 
 def test_members_above_the_threshold_make_a_ring_without_bystanders(snapshot: Snapshot) -> None:
     scores = _scores(snapshot, a0=0.9, a1=0.8, a2=0.2, a3=0.01, b0=0.9)
-    found = build_rings(snapshot, scores, NO_LABELS, NO_TRANSFERS, 0.5)
+    found = _rings(snapshot, scores, NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings.schema == pl.Schema(RINGS_SCHEMA)
     assert found.members.schema == pl.Schema(MEMBERS_SCHEMA)
     names = found.members.join(snapshot.accounts, on="account")["account_id"].to_list()
@@ -53,7 +63,7 @@ def test_members_above_the_threshold_make_a_ring_without_bystanders(snapshot: Sn
 
 def test_the_larger_loss_comes_first(snapshot: Snapshot) -> None:
     scores = _scores(snapshot, a0=0.6, a1=0.6, a2=0.6, a3=0.6, b0=0.9, b1=0.9)
-    found = build_rings(snapshot, scores, NO_LABELS, NO_TRANSFERS, 0.5)
+    found = _rings(snapshot, scores, NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings["n_accounts"].to_list() == [4, 2]
 
 
@@ -62,7 +72,7 @@ def test_what_is_confirmed_is_stopped_already_and_moves_no_case_up(snapshot: Sna
     labels = pl.DataFrame(
         {"account_id": ["a0", "a1", "a2"], "outcome": ["confirmed_synthetic"] * 3, "source": ["chargeback"] * 3}
     )
-    found = build_rings(snapshot, scores, labels, NO_TRANSFERS, 0.5)
+    found = _rings(snapshot, scores, labels, NO_TRANSFERS, 0.5)
     assert found.rings["n_accounts"].to_list() == [2, 4]
     assert found.rings["expected_accounts"].to_list() == pytest.approx([1.6, 0.9], abs=1e-5)
     assert found.rings["score"].to_list() == pytest.approx([0.8, 0.9], abs=1e-5)
@@ -77,23 +87,23 @@ def test_a_verdict_confirms_and_clears(snapshot: Snapshot) -> None:
         }
     )
     scores = _scores(snapshot, a1=0.9, a2=0.9, b1=0.9)
-    found = build_rings(snapshot, scores, labels, NO_TRANSFERS, 0.5)
+    found = _rings(snapshot, scores, labels, NO_TRANSFERS, 0.5)
     names = found.members.join(snapshot.accounts, on="account")["account_id"].to_list()
     assert sorted(names) == ["a0", "a2", "b0", "b1"]
     assert sorted(found.rings["status"].to_list()) == ["confirmed", "suspected"]
 
 
 def test_the_version_follows_the_members(snapshot: Snapshot) -> None:
-    two = build_rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
-    again = build_rings(snapshot, _scores(snapshot, a0=0.7, a1=0.8), NO_LABELS, NO_TRANSFERS, 0.5)
-    three = build_rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9, a2=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
+    two = _rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
+    again = _rings(snapshot, _scores(snapshot, a0=0.7, a1=0.8), NO_LABELS, NO_TRANSFERS, 0.5)
+    three = _rings(snapshot, _scores(snapshot, a0=0.9, a1=0.9, a2=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
     assert two.rings["ring_version"].to_list() == again.rings["ring_version"].to_list()
     assert two.rings["ring_version"].to_list() != three.rings["ring_version"].to_list()
     assert two.rings["cluster"].to_list() == three.rings["cluster"].to_list()
 
 
 def test_nobody_above_the_threshold_is_no_ring(snapshot: Snapshot) -> None:
-    found = build_rings(snapshot, _scores(snapshot, a0=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
+    found = _rings(snapshot, _scores(snapshot, a0=0.9), NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings.is_empty()
     assert found.rings.schema == pl.Schema(RINGS_SCHEMA)
     assert found.members.is_empty()
@@ -127,17 +137,17 @@ def test_clusters_whose_suspected_members_are_tied_and_in_step_are_one_ring(
 ) -> None:
     given = {"a0": 0.9, "a1": 0.9, "a2": 0.9, "b0": 0.9, "b1": 0.9}
     together = _two_clusters(build_events, build_graph, 2)
-    found = build_rings(together, _scores(together, **given), NO_LABELS, NO_TRANSFERS, 0.5)
+    found = _rings(together, _scores(together, **given), NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings["n_accounts"].to_list() == [5]
     of_a0 = together.clusters.join(together.accounts, on="account").filter(pl.col("account_id") == "a0")["cluster"]
     assert found.rings["cluster"].to_list() == of_a0.to_list()  # named after where most of them are
     apart = _two_clusters(build_events, build_graph, 25)
-    assert build_rings(apart, _scores(apart, **given), NO_LABELS, NO_TRANSFERS, 0.5).rings["n_accounts"].to_list() == [
+    assert _rings(apart, _scores(apart, **given), NO_LABELS, NO_TRANSFERS, 0.5).rings["n_accounts"].to_list() == [
         3,
         2,
     ]
     # a bystander joins nobody: the tie must be between two that are suspected
-    lone = build_rings(together, _scores(together, **(given | {"b0": 0.01})), NO_LABELS, NO_TRANSFERS, 0.5)
+    lone = _rings(together, _scores(together, **(given | {"b0": 0.01})), NO_LABELS, NO_TRANSFERS, 0.5)
     assert lone.rings["n_accounts"].to_list() == [3]
 
 
@@ -169,10 +179,36 @@ def test_money_between_suspected_accounts_that_came_in_step_makes_one_ring(
 ) -> None:
     came = {"a0": 1.0, "a1": 2.0, "y0": 3.0, "y1": 40.0}
     snapshot, transfers = _world(build_events, build_graph, came, [("y0", "a1"), ("a0", "y1"), ("x5", "a0")])
-    found = build_rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
+    found = _rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
     names = found.members.join(snapshot.accounts, on="account")["account_id"].to_list()
     assert sorted(names) == ["a0", "a1", "y0"]  # y1 came a month later, x5 is nobody's suspect
     assert found.rings["n_accounts"].to_list() == [3]
+
+
+def test_one_payment_does_not_make_one_ring_of_two(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    came = {f"{ring}{place}": place / 10 for ring in "ab" for place in range(8)}
+    paid = [(f"a{place}", f"b{other}") for place in range(8) for other in (place, 7 - place)]
+    for payments, n_rings in ((paid[:1], 2), (paid, 1)):
+        snapshot, transfers = _world(build_events, build_graph, came, payments)
+        found = _rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
+        assert found.rings.height == n_rings
+
+
+def test_who_came_with_a_ring_and_behaves_like_it_belongs_to_it_without_a_link(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    came = {f"{ring}{place}": 10.0 * day + place / 100 for day, ring in enumerate("abcdefgh") for place in range(6)}
+    came |= {"y0": 0.015, "y1": 0.025, "y2": 90.0}
+    paid = [(f"{ring}0", f"{ring}{place}") for ring in "abcdefgh" for place in range(1, 6)]
+    snapshot, transfers = _world(build_events, build_graph, came, paid)
+    found = _rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
+    named = found.members.join(snapshot.accounts, on="account")
+    ring = dict(zip(named["account_id"], named["cluster"], strict=True))
+    assert ring["y0"] == ring["y1"] == ring["a0"]
+    assert "y2" not in ring  # nobody came with it
+    assert len(set(ring.values())) == 8
 
 
 def test_a_payment_that_was_not_known_yet_joins_nobody(
@@ -195,10 +231,10 @@ def test_a_later_wave_in_a_cluster_is_another_ring_if_it_has_a_name_of_its_own(
     assert snapshot.clusters.join(snapshot.accounts, on="account").filter(
         pl.col("account_id").str.starts_with("a")
     )["cluster"].n_unique() == 1  # fmt: skip
-    apart = build_rings(snapshot, _scores(snapshot, **scores), NO_LABELS, transfers, 0.5)
+    apart = _rings(snapshot, _scores(snapshot, **scores), NO_LABELS, transfers, 0.5)
     assert apart.rings["n_accounts"].sort().to_list() == [3, 3]
     assert apart.rings["cluster"].n_unique() == 2
-    nameless = build_rings(snapshot, _scores(snapshot, **(scores | {"y0": 0.01})), NO_LABELS, transfers, 0.5)
+    nameless = _rings(snapshot, _scores(snapshot, **(scores | {"y0": 0.01})), NO_LABELS, transfers, 0.5)
     assert nameless.rings["n_accounts"].to_list() == [5]
 
 
@@ -208,5 +244,5 @@ def test_late_and_patient_members_stay_with_their_cluster(
 ) -> None:
     came = {f"a{place}": float(day) for place, day in enumerate(days)}
     snapshot, transfers = _world(build_events, build_graph, came)
-    found = build_rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
+    found = _rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
     assert found.rings["n_accounts"].to_list() == [len(days)]
