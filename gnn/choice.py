@@ -46,7 +46,13 @@ class Choice:
     faults: Mapping[str, str]
 
 
-def choose(part: Labelled, judged: NDArray[np.bool_], traces: Mapping[str, Trace], capacity: int) -> Choice:
+def choose(
+    part: Labelled,
+    judged: NDArray[np.bool_],
+    traces: Mapping[str, Trace],
+    capacity: int,
+    found_share: float,
+) -> Choice:
     """Chooses and calibrates on all validation accounts, whose positives are many enough for it; measures on the judged ones.
 
     Calibration takes accounts without outcome for what they are, of unknown kind (`gnn.calibration.fit_outcomes`), and so
@@ -57,18 +63,19 @@ def choose(part: Labelled, judged: NDArray[np.bool_], traces: Mapping[str, Trace
         judged: bool [k], none of them unclear.
         traces: member to its out-of-fold trace over the same k accounts.
         capacity: cases that the team can review.
+        found_share: share of the synthetic accounts that come to be confirmed, about.
     """
     clear, target = ~part.unclear, part.target
     synthetic, benign = target == 1, part.confirmed & (target == 0)
     rounds, logits = {}, {}
     for name, trace in traces.items():
         rounds[name], logits[name] = _best(target, clear, trace)
-    outcomes = {name: fit_outcomes(synthetic, benign, value) for name, value in logits.items()}
+    outcomes = {name: fit_outcomes(synthetic, benign, value, found_share) for name, value in logits.items()}
     straight = {name: found.calibration for name, found in outcomes.items()}
     blends = [blend_logits(logits, straight, weight) for weight in _BLENDS]
     place = int(np.argmax([round(auprc(target[clear], value[clear]), 6) for value in blends]))
     logits[BLEND] = blends[place]
-    outcomes[BLEND] = fit_outcomes(synthetic, benign, logits[BLEND])
+    outcomes[BLEND] = fit_outcomes(synthetic, benign, logits[BLEND], found_share)
     calibrations = {name: found.calibration for name, found in outcomes.items()}
     metrics = {
         name: measure(target[judged], calibrations[name].apply(logits[name][judged]), capacity) for name in MODELS
@@ -80,8 +87,8 @@ def choose(part: Labelled, judged: NDArray[np.bool_], traces: Mapping[str, Trace
         of_member = [member for member in MEMBERS if member in faults] if name == BLEND else []
         if fault or of_member:
             faults[name] = fault or f"its member {of_member[0]} must not score"
-    found_share = outcomes[BLEND].found_share
-    return Choice(rounds, logits, calibrations, found_share, _BLENDS[place], looked, metrics, faults)
+    found = outcomes[BLEND].found_share
+    return Choice(rounds, logits, calibrations, found, _BLENDS[place], looked, metrics, faults)
 
 
 def prefer(looked: Mapping[str, float], sound: list[str], wish: str) -> str:

@@ -145,7 +145,7 @@ def _validate(
     }
     last = arranged.parts[-1]
     looked = Labelled(last.cutoff, *(column[order] for column in last.columns()))
-    choice = choose(looked, arranged.judged[order], traces, config.capacity)
+    choice = choose(looked, arranged.judged[order], traces, config.capacity, config.found_share)
     progress("validation AUPRC: " + ", ".join(f"{name} {choice.metrics[name].auprc:.3f}" for name in MODELS))
     blind = {}
     for name, trace in traces.items():

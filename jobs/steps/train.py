@@ -57,6 +57,12 @@ class Config(StepConfig):
     label_delay_days: float = Field(
         30.0, ge=0, description="an account without outcome counts as honest from this age on"
     )
+    found_share: float = Field(
+        0.4,
+        gt=0.02,
+        lt=0.98,
+        description="share of ring accounts that come to be confirmed, as your desk knows it; scores rest on it",
+    )
     min_positives: int = Field(10, ge=2, description="confirmed synthetic accounts that training needs")
     n_seeds: int = Field(3, ge=1, le=20, description="models that are averaged")
     n_threads: int = Field(2, ge=1, description="threads of a training; part of what makes equal runs equal")
@@ -277,6 +283,7 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime], champio
             label_delay_days=config.label_delay_days,
             min_positives=config.min_positives,
             capacity=night.settings.capacity,
+            found_share=config.found_share,
             n_seeds=config.n_seeds,
             with_controls=config.with_controls,
         ),

@@ -24,7 +24,7 @@ def _choose(traces: dict[str, Trace], judged: np.ndarray = EVERYBODY) -> Choice:
     """Accounts without a positive target have no outcome; the cut-off is not looked at."""
     nobody = np.zeros(N, dtype=bool)
     part = Labelled(cast("CutOff", None), np.arange(N), TARGET, nobody, TARGET == 1, nobody)
-    return choose(part, judged, traces, 20)
+    return choose(part, judged, traces, 20, 0.4)
 
 
 CONSTANT = Trace((10, 20), np.full((2, N), 3.0))

@@ -60,21 +60,22 @@ def test_stability_index_sees_a_shift_and_nothing_else() -> None:
     assert stability_index(before, np.array([])) == 0
 
 
-def test_calibration_finds_the_synthetic_accounts_that_nobody_confirmed() -> None:
-    """Two in five are confirmed, a few honest ones wrongly, and one in fifty is cleared: scores must mean what is true."""
+@pytest.mark.parametrize("share", [0.3, 0.4, 0.7])
+def test_calibration_finds_the_synthetic_accounts_that_nobody_confirmed(share: float) -> None:
+    """So many are confirmed, a few honest ones wrongly, and one in fifty is cleared: scores must mean what is true."""
     random = np.random.default_rng(0)
     logit = random.normal(-6, 3, 40_000)
     truth = random.random(len(logit)) < expit(logit)
     draw = random.random(len(logit))
-    synthetic, benign = np.where(truth, draw < 0.4, draw < 0.002), ~truth & (draw > 0.98)
-    found = fit_outcomes(synthetic, benign, 0.5 * logit - 2)
+    synthetic, benign = np.where(truth, draw < share, draw < 0.002), ~truth & (draw > 0.98)
+    found = fit_outcomes(synthetic, benign, 0.5 * logit - 2, share)
     score = found.calibration.apply(0.5 * logit - 2)
     assert score.sum() == pytest.approx(truth.sum(), rel=0.1)
     assert expected_calibration_error(truth[score > 0.05].astype(np.int8), score[score > 0.05]) < 0.05
-    assert found.found_share == pytest.approx(0.4, abs=0.05)
-    # the absence of an outcome taken for innocence tells of less than half of them
+    assert found.found_share == pytest.approx(share, abs=0.05)
+    # the absence of an outcome taken for innocence tells of little more than those
     naive = fit_calibration(synthetic.astype(np.int8), 0.5 * logit - 2).apply(0.5 * logit - 2)
-    assert naive.sum() < 0.6 * truth.sum()
+    assert naive.sum() < (share + 0.2) * truth.sum()
 
 
 def test_a_matched_calibration_tells_of_as_many() -> None:
@@ -89,5 +90,5 @@ def test_a_matched_calibration_tells_of_as_many() -> None:
 @pytest.mark.parametrize("which", [0, 1])
 def test_outcomes_of_one_kind_pass_logits_as_they_are(which: int) -> None:
     everybody = np.full(10, bool(which))
-    found = fit_outcomes(everybody, ~everybody, np.linspace(-1, 1, 10))
+    found = fit_outcomes(everybody, ~everybody, np.linspace(-1, 1, 10), 0.4)
     assert (found.calibration.slope, found.calibration.offset) == (1.0, 0.0)
