@@ -304,7 +304,7 @@ def _await_ready(home: Path, server: _Server, patience_seconds: float, progress:
     begin = time.monotonic()
     while not (_bolt_answers(server.bolt_port) and _http_answers(server.http_port)):
         seconds = time.monotonic() - begin
-        if _running(home) is None:
+        if not _is_alive(server.pid):
             (home / "server.json").unlink(missing_ok=True)
             raise StoreError(f"`Neo4j` must start; got an end after {seconds:.0f} s. {_last_words(home)}")
         if seconds > patience_seconds:
@@ -354,11 +354,18 @@ def _running(home: Path) -> _Server | None:
     """The server of `home` if its process lives and is ours: the same id may be another process's by now."""
     try:
         server = _Server(**json.loads((home / "server.json").read_text(encoding="utf-8")))
-        child = psutil.Process(server.pid)
-        ours = child.status() != psutil.STATUS_ZOMBIE and any(str(home / "run") in word for word in child.cmdline())
+        ours = any(str(home / "run") in word for word in psutil.Process(server.pid).cmdline())
     except (OSError, ValueError, TypeError, psutil.Error):
         return None
-    return server if ours else None
+    return server if ours and _is_alive(server.pid) else None
+
+
+def _is_alive(pid: int) -> bool:
+    """Of a child of ours this is sure: its id is no other's until it is waited for. What it runs cannot be read yet just after its start."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _kill(pid: int) -> None:
