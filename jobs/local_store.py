@@ -363,7 +363,7 @@ def _running(home: Path) -> _Server | None:
 def _is_alive(pid: int) -> bool:
     """Of a child of ours this is sure: its id is no other's until it is waited for. What it runs cannot be read yet just after its start."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
