@@ -59,6 +59,7 @@ def build_rings(
     trim: float = 0.25,
     min_members: int = 2,
     seed: int = 0,
+    remembered: pl.DataFrame | None = None,
 ) -> Rings:
     """Suspected accounts that belong together, with what else belongs to them, without their clusters' bystanders.
 
@@ -74,6 +75,8 @@ def build_rings(
             bystanders.
         min_members: suspected accounts that make a ring.
         seed: of what is drawn to learn whose behaviour looks like one actor's.
+        remembered: disposition_id, identifier_type, hash: what honest households were found to share. Accounts that share
+            something, and all of it within one of these, are no ring, unless one of them is known to be synthetic.
 
     Returns:
         The rings; `confirmed` where an investigator's verdict confirms a member, else `suspected`.
@@ -96,6 +99,9 @@ def build_rings(
     )
     grouped = group_suspects(snapshot, features, vectors, accounts, transfers, min_members, seed)
     members = accounts.drop("cluster").join(grouped, on="account").sort("account")
+    held = _held(snapshot, members)
+    if remembered is not None:
+        members = members.join(_excused(members, held, remembered), on="cluster", how="anti", maintain_order="left")
     if members.is_empty():
         return Rings(pl.DataFrame(schema=RINGS_SCHEMA), pl.DataFrame(schema=MEMBERS_SCHEMA))
     rings = members.group_by("cluster", maintain_order=True).agg(
@@ -106,7 +112,7 @@ def build_rings(
         status=pl.when(pl.col("is_confirmed").any()).then(pl.lit("confirmed")).otherwise(pl.lit("suspected")),
     )
     rings = (
-        rings.join(_shared(snapshot, members), on="cluster", how="left", maintain_order="left")
+        rings.join(_shared(members, held), on="cluster", how="left", maintain_order="left")
         .with_columns(pl.col("reasons").fill_null([]))
         .sort("expected_accounts", "score", "first_seen", "cluster", descending=[True, True, False, False])
     )
@@ -116,8 +122,8 @@ def build_rings(
     )
 
 
-def _shared(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:
-    """By cluster: ring_version, and in words what the members share and how close they came."""
+def _held(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:
+    """By cluster the identifiers that two or more members share, hubs aside, with n, how many do; sorted."""
     links = (
         snapshot.links.select("account", "identifier")
         .join(members.select("account", "cluster", "account_id"), on="account")
@@ -126,12 +132,27 @@ def _shared(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:
             on="identifier",
         )
     )
-    held = (
+    return (
         links.group_by("cluster", "identifier_type", "hash", "weight")
         .agg(n=pl.len())
         .filter(pl.col("n") > 1)
         .sort("cluster", "identifier_type", "hash")
     )
+
+
+def _excused(members: pl.DataFrame, held: pl.DataFrame, remembered: pl.DataFrame) -> pl.DataFrame:
+    """The clusters whose rings share nothing that one household was not found to share, and of which nobody is known to be synthetic."""
+    in_common = (
+        held.join(remembered.unique(), on=["identifier_type", "hash"]).group_by("cluster", "disposition_id").agg(k=pl.len())
+    )
+    most = in_common.group_by("cluster").agg(pl.col("k").max())
+    found = held.group_by("cluster").agg(n=pl.len()).join(most, on="cluster").filter(pl.col("k") == pl.col("n"))
+    known = members.filter(pl.col("is_synthetic")).select("cluster")
+    return found.join(known, on="cluster", how="anti").select("cluster")
+
+
+def _shared(members: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """By cluster: ring_version, and in words what the members share and how close they came."""
     widest = (
         held.group_by("cluster", "identifier_type", maintain_order=True)
         .agg(pl.col("n").max(), bits=(pl.col("n") * pl.col("weight")).max())

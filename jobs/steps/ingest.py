@@ -3,7 +3,10 @@
 work/events/<table>/<partition>.parquet     raw values, so in the restricted zone
 work/marks/<table>/<partition>.parquet      by which the next night sees which accounts changed (`graph.marks`)
 out/quarantine/<table>.parquet              ids, times and the reason; no other value
+work/remembered.parquet                     what households share, by investigators' verdicts (`jobs.desk.dispositions`)
 out/labels.parquet                          the latest outcome known of each account
+
+Investigators' verdicts, kept in the lake's desk, join the outcomes of the event files before these are cleaned.
 """
 
 from datetime import datetime
@@ -23,13 +26,15 @@ from graph.marks import build_marks
 from graph.partitions import account_key, write_partitions
 from graph.ready import load_compiled
 from graph.schema import TABLES
+from jobs.desk.dispositions import mark_of_dispositions, read_dispositions, remembered_evidence, to_outcomes
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.tasks import cores_for, map_tasks, start_ahead
 
-__all__ = ["Config", "check", "run"]
+__all__ = ["REMEMBERED", "Config", "check", "depends_on", "run"]
 
 READS: tuple[str, ...] = ()
 EVENTS, MARKS = "events", "marks"
+REMEMBERED = "remembered.parquet"
 
 
 class Config(StepConfig):
@@ -50,6 +55,11 @@ def check(plan: NightPlan, config: Config) -> None:
         raise InputError(_no_signup(scan, as_of_of(plan.date), 0))
 
 
+def depends_on(plan: NightPlan) -> str:
+    """What the desk says as of the night: a verdict written since a run was stopped counts when it goes on."""
+    return mark_of_dispositions(read_dispositions(plan.lake), plan.as_of)
+
+
 def run(night: NightContext, config: Config) -> StepResult:
     """Reads the tables; refuses the night where too much is rejected."""
     source = open_events(night.events, was_read=True)
@@ -57,10 +67,15 @@ def run(night: NightContext, config: Config) -> StepResult:
     rest = [name for name in TABLES if name != "signups"]
     tables = ["signups", *rest]
     arguments = (source, night.as_of, night.work, night.out, night.n_partitions)
+    dispositions = read_dispositions(night.lake)
+    verdicts = to_outcomes(dispositions, night.as_of)
+    remembered_evidence(dispositions, night.as_of).write_parquet(night.work / REMEMBERED)
     counts = map_tasks(_ingest_table, [("signups", *arguments)], progress=night.progress, label="ingest signups")
     if wanted := cores_for(counts[0]["n_rows"]):
         start_ahead(load_compiled, **wanted)
-    counts += map_tasks(_ingest_table, [(name, *arguments) for name in rest], progress=night.progress, label="ingest")
+    counts += map_tasks(
+        _ingest_table, [(name, *arguments, verdicts) for name in rest], progress=night.progress, label="ingest"
+    )
     by_table = dict(zip(tables, counts, strict=True))
     _refuse_bad_share(by_table, config.quarantine_share)
     n_labels = _write_labels(night)
@@ -68,18 +83,26 @@ def run(night: NightContext, config: Config) -> StepResult:
         rows={"labels": n_labels}
         | {f"events.{name}": count["n_rows"] for name, count in zip(tables, counts, strict=True)},
         outputs=["quarantine", "labels.parquet"],
-        intermediates=[EVENTS, MARKS],
+        intermediates=[EVENTS, MARKS, REMEMBERED],
         restricted_state=[MARKS],
-        facts={"tables": by_table, "warnings": list(source.warnings)},
+        facts={"tables": by_table, "warnings": list(source.warnings), "n_verdicts": verdicts.height},
     )
 
 
 def _ingest_table(
-    table: str, source: EventSource, as_of: datetime, work: Path, out: Path, n_partitions: int
+    table: str,
+    source: EventSource,
+    as_of: datetime,
+    work: Path,
+    out: Path,
+    n_partitions: int,
+    verdicts: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """One table, in a task; gives its counts."""
+    """One table, in a task; gives its counts. `verdicts` are the desk's outcomes."""
     signups = None if table == "signups" else signup_times(pl.read_parquet(work / EVENTS / "signups" / "*.parquet"))
     scan = scan_table(source, table)
+    if table == "outcomes" and verdicts is not None:
+        scan = pl.concat([scan, verdicts.lazy()])
     try:
         clean = clean_table(scan, table, as_of, signups)
     except (pl.exceptions.PolarsError, OSError) as error:

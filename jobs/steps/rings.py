@@ -19,6 +19,7 @@ from graph.schema import TABLES as EVENT_TABLES
 from graph.sightings import keyed_hash
 from graph.snapshot import read_snapshot
 from jobs.night import NightContext, StepConfig, StepResult
+from jobs.steps.ingest import REMEMBERED
 from jobs.steps.score import SCORES
 from jobs.tasks import run_task
 
@@ -100,6 +101,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         trim=config.trim,
         min_members=config.min_members,
         seed=place.seed,
+        remembered=pl.read_parquet(place.work / REMEMBERED),
     )
     reasons = build_reasons(
         model,
