@@ -78,9 +78,10 @@ class Rule:
     Attributes:
         permission: the least that it asks for.
         action: what the audit calls it.
-        subject: parameters of path and query that name what it is about.
+        subject: parameters of path and query that name what it is about: what a refusal is written down with.
         limit: the rate limit that counts it, beside the general one.
-        names_subject: its handler writes the audit row itself, for what it is about stands in the body; no row, no answer.
+        names_subject: its handler writes the audit row itself, once it knows what the request is about (it stands in the body, or may be no
+            account's id); no row, no answer.
         is_change: it writes: an `Idempotency-Key` is kept.
     """
 
@@ -114,12 +115,12 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", f"{_V1}/rings/{{ring_id}}/claim"): Rule(_WRITE, "ring.claim", _RING, is_change=True),
     ("POST", f"{_V1}/rings/{{ring_id}}/release"): Rule(_WRITE, "ring.release", _RING, is_change=True),
     ("POST", f"{_V1}/rings/{{ring_id}}/exports"): Rule(Permission.export, "case.export", _RING, Limit.export),
-    ("GET", f"{_V1}/accounts/{{account_id:path}}"): Rule(_READ, "account.view", ("account_id",)),
-    ("GET", f"{_V1}/neighbours"): Rule(_READ, "neighbours.view", ("account_id", "identifier_type")),
-    ("GET", f"{_V1}/alike"): Rule(_READ, "alike.view", ("account_id",)),
-    ("GET", f"{_V1}/path"): Rule(_READ, "path.view", ("a", "b")),
-    ("GET", f"{_V1}/why-linked"): Rule(_READ, "why_linked.view", ("a", "b")),
-    ("GET", f"{_V1}/why-not"): Rule(_READ, "why_not.view", ("a", "b")),
+    ("GET", f"{_V1}/accounts/{{account_id:path}}"): Rule(_READ, "account.view", ("account_id",), names_subject=True),
+    ("GET", f"{_V1}/neighbours"): Rule(_READ, "neighbours.view", ("account_id", "identifier_type"), names_subject=True),
+    ("GET", f"{_V1}/alike"): Rule(_READ, "alike.view", ("account_id",), names_subject=True),
+    ("GET", f"{_V1}/path"): Rule(_READ, "path.view", ("a", "b"), names_subject=True),
+    ("GET", f"{_V1}/why-linked"): Rule(_READ, "why_linked.view", ("a", "b"), names_subject=True),
+    ("GET", f"{_V1}/why-not"): Rule(_READ, "why_not.view", ("a", "b"), names_subject=True),
     ("POST", f"{_V1}/search"): Rule(_READ, "search", (), Limit.search, names_subject=True),
     ("POST", f"{_V1}/reveal"): Rule(Permission.reveal, "reveal", (), Limit.reveal, names_subject=True),
     ("GET", f"{_V1}/audit"): Rule(Permission.audit, "audit.view"),

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from graph.errors import RinglightError
 from jobs.console.access import RULES, Actor, Permission, Rule, is_allowed
-from jobs.console.audited import ALLOWED, write_row
+from jobs.console.audited import shown_or_masked, write_row
 from jobs.console.guard import peer_of, refuse_foreign_origin
 from jobs.console.problems import Problem
 from jobs.console.runtime import Console, Replay, console_of
@@ -18,7 +18,7 @@ from jobs.console.signin import identify
 
 __all__ = ["GatedRoute"]
 
-NOBODY = Actor("nobody", frozenset(), "none")
+NOBODY = Actor("anonymous", frozenset(), "none")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -34,7 +34,7 @@ class GatedRoute(APIRoute):
         async def gated(request: Request) -> Response:
             rule = RULES[request.method, self.path]
             console = console_of(request)
-            request.state.is_recorded = False
+            request.state.rule, request.state.is_recorded = rule, False
             if rule.permission is Permission.public:
                 await run_in_threadpool(_let_in_public, request, console, rule)
             else:
@@ -83,7 +83,7 @@ def _let_in(request: Request, console: Console, rule: Rule) -> Actor:
         _refused(request, console, actor, rule, f"lacks {rule.permission}")
         raise Problem(403, "permission", f"This asks for the permission `{rule.permission}`, which you do not have.")
     if not rule.names_subject:
-        write_row(console, actor, rule.action, _subject(request, rule), ALLOWED)
+        write_row(console, actor, rule.action, _subject(request, console, rule))
         request.state.is_recorded = True
     return actor
 
@@ -97,13 +97,13 @@ def _refuse_flood(request: Request, console: Console, rule: Rule) -> None:
 
 
 def _refused(request: Request, console: Console, actor: Actor, rule: Rule, why: str) -> None:
-    write_row(console, actor, rule.action, _subject(request, rule), f"refused: {why}")
+    write_row(console, actor, rule.action, _subject(request, console, rule), why)
 
 
-def _subject(request: Request, rule: Rule) -> dict[str, str]:
-    """The parameters that the rule names, cut to a length: they are written down before they are checked."""
+def _subject(request: Request, console: Console, rule: Rule) -> dict[str, str]:
+    """The parameters that the rule names, as far as they may be written down before they are checked."""
     values = {**request.query_params, **request.path_params}
-    return {name: str(values[name])[:200] for name in rule.subject if values.get(name)}
+    return {name: shown_or_masked(str(values[name]), console.keys.pseudonym) for name in rule.subject if values.get(name)}
 
 
 async def _once(answer: Handler, request: Request, console: Console, rule: Rule) -> Response:

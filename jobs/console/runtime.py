@@ -18,6 +18,7 @@ from graph.store import Store
 from jobs.console.access import Actor, Limit
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.signing import derive_key
+from jobs.desk.audit import AuditLog
 
 __all__ = ["Console", "Keys", "Replay", "Replays", "RateLimits", "actor_of", "console_of", "graph_of"]
 
@@ -129,6 +130,7 @@ class Console:
     random: Callable[[int], str]
     keys: Keys
     rates: RateLimits
+    audit: AuditLog
     replays: Replays = field(default_factory=Replays)
     ended: set[str] = field(default_factory=set)
     verdicts: threading.Lock = field(default_factory=threading.Lock)

@@ -1,6 +1,6 @@
 """An account, who is beside it, who is like it, and how two are tied."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from graph.query_pairs import why_linked, why_not
 from graph.query_paths import MAX_HOPS, shortest_path
 from graph.schema import IDENTIFIERS
 from graph.store import Store
+from jobs.console.audited import record, record_refusal, shown_or_masked
 from jobs.console.endpoints import AccountQuery, Endpoint, LimitQuery
 from jobs.console.graph_answers import (
     AccountAnswer,
@@ -32,7 +33,7 @@ AccountPath = Annotated[str, Path(min_length=1, max_length=1_000, description="i
 
 def get_account(request: Request, account_id: AccountPath) -> AccountAnswer:
     """An account: where it stands, why, and what it holds."""
-    return AccountAnswer.model_validate(_ask(request, lambda store: asdict(read_account(store, account_id))))
+    return AccountAnswer.model_validate(_ask(request, [account_id], lambda store: asdict(read_account(store, account_id))))
 
 
 def get_neighbours(
@@ -45,7 +46,9 @@ def get_neighbours(
     if identifier_type is not None and identifier_type not in IDENTIFIERS:
         raise Problem(422, "identifier-type", f"`identifier_type` must be one of {', '.join(IDENTIFIERS)}.")
     found = _ask(
-        request, lambda store: asdict(neighbours(store, account_id, identifier_type=identifier_type, limit=limit))
+        request,
+        [account_id],
+        lambda store: asdict(neighbours(store, account_id, identifier_type=identifier_type, limit=limit)),
     )
     return NeighboursAnswer.model_validate(found)
 
@@ -59,38 +62,47 @@ def get_alike(
         read_account(store, account_id, max_identifiers=1)  # so that an unknown account is told from one without an embedding
         return {"accounts": nearest_accounts(store, account_id, limit)}
 
-    return AlikeAnswer.model_validate(_ask(request, ask))
+    return AlikeAnswer.model_validate(_ask(request, [account_id], ask))
 
 
 def get_path(
     request: Request, a: AccountQuery, b: AccountQuery, max_hops: Annotated[int, Query(ge=1, le=MAX_HOPS)] = MAX_HOPS
 ) -> PathAnswer:
     """A shortest path of two accounts over what they share."""
-    return PathAnswer.model_validate(_ask(request, lambda store: asdict(shortest_path(store, a, b, max_hops=max_hops))))
+    return PathAnswer.model_validate(_ask(request, [a, b], lambda store: asdict(shortest_path(store, a, b, max_hops=max_hops))))
 
 
 def get_why_linked(request: Request, a: AccountQuery, b: AccountQuery) -> WhyLinkedAnswer:
     """The evidence that joins two accounts."""
-    nothing: dict[str, Any] = {"weight_bits": None, "evidence": []}
-    return WhyLinkedAnswer.model_validate(_ask(request, lambda store: why_linked(store, a, b) or nothing))
+
+    def ask(store: Store) -> dict[str, Any]:
+        for account_id in (a, b):  # so that two strangers are told from two accounts that nothing joins
+            read_account(store, account_id, max_identifiers=1)
+        return why_linked(store, a, b) or {"weight_bits": None, "evidence": []}
+
+    return WhyLinkedAnswer.model_validate(_ask(request, [a, b], ask))
 
 
 def get_why_not(request: Request, a: AccountQuery, b: AccountQuery) -> WhyNotAnswer:
     """What two accounts share all the same, and why it does not join them."""
-    return WhyNotAnswer.model_validate(_ask(request, lambda store: asdict(why_not(store, a, b))))
+    return WhyNotAnswer.model_validate(_ask(request, [a, b], lambda store: asdict(why_not(store, a, b))))
 
 
-def _ask(request: Request, question: Callable[[Store], dict[str, Any]]) -> Any:
-    """The answer with names.
+def _ask(request: Request, accounts: Sequence[str], question: Callable[[Store], dict[str, Any]]) -> Any:
+    """The answer with names, once the row about these accounts is written.
 
     Raises:
-        Problem: 404, an account is not in the night that is shown.
+        Problem: 404, an account is not in the night that is shown. What was asked for may be anything: the audit has its mark.
     """
     console = console_of(request)
+    names = ("account_id",) if len(accounts) == 1 else ("a", "b")
     try:
         found = question(graph_of(console))
     except InputError:
+        marks = (shown_or_masked(account, console.keys.pseudonym) for account in accounts)
+        record_refusal(request, dict(zip(names, marks, strict=True)), "not in the night")
         raise Problem(404, "no-account", "The night that is shown has no such account.") from None
+    record(request, dict(zip(names, accounts, strict=True)))
     return with_names(found, console.keys.pseudonym)
 
 

@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from starlette.responses import JSONResponse, RedirectResponse
 
 from jobs.console.access import Actor, Permission, is_allowed
-from jobs.console.audited import record, write_row
+from jobs.console.audited import record, record_refusal
 from jobs.console.endpoints import Endpoint
 from jobs.console.guard import peer_of
 from jobs.console.night_answers import HealthAnswer, MeAnswer, SessionAnswer, SessionRequest
@@ -93,8 +93,7 @@ def _signed_in(request: Request, response: Response, console: Console, actor: Ac
 
 def _failed(request: Request, console: Console, why: str) -> None:
     console.rates.count_failure(peer_of(request))
-    write_row(console, actor_of(request), "signin", {}, f"refused: {why}")
-    request.state.is_recorded = True
+    record_refusal(request, {}, why)
 
 
 def _redirect_uri(console: Console) -> str:
