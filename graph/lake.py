@@ -6,6 +6,7 @@
 The reader is what downstream models and tests build on; it never changes a lake.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -29,6 +30,7 @@ __all__ = [
     "current_night",
     "list_nights",
     "night_folder",
+    "nights_before",
     "read_night",
     "write_table",
 ]
@@ -191,6 +193,22 @@ def read_night(lake: Path, day: date | None = None) -> Night:
         known = ", ".join(night.date.isoformat() for night in list_nights(lake)) or "none"
         raise InputError(f"`--as-of` must be a complete night of `{lake}`; got `{day}`. Complete nights: {known}.")
     return Night(folder, day)
+
+
+def nights_before(lake: Path, night: Night) -> list[Night]:
+    """The nights that a night was made from, one from the other, oldest first, itself last; as far back as the lake has them.
+
+    A night of a date between two of them that was made later is none of theirs.
+    """
+    known = {other.date.isoformat(): other for other in list_nights(lake)}
+    chain = [night]
+    while True:
+        try:
+            found = json.loads((chain[-1].folder / "manifest.json").read_text(encoding="utf-8"))
+            previous = known[found["inputs"]["previous"]["date"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return chain[::-1]
+        chain.append(previous)
 
 
 def write_table(

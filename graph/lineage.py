@@ -5,7 +5,8 @@ with the earliest account) goes first. Each old id goes to one new cluster at mo
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,11 +14,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graph.errors import InputError
-from graph.lake import Night
+from graph.lake import Night, nights_before, read_night
 from graph.numbering import dense_numbers, first_rows
 from graph.sightings import keyed_hash
 
-__all__ = ["LINEAGE_EVENTS", "build_lineage", "measure_stability", "name_clusters", "name_groups", "trace_lineage"]
+__all__ = [
+    "LINEAGE_EVENTS",
+    "build_lineage",
+    "measure_stability",
+    "name_clusters",
+    "name_groups",
+    "read_lineage",
+    "trace_lineage",
+]
 
 LINEAGE_EVENTS: dict[str, str] = {
     "born": "none of its accounts was in a cluster before",
@@ -192,6 +201,18 @@ def trace_lineage(nights: Sequence[Night], cluster_id: str) -> pl.DataFrame:
         parents = rows["parents"].explode().drop_nulls()
         wanted = sorted({*parents, *(name for name in wanted if name not in set(moved))})
     return pl.concat(found)
+
+
+def read_lineage(lake: Path, cluster_id: str, day: date | None = None) -> pl.DataFrame:
+    """Which clusters became this one, over all nights of the lake that its night was made from; see `trace_lineage`.
+
+    Args:
+        day: the night that knows the cluster; by default the current one.
+
+    Raises:
+        InputError: there is no such night, or it knows no such cluster.
+    """
+    return trace_lineage(nights_before(lake, read_night(lake, day)), cluster_id)
 
 
 def measure_stability(before: pl.DataFrame, now: pl.DataFrame) -> dict[str, int]:

@@ -219,41 +219,32 @@ def read_ring_network(store: "Store", ring_id: str) -> nx.Graph:
     """A ring of the night that the store shows, as a network.
 
     Returns:
-        See the module's docstring; `network.graph` holds `cluster_id`.
+        See the module's docstring; `network.graph` holds `cluster_id`. Very large rings are cut as `graph.queries.read_ring_graph` says.
 
     Raises:
         InputError: the store shows no such ring.
         StoreError: no night is loaded, or the server fails.
     """
-    from graph.store import read_ring  # here, so that who reads the lake alone needs no driver
+    from graph.queries import read_ring_graph  # here, so that who reads the lake alone needs no driver
 
-    nodes, edges = read_ring(store, ring_id)
+    found = read_ring_graph(store, ring_id)
+    accounts = [
+        {**{name: row[name] for name in ("account_id", "score", "rank", "outcome", "cluster_id")}, "ring_id": ring_id}
+        for row in found.accounts
+    ]
+    held = {(row["identifier_type"], row["identifier"]) for row in found.links}
+    links = [{name: value for name, value in row.items() if name != "is_hub"} for row in found.links]
     network = build_network(
-        [{key: value for key, value in row.items() if key != "node"} | _ring_of(row, ring_id) for row in nodes],
-        [_stored_edge(row) for row in edges],
+        [{"kind": "account", **row} for row in accounts]
+        + [{"kind": "identifier", "identifier_type": kind, "identifier": value} for kind, value in held],
+        [{"kind": "link", **row} for row in links]
+        + [
+            {"kind": "pair", **{name: row[name] for name in ("account_a", "account_b", "weight_bits", "evidence")}}
+            for row in found.pairs
+        ],
     )
     network.graph.update(cluster_id=ring_id)
     return network
-
-
-def _ring_of(row: Mapping[str, Any], ring_id: str) -> dict[str, str]:
-    return {"ring_id": ring_id} if row["kind"] == "account" else {}
-
-
-def _stored_edge(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An edge of `graph.store.read_ring` as `build_network` takes it: native times, evidence parsed."""
-    if row["kind"] == "pair":
-        return {
-            "kind": "pair",
-            "account_a": row["source"],
-            "account_b": row["target"],
-            "weight_bits": row["weight"],
-            "evidence": json.loads(row["evidence"]) if row["evidence"] else None,
-        }
-    edge = {name: row[name] for name in ("kind", "identifier_type", "identifier", "weight", "n_events")}
-    times = {name: row[name] for name in ("first_seen", "last_seen")}
-    native = {name: time.to_native() if hasattr(time, "to_native") else time for name, time in times.items()}
-    return {"account_id": row["source"], **edge, **native}
 
 
 def _rows(kind: str, frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ night to night), nothing is stored twice for longer than a load, a vector index 
 needs no repair before the next one. Nodes are keys only, and what changes stands on relationships (`graph.store_rows`), so a
 change never has to copy a node with all that hangs on it.
 
-**How to read.** `Store.read_current` runs Cypher with the generation as `$g` and repeats it if the pointer moved meanwhile.
+**How to read.** What investigators ask stands in `graph.queries`. `Store.read_current` runs any Cypher with the generation as `$g` and repeats it if the
+pointer moved meanwhile.
 By hand, in the browser:
 
     MATCH (c:Current) WITH c.generation AS g
@@ -23,24 +24,27 @@ The lake is the truth: whatever is wrong here is mended by loading the night ane
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import neo4j
 import neo4j.time
 from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError, ServiceUnavailable
 
 from graph import store_cypher as cypher
-from graph.errors import InputError, StoreError
+from graph.errors import StoreError
 from graph.store_address import StoreAddress
 from graph.store_rows import KINDS, REMOVAL_ORDER
 
 __all__ = [
+    "Ask",
+    "PlanStep",
     "Pointer",
+    "Row",
     "Store",
     "StoreAddress",
     "check_version",
@@ -48,16 +52,31 @@ __all__ = [
     "count_current",
     "current_date",
     "drop_all",
-    "nearest_accounts",
-    "read_ring",
 ]
 
 _OLDEST = (5, 26)
 _READ_TRIES = 5
-_CANDIDATES = 200
 _CONNECT_SECONDS = 15.0
+_TIMED_OUT = "TransactionTimedOut"  # also the start of TransactionTimedOutClientConfiguration
 
 Row = dict[str, Any]
+Ask = Callable[[str, Mapping[str, Any]], list[Row]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """One operator of a query's plan.
+
+    Attributes:
+        operator: its name, such as `NodeUniqueIndexSeek`.
+        details: what it does, in the server's words.
+        is_leaf: it reads from no other operator: rows begin here.
+    """
+
+    operator: str
+    details: str
+    is_leaf: bool
 
 
 @dataclass(frozen=True)
@@ -101,35 +120,56 @@ class Store:
         """Ends the connection."""
         self._driver.close()
 
-    def read_current(self, text: str, **parameters: Any) -> list[Row]:
+    def read_current(self, text: str, /, *, seconds: float | None = None, **parameters: Any) -> list[Row]:
         """Rows of a query on the night that is shown. The query finds its generation as `$g`.
 
         What it reads belongs to one night: if the pointer moved while it ran, it runs again. Ask for properties, as in
         `RETURN properties(r) AS link`: a whole relationship arrives without them.
 
+        Args:
+            seconds: how long the server may work on it; None for no bound but its own.
+
         Raises:
-            StoreError: no night is loaded, the pointer never rests, or the server fails.
+            StoreError: no night is loaded, the pointer never rests, time runs out, or the server fails.
         """
-        return self.read_current_all([(text, parameters)])[0]
+        return self.read_current_all([(text, parameters)], seconds=seconds)[0]
 
-    def read_current_all(self, queries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[Row]]:
-        """Rows of several queries on one and the same night; see `read_current`."""
+    def read_current_all(
+        self, queries: Sequence[tuple[str, Mapping[str, Any]]], *, seconds: float | None = None
+    ) -> list[list[Row]]:
+        """Rows of several queries on one and the same night, within `seconds` together; see `read_current`."""
+        return self.read_together(lambda ask: [ask(text, parameters) for text, parameters in queries], seconds=seconds)
 
-        def work(tx: neo4j.ManagedTransaction) -> tuple[int, int, list[list[Row]]]:
+    def read_together(self, work: Callable[[Ask], T], *, seconds: float | None = None) -> T:
+        """What `work` makes of queries that follow from one another, all on one and the same night; see `read_current`.
+
+        Args:
+            work: called with a function that takes a query and its parameters and gives its rows. It may run more than once.
+            seconds: how long all of it may take on the server.
+        """
+
+        def asked(tx: neo4j.ManagedTransaction) -> tuple[int, int, T]:
             before = _pointer(tx).generation
-            rows = [_rows(tx.run(text, {**parameters, "g": before})) for text, parameters in queries]
-            return before, _pointer(tx).generation, rows
-
-        for _ in range(_READ_TRIES):
-            with _told(self.uri), self._driver.session(default_access_mode=neo4j.READ_ACCESS) as session:
-                before, after, rows = session.execute_read(work)
             if before == 0:
                 raise StoreError(
                     f"`{self.uri}` must show a night; got none. Run `ringlight nightly` or `ringlight rebuild-store`."
                 )
+            found = work(lambda text, parameters: _rows(tx.run(text, {**parameters, "g": before})))
+            return before, _pointer(tx).generation, found
+
+        timed = neo4j.unit_of_work(timeout=seconds)(asked)
+        for _ in range(_READ_TRIES):
+            with _told(self.uri), self._driver.session(default_access_mode=neo4j.READ_ACCESS) as session:
+                before, after, found = session.execute_read(timed)
             if before == after:
-                return rows
+                return found
         raise StoreError(f"`{self.uri}` must show one night while it is read; got a change each time. Try again.")
+
+    def explain(self, text: str, **parameters: Any) -> list[PlanStep]:
+        """How Neo4j would run a query, the last operator first; nothing is run."""
+        with _told(self.uri), self._driver.session(default_access_mode=neo4j.READ_ACCESS) as session:
+            plan = session.run("EXPLAIN " + text, {"g": 0, **parameters}).consume().plan
+        return list(_plan_steps(plan or {"operatorType": "None", "args": {}}))
 
     def write(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[Row]]:
         """Runs statements in one transaction, retried on a transient failure; the rows of each."""
@@ -208,49 +248,6 @@ def count_current(store: Store) -> dict[str, int]:
     return {kind.name: int(row[0]["n_rows"]) for kind, row in zip(KINDS, rows, strict=True)}
 
 
-def read_ring(store: Store, ring_id: str) -> tuple[list[Row], list[Row]]:
-    """A ring of the night that is shown, as nodes and edges to make a networkx graph of.
-
-    Returns:
-        nodes: `node` (unique), `kind` (`account` or `identifier`), and for accounts account_id, score, rank, cluster_id, outcome,
-            for identifiers identifier_type and identifier (hex of the keyed hash).
-        edges: `source` and `target` (nodes), `kind` (`link` or `pair`), `weight` (bits), and what the lake has beside it;
-            a pair's `evidence` is JSON.
-
-    Raises:
-        InputError: no such ring is shown.
-    """
-    values = {"ring_id": ring_id}
-    nodes, edges = store.read_current_all([(cypher.RING_NODES, values), (cypher.RING_EDGES, values)])
-    if not nodes:
-        raise InputError(
-            f"`ring_id` must be a ring of the night that is shown; got `{ring_id}`. `ringlight show` lists them."
-        )
-    seen: dict[str, Row] = {}
-    for edge in edges:
-        if edge["kind"] == "link":
-            names = {name: edge[name] for name in ("identifier_type", "identifier")}
-            seen[edge["target"]] = {**dict.fromkeys(nodes[0]), "node": edge["target"], "kind": "identifier", **names}
-    return nodes + [seen[name] for name in sorted(seen)], edges
-
-
-def nearest_accounts(store: Store, account_id: str, k: int = 10) -> list[Row]:
-    """The `k` accounts whose embeddings are most like this one's, by cosine, in the night that is shown.
-
-    Returns:
-        Rows of account_id and similarity ((1 + cosine) / 2, 0..1), most alike first; fewer than `k` where there are fewer; none
-        for an account without an embedding. The index is approximate.
-    """
-    # As many candidates as are asked for is how hard the index looks: few would miss near ones. It also holds what a load in
-    # progress has written, so more are asked for until enough belong to this night.
-    n_asked = max(_CANDIDATES, 2 * k + 1)
-    while True:
-        rows = store.read_current(cypher.NEAREST, account_id=account_id, k=k, n_asked=n_asked)
-        if len(rows) >= k or n_asked > 16 * max(_CANDIDATES, k):
-            return rows
-        n_asked *= 4
-
-
 def drop_all(store: Store) -> None:
     """Deletes everything that Ringlight wrote to this database, and only that; constraints and indexes stay."""
     for label in ("Current", "Night"):
@@ -267,7 +264,18 @@ def _rows(result: neo4j.Result) -> list[Row]:
 def _plain(value: Any) -> Any:
     if isinstance(value, neo4j.time.DateTime):
         return value.to_native().astimezone(UTC)
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [_plain(inner) for inner in value]
     return value.to_native() if isinstance(value, neo4j.time.Date) else value
+
+
+def _plan_steps(plan: Mapping[str, Any]) -> Iterator[PlanStep]:
+    children = plan.get("children", [])
+    yield PlanStep(plan["operatorType"].partition("@")[0], plan["args"].get("Details", ""), not children)
+    for child in children:
+        yield from _plan_steps(child)
 
 
 def _pointer(tx: neo4j.ManagedTransaction) -> Pointer:
@@ -298,6 +306,10 @@ def _told(uri: str) -> Iterator[None]:
     except (ConfigurationError, ValueError) as error:
         raise StoreError(f"`NEO4J_URI` must read like bolt://127.0.0.1:7687; got `{uri}`. Correct it.") from error
     except Neo4jError as error:
+        if _TIMED_OUT in (error.code or ""):
+            raise StoreError(
+                f"`{uri}` must answer within the time that a question may take; got no answer by then. Ask for less, or try again."
+            ) from error
         raise StoreError(
             f"`{uri}` must do what it is asked; got {error.code}. See the server's log, then try again."
         ) from error

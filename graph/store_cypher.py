@@ -13,10 +13,7 @@ __all__ = [
     "EMBEDDING_INDEX",
     "FOREVER",
     "HOLD",
-    "NEAREST",
     "POINTER",
-    "RING_EDGES",
-    "RING_NODES",
     "SWEPT",
     "SWITCH",
     "close_all",
@@ -80,6 +77,7 @@ def schema() -> dict[str, str]:
             made[name] = f"{ordinary} {name} IF NOT EXISTS {edge}{kind.type}]-() ON (x.closed)"
     made["identifier_hash"] = f"{ordinary} identifier_hash IF NOT EXISTS {node}Identifier) ON (x.identifier)"
     made["score_rank"] = f"{ordinary} score_rank IF NOT EXISTS {edge}SCORED]-() ON (x.rank)"
+    made["standing_place"] = f"{ordinary} standing_place IF NOT EXISTS {edge}STANDS_AS]-() ON (x.place)"
     # m and ef_construction: a third of the CPU of the defaults; building this index is the dearest part of a load.
     made[EMBEDDING_INDEX] = (
         f"CREATE VECTOR INDEX {EMBEDDING_INDEX} IF NOT EXISTS {edge}EMBEDDED]-() ON (x.embedding) OPTIONS "
@@ -170,41 +168,3 @@ def _ends(kind: EdgeKind) -> str:
 
 def _pattern(end: End) -> str:
     return f":{end.label} {{{', '.join(f'{key}: row.{column}' for column, key in end.columns)}}}"
-
-
-NEAREST = f"""
-MATCH (:Account {{account_id: $account_id}})-[own:EMBEDDED]->(version:EmbeddingVersion) WHERE {live("own")}
-CALL db.index.vector.queryRelationships('{EMBEDDING_INDEX}', $n_asked, own.embedding) YIELD relationship AS hit, score
-WITH own, version, hit, score, startNode(hit) AS other
-WHERE hit <> own AND endNode(hit) = version AND {live("hit")}
-RETURN other.account_id AS account_id, score AS similarity
-ORDER BY similarity DESC, account_id LIMIT $k
-"""
-RING_NODES = f"""
-MATCH (ring:Ring {{ring_id: $ring_id}})<-[sus:SUSPECTED_IN]-(a:Account) WHERE {live("sus")}
-OPTIONAL MATCH (a)-[s:SCORED]->() WHERE {live("s")}
-OPTIONAL MATCH (a)-[m:MEMBER_OF]->(c:Cluster) WHERE {live("m")}
-OPTIONAL MATCH (a)-[l:LABELLED]->(o:Outcome) WHERE {live("l")}
-RETURN a.account_id AS node, 'account' AS kind, a.account_id AS account_id, null AS identifier_type, null AS identifier,
-       s.score AS score, s.rank AS rank, c.cluster_id AS cluster_id, o.outcome AS outcome
-ORDER BY node
-"""
-RING_EDGES = f"""
-MATCH (ring:Ring {{ring_id: $ring_id}})<-[sus:SUSPECTED_IN]-(a:Account) WHERE {live("sus")}
-WITH collect(DISTINCT a) AS members
-UNWIND members AS a
-CALL (a, members) {{
-    MATCH (a)-[r:LINKED]->(i:Identifier) WHERE {live("r")}
-    RETURN i.identifier_type + ':' + i.identifier AS target, 'link' AS kind, i.identifier_type AS identifier_type,
-           i.identifier AS identifier, r.weight AS weight, r.first_seen AS first_seen, r.last_seen AS last_seen,
-           r.n_events AS n_events, null AS identifier_types, null AS evidence
-    UNION ALL
-    MATCH (a)-[r:PAIRED]->(b:Account) WHERE {live("r")} AND b IN members
-    RETURN b.account_id AS target, 'pair' AS kind, null AS identifier_type, null AS identifier, r.weight_bits AS weight,
-           null AS first_seen, null AS last_seen, null AS n_events, r.identifier_types AS identifier_types,
-           r.evidence AS evidence
-}}
-RETURN a.account_id AS source, target, kind, identifier_type, identifier, weight, first_seen, last_seen, n_events,
-       identifier_types, evidence
-ORDER BY source, kind, target
-"""

@@ -41,7 +41,7 @@ __all__ = [
     "read_removed",
 ]
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 STORE_TABLES = ("labels", "links", "identities", "pairs", "clusters", "scores", "rings", "reasons", "embeddings")
 
 Frame = Callable[[Night], pl.LazyFrame]
@@ -199,6 +199,26 @@ def _reasons(night: Night) -> pl.LazyFrame:
     return reasons.select(*names, "contribution", _as_json("evidence"))
 
 
+def _standings(night: Night) -> pl.LazyFrame:
+    """Rings with their place in the queue (from 1), and what two or more of their members share that is no hub."""
+    suspected = night.scan("scores").select("account_id", "ring_id").drop_nulls()
+    shared = (
+        night.scan("links")
+        .filter(pl.col("weight") > 0)
+        .select("account_id", "identifier_type", "identifier")
+        .join(suspected, on="account_id")
+        .group_by("ring_id", "identifier_type", "identifier")
+        .agg(n=pl.len())
+        .filter(pl.col("n") > 1)
+        .group_by("ring_id")
+        .agg(n_shared=pl.len().cast(pl.Int64), shared_types=pl.col("identifier_type").unique().sort())
+    )
+    placed = night.scan("rings").with_row_index("place", offset=1).with_columns(pl.col("place").cast(pl.Int64))
+    return placed.join(shared, on="ring_id", how="left", maintain_order="left").with_columns(
+        pl.col("n_shared").fill_null(0), pl.col("shared_types").fill_null([])
+    )
+
+
 def _as_json(column: str) -> pl.Expr:
     """A list of structs as compact JSON: a property of Neo4j cannot hold structs."""
     rows = pl.col(column).fill_null([]).list.eval(pl.element().struct.json_encode()).list.join(",")
@@ -269,8 +289,8 @@ EDGES: tuple[EdgeKind, ...] = (
         "STANDS_AS",
         _one("Ring", "ring_id"),
         _one("Status", "status"),
-        ("ring_version", "score", "n_accounts", "first_seen", "reasons"),
-        lambda night: night.scan("rings"),
+        ("ring_version", "score", "n_accounts", "first_seen", "reasons", "place", "n_shared", "shared_types"),
+        _standings,
         times=("first_seen",),
     ),
     EdgeKind(

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from graph.lake import read_night
-from graph.lineage import LINEAGE_EVENTS, trace_lineage
-from jobs.manifest import nights_before
+from graph.lineage import LINEAGE_EVENTS, read_lineage
 
 __all__ = ["run"]
 
@@ -24,7 +23,7 @@ def run(lake: Path, cluster_id: str, as_of: date | None = None, console: Console
         InputError: there is no such night, or it knows no such cluster.
     """
     last = read_night(lake, as_of)
-    trace = trace_lineage(nights_before(lake, last), cluster_id)
+    trace = read_lineage(lake, cluster_id, last.date)
     console = console or Console(highlight=False)
     table = Table("night", "cluster", "accounts", "event", "from", box=SIMPLE_HEAD)
     for day, name, event, parents, n_accounts in trace.iter_rows():

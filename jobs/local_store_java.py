@@ -94,6 +94,7 @@ def write_config(home: Path, bolt_port: int, http_port: int, page_cache_mebibyte
         "dbms.security.auth_enabled": "true",
         "dbms.usage_report.enabled": "false",
         "server.fleet_discovery.enabled": "false",
+        "db.transaction.monitor.check.interval": "250ms",  # how late a question's time-out may come; by default 2 s
         "db.tx_log.rotation.retention_policy": "keep_none",
         "internal.dbms.bolt.netty_server_shutdown_quiet_period_duration": "0s",
     }

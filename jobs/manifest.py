@@ -33,7 +33,6 @@ __all__ = [
     "hash_events",
     "key_of_night",
     "mark_of_night",
-    "nights_before",
     "previous_night",
     "read_manifest",
     "refuse_other_key",
@@ -288,22 +287,6 @@ def mark_of_night(night: Night | None) -> dict[str, str] | None:
             "Restore it, or run that night again with --force."
         ) from None
     return {"date": night.date.isoformat(), "outputs": fingerprint(outputs)}
-
-
-def nights_before(lake: Path, night: Night) -> list[Night]:
-    """The nights that a night was made from, one from the other, oldest first, itself last; as far back as the lake has them.
-
-    A night of a date between two of them that was made later is none of theirs.
-    """
-    known = {other.date.isoformat(): other for other in list_nights(lake)}
-    chain = [night]
-    while True:
-        try:
-            found = json.loads((chain[-1].folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-            previous = known[found["inputs"]["previous"]["date"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            return chain[::-1]
-        chain.append(previous)
 
 
 @cache

@@ -15,6 +15,7 @@ import pytest
 
 from graph.errors import InputError, StoreError
 from graph.lake import NIGHT_TABLES, Night, write_table
+from graph.queries import nearest_accounts
 from graph.store import (
     Store,
     StoreAddress,
@@ -22,8 +23,6 @@ from graph.store import (
     count_current,
     current_date,
     drop_all,
-    nearest_accounts,
-    read_ring,
 )
 from graph.store_load import load_night
 from graph.store_rows import KINDS, count_lake
@@ -243,6 +242,7 @@ from datetime import date
 from pathlib import Path
 from graph.lake import Night
 from graph.store import StoreAddress, connect
+from graph.queries import nearest_accounts
 from graph.store_load import load_night
 
 def progress(text, n_done, n_total):
@@ -336,20 +336,6 @@ def test_nothing_is_shown_before_the_first_load(store: Store) -> None:
     assert current_date(store) is None
     with pytest.raises(StoreError, match="must show a night"):
         count_current(store)
-
-
-def test_a_ring_is_read_with_its_members_and_what_joins_them(store: Store, tmp_path: Path) -> None:
-    load_night(store, made_night(tmp_path / "night", FIRST))
-    nodes, edges = read_ring(store, "c0")
-    assert [node["node"] for node in nodes] == ["a0", "a1", "a2", f"device:{DEVICE}", f"national_id:{EMAIL}"]
-    assert nodes[0]["outcome"] == "confirmed_synthetic"
-    assert {(edge["source"], edge["target"]) for edge in edges if edge["kind"] == "pair"} == {
-        ("a0", "a1"),
-        ("a1", "a2"),
-    }
-    assert sum(edge["kind"] == "link" for edge in edges) == 4
-    with pytest.raises(InputError, match="`nope`"):
-        read_ring(store, "nope")
 
 
 def test_nearest_accounts_are_those_of_the_night_that_is_shown(store: Store, tmp_path: Path) -> None:

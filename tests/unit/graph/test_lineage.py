@@ -10,10 +10,9 @@ import pytest
 from rich.console import Console
 
 from graph.errors import InputError
-from graph.lake import Night, as_of_of, night_folder, write_table
-from graph.lineage import build_lineage, name_clusters, trace_lineage
+from graph.lake import Night, as_of_of, night_folder, nights_before, write_table
+from graph.lineage import build_lineage, name_clusters, read_lineage, trace_lineage
 from jobs.lineage import run
-from jobs.manifest import nights_before
 
 KEY = "00ff"
 ACCOUNTS = pl.DataFrame(
@@ -64,6 +63,8 @@ def test_a_cluster_is_traced_through_mergers_and_splits_to_its_birth(tmp_path: P
     last = trace_lineage(nights, cluster_of(nights[3], "a4"))
     assert {first, small, cluster_of(nights[0], "a5")} <= set(last.filter(event="born")["cluster_id"])
     assert last["date"].is_sorted(descending=True)
+    assert read_lineage(tmp_path, cluster_of(nights[3], "a4")).equals(last)
+    assert read_lineage(tmp_path, first, nights[2].date).equals(merged)
 
 
 def test_an_unknown_cluster_is_refused_by_name(tmp_path: Path) -> None:
