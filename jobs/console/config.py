@@ -46,7 +46,9 @@ class ConsoleConfig(StepConfig):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8484, ge=1, le=65535, description="port to listen on")
-    origin: str | None = Field(None, description="what browsers call the console, as https://ringlight.example; needed beyond loopback")
+    origin: str | None = Field(
+        None, description="what browsers call the console, as https://ringlight.example; needed beyond loopback"
+    )
     events: Path | None = Field(None, description="the event folder, for reveals; without it nothing can be revealed")
     session_minutes: int = Field(480, ge=5, le=1440, description="how long a sign-in holds")
     max_body_bytes: int = Field(65_536, ge=1024, le=2**20, description="the largest request")
@@ -74,7 +76,13 @@ class ConsoleConfig(StepConfig):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/") or parts.query or parts.username:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.netloc
+            or parts.path not in ("", "/")
+            or parts.query
+            or parts.username
+        ):
             raise ValueError("read like https://ringlight.example")
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise ValueError("begin with https, except on loopback")

@@ -71,7 +71,9 @@ class DispositionRequest(_Request):
 
     verdict: Verdict
     reason: str = Field(min_length=1, max_length=4_000, pattern=r"\S")
-    account_ids: list[str] = Field(default=[], max_length=50_000, description="the members meant; none where more is needed")
+    account_ids: list[str] = Field(
+        default=[], max_length=50_000, description="the members meant; none where more is needed"
+    )
     supersedes: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
 
 

@@ -67,7 +67,9 @@ def _let_in(request: Request, console: Console, rule: Rule) -> Actor:
         _refuse_flood(request, console, rule)
         console.rates.count_failure(peer_of(request))
         _refused(request, console, NOBODY, rule, "not signed in")
-        raise Problem(401, "sign-in", "Sign in, or send a valid token.", {"WWW-Authenticate": 'Bearer realm="ringlight"'})
+        raise Problem(
+            401, "sign-in", "Sign in, or send a valid token.", {"WWW-Authenticate": 'Bearer realm="ringlight"'}
+        )
     wait = console.rates.wait_seconds(actor.name, rule.limit)
     if wait is not None:
         if console.rates.is_first(f"{actor.name}\x1f{rule.limit}"):
@@ -103,7 +105,9 @@ def _refused(request: Request, console: Console, actor: Actor, rule: Rule, why: 
 def _subject(request: Request, console: Console, rule: Rule) -> dict[str, str]:
     """The parameters that the rule names, as far as they may be written down before they are checked."""
     values = {**request.query_params, **request.path_params}
-    return {name: shown_or_masked(str(values[name]), console.keys.pseudonym) for name in rule.subject if values.get(name)}
+    return {
+        name: shown_or_masked(str(values[name]), console.keys.pseudonym) for name in rule.subject if values.get(name)
+    }
 
 
 async def _once(answer: Handler, request: Request, console: Console, rule: Rule) -> Response:
@@ -127,7 +131,9 @@ async def _once(answer: Handler, request: Request, console: Console, rule: Rule)
     try:
         response = await answer(request)
         if response.status_code < 400:
-            headers = tuple((key, value) for key, value in response.headers.items() if key in ("content-type", "etag", "location"))
+            headers = tuple(
+                (key, value) for key, value in response.headers.items() if key in ("content-type", "etag", "location")
+            )
             kept = Replay(mark, response.status_code, bytes(response.body), headers)
     finally:
         console.replays.end(name, kept)

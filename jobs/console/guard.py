@@ -67,7 +67,11 @@ class Guard:
             self._refuse(Request(scope))
             await self._app(scope, self._capped(receive), send_guarded)
         except Exception as error:
-            problem = Problem(413, "too-large", "The request is too large.") if isinstance(error, _TooLarge) else of_error(error)
+            problem = (
+                Problem(413, "too-large", "The request is too large.")
+                if isinstance(error, _TooLarge)
+                else of_error(error)
+            )
             if problem.status == 500:
                 self._write_fault(error)
             if not has_begun:

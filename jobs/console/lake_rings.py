@@ -42,7 +42,9 @@ def read_lake_ring(lake: Path, ring_id: str) -> LakeRing:
     night = current_night(lake)
     found = night.scan("rings").filter(pl.col("ring_id") == ring_id).collect()
     if found.is_empty():
-        raise Problem(404, "no-ring", "The current night has no such ring. It may have ended: see the changes between nights.")
+        raise Problem(
+            404, "no-ring", "The current night has no such ring. It may have ended: see the changes between nights."
+        )
     members = night.scan("scores").filter(pl.col("ring_id") == ring_id).sort("rank").select("account_id").collect()
     return LakeRing(night, found.row(0, named=True), tuple(members["account_id"]))
 

@@ -4,7 +4,7 @@ What belongs to one sign-in (state, nonce, verifier) lies signed in a cookie of 
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,7 +12,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2 import OAuth2Error
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, KeySetSerialization
 from requests import RequestException
 
 from jobs.console.access import Actor
@@ -61,7 +61,10 @@ def finish_flow(console: Console, redirect_uri: str, answer_url: str, state: str
         with _session(console, config, redirect_uri) as session:
             session.state = state
             token = session.fetch_token(
-                metadata["token_endpoint"], authorization_response=answer_url, code_verifier=flow["verifier"], timeout=TIMEOUT_SECONDS
+                metadata["token_endpoint"],
+                authorization_response=answer_url,
+                code_verifier=flow["verifier"],
+                timeout=TIMEOUT_SECONDS,
             )
     except OAuth2Error:
         raise _refused("The provider did not confirm the sign-in.") from None
@@ -70,7 +73,9 @@ def finish_flow(console: Console, redirect_uri: str, answer_url: str, state: str
     return _actor_of(_claims(console, config, metadata, str(token.get("id_token", "")), flow["nonce"]), config)
 
 
-def _claims(console: Console, config: OidcConfig, metadata: dict[str, Any], id_token: str, nonce: str) -> dict[str, Any]:
+def _claims(
+    console: Console, config: OidcConfig, metadata: dict[str, Any], id_token: str, nonce: str
+) -> dict[str, Any]:
     now = console.clock().timestamp()
     registry = jwt.JWTClaimsRegistry(
         now=int(now),
@@ -81,7 +86,7 @@ def _claims(console: Console, config: OidcConfig, metadata: dict[str, Any], id_t
         nonce={"essential": True, "value": nonce},
     )
     try:
-        keys = KeySet.import_key_set(_get(metadata["jwks_uri"]))
+        keys = KeySet.import_key_set(cast(KeySetSerialization, _get(metadata["jwks_uri"])))
         claims = jwt.decode(id_token, keys, ALGORITHMS).claims
         registry.validate(claims)
     except (JoseError, ValueError):

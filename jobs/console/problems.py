@@ -73,13 +73,17 @@ def of_error(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):
-        return Problem(422, "validation", "The request does not keep the API's description.", faults=_faults(error.errors()))
+        return Problem(
+            422, "validation", "The request does not keep the API's description.", faults=_faults(error.errors())
+        )
     if isinstance(error, HTTPException):
         phrase = http.HTTPStatus(error.status_code).phrase
         return Problem(error.status_code, phrase.lower().replace(" ", "-"), f"{phrase}.", error.headers)
     if isinstance(error, StoreError | LakeHeldError):
         _log.warning("The store, or a lock, failed: %s", type(error).__name__)
-        return Problem(503, "unavailable", "The graph store or the lake cannot answer now. Try again.", {"Retry-After": "5"})
+        return Problem(
+            503, "unavailable", "The graph store or the lake cannot answer now. Try again.", {"Retry-After": "5"}
+        )
     if isinstance(error, InputError):
         return Problem(400, "input", "The request asks for what the night or the desk does not allow.")
     if isinstance(error, RinglightError):

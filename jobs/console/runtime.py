@@ -20,7 +20,7 @@ from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.signing import derive_key
 from jobs.desk.audit import AuditLog
 
-__all__ = ["Console", "Keys", "Replay", "Replays", "RateLimits", "actor_of", "console_of", "graph_of"]
+__all__ = ["Console", "Keys", "RateLimits", "Replay", "Replays", "actor_of", "console_of", "graph_of"]
 
 MAX_REPLAYS = 5_000
 

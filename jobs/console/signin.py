@@ -90,7 +90,9 @@ def end_session(response: Response, console: Console, actor: Actor) -> None:
     """Takes the cookie away, and makes a copy of it worthless."""
     if actor.session_id is not None:
         console.ended.add(actor.session_id)
-    response.delete_cookie(cookie_name(console), path="/", secure=console.config.is_encrypted, httponly=True, samesite="lax")
+    response.delete_cookie(
+        cookie_name(console), path="/", secure=console.config.is_encrypted, httponly=True, samesite="lax"
+    )
 
 
 def cookie_name(console: Console) -> str:

@@ -33,7 +33,9 @@ AccountPath = Annotated[str, Path(min_length=1, max_length=1_000, description="i
 
 def get_account(request: Request, account_id: AccountPath) -> AccountAnswer:
     """An account: where it stands, why, and what it holds."""
-    return AccountAnswer.model_validate(_ask(request, [account_id], lambda store: asdict(read_account(store, account_id))))
+    return AccountAnswer.model_validate(
+        _ask(request, [account_id], lambda store: asdict(read_account(store, account_id)))
+    )
 
 
 def get_neighbours(
@@ -59,7 +61,9 @@ def get_alike(
     """Accounts whose embeddings are most like this one's; none for an account without one."""
 
     def ask(store: Store) -> dict[str, Any]:
-        read_account(store, account_id, max_identifiers=1)  # so that an unknown account is told from one without an embedding
+        read_account(
+            store, account_id, max_identifiers=1
+        )  # so that an unknown account is told from one without an embedding
         return {"accounts": nearest_accounts(store, account_id, limit)}
 
     return AlikeAnswer.model_validate(_ask(request, [account_id], ask))
@@ -69,7 +73,9 @@ def get_path(
     request: Request, a: AccountQuery, b: AccountQuery, max_hops: Annotated[int, Query(ge=1, le=MAX_HOPS)] = MAX_HOPS
 ) -> PathAnswer:
     """A shortest path of two accounts over what they share."""
-    return PathAnswer.model_validate(_ask(request, [a, b], lambda store: asdict(shortest_path(store, a, b, max_hops=max_hops))))
+    return PathAnswer.model_validate(
+        _ask(request, [a, b], lambda store: asdict(shortest_path(store, a, b, max_hops=max_hops)))
+    )
 
 
 def get_why_linked(request: Request, a: AccountQuery, b: AccountQuery) -> WhyLinkedAnswer:

@@ -35,8 +35,12 @@ __all__ = ["ENDPOINTS"]
 
 IfMatch = Annotated[str | None, Header(max_length=200, description="entity tag of the ring as it was looked at")]
 
+PLAIN_CLAIM = ClaimRequest()
 
-def claim_ring(request: Request, ring_id: RingPath, wanted: Annotated[ClaimRequest, Body()] = ClaimRequest()) -> ClaimAnswer:  # noqa: B008
+
+def claim_ring(
+    request: Request, ring_id: RingPath, wanted: Annotated[ClaimRequest, Body()] = PLAIN_CLAIM
+) -> ClaimAnswer:
     """Takes a ring, or takes it over. 409 where somebody has it, or nobody from whom to take it over."""
     console, actor = console_of(request), actor_of(request)
     read_lake_ring(console.lake, ring_id)
@@ -48,7 +52,9 @@ def claim_ring(request: Request, ring_id: RingPath, wanted: Annotated[ClaimReque
 def release_ring(request: Request, ring_id: RingPath) -> ClaimAnswer:
     """Gives a ring back. 409 for whoever does not have it."""
     console, actor = console_of(request), actor_of(request)
-    _write(lambda: record_claim(console.lake, Claim(console.random(16), ring_id, "release", actor.name, console.clock())))
+    _write(
+        lambda: record_claim(console.lake, Claim(console.random(16), ring_id, "release", actor.name, console.clock()))
+    )
     return _owner(request, ring_id)
 
 
@@ -88,7 +94,9 @@ def write_disposition(
     if not set(chosen) <= set(ring.members):
         raise Problem(422, "members", "Each of `account_ids` must be a member of the ring at this version.")
     if not chosen and wanted.verdict != "needs_more":
-        raise Problem(422, "members", "`account_ids` must name at least one member, unless the verdict is `needs_more`.")
+        raise Problem(
+            422, "members", "`account_ids` must name at least one member, unless the verdict is `needs_more`."
+        )
     with console.verdicts:
         _refuse_second(ring_dispositions(console.lake, ring_id), wanted.supersedes)
         made = Disposition(
@@ -111,7 +119,9 @@ def write_disposition(
 
 def _refuse_moved(ring: LakeRing, if_match: str | None) -> None:
     if if_match is None:
-        raise Problem(428, "if-match", "Send the ring's `ETag` as `If-Match`, so that the verdict is on what was looked at.")
+        raise Problem(
+            428, "if-match", "Send the ring's `ETag` as `If-Match`, so that the verdict is on what was looked at."
+        )
     if if_match != etag(ring.version):
         raise Problem(409, "moved", "The ring has another version by now. Look at it again.", ring_version=ring.version)
 
@@ -121,7 +131,9 @@ def _refuse_second(earlier: Sequence[Disposition], supersedes: str | None) -> No
     _refuse_foreign("dispositions", supersedes, [each.disposition_id for each in earlier])
     standing_ids = [each.disposition_id for each in standing(DISPOSITIONS, earlier)]
     if standing_ids and supersedes not in standing_ids:
-        raise Problem(409, "stands", "Another verdict stands. Read it, and say that yours supersedes it.", standing=standing_ids)
+        raise Problem(
+            409, "stands", "Another verdict stands. Read it, and say that yours supersedes it.", standing=standing_ids
+        )
 
 
 def _refuse_foreign(kind: str, supersedes: str | None, own: list[str]) -> None:
@@ -138,7 +150,9 @@ def _write(record: Callable[[], None]) -> None:
     try:
         record()
     except InputError:
-        raise Problem(409, "conflict", "Somebody has written in between, or the ring is not yours. Look at it again.") from None
+        raise Problem(
+            409, "conflict", "Somebody has written in between, or the ring is not yours. Look at it again."
+        ) from None
 
 
 def _owner(request: Request, ring_id: str) -> ClaimAnswer:

@@ -1,14 +1,20 @@
-"""Nights: which there are, and how each went."""
+"""Nights: which there are, how each went, and what became of the rings between two."""
 
 import json
-from typing import Any
+from datetime import date
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query, Request
 
 from graph.lake import Night, current_night, list_nights
+from graph.night_changes import compare_nights
 from graph.store import current_date
+from jobs.console.change_answers import ChangeRow, ChangesAnswer
+from jobs.console.cursors import make_cursor, read_cursor
 from jobs.console.endpoints import Endpoint, LimitQuery
+from jobs.console.naming import with_names
 from jobs.console.night_answers import NightAnswer, NightsAnswer
+from jobs.console.problems import Problem
 from jobs.console.runtime import console_of
 
 __all__ = ["ENDPOINTS"]
@@ -22,9 +28,39 @@ def get_nights(request: Request, limit: LimitQuery = 50) -> NightsAnswer:
     nights = list(reversed(list_nights(console.lake)))[:limit]
     return NightsAnswer(
         nights=[
-            NightAnswer(date=night.date, is_current=night.date == current, is_shown=night.date == shown, **_health(night))
+            NightAnswer(
+                date=night.date, is_current=night.date == current, is_shown=night.date == shown, **_health(night)
+            )
             for night in nights
         ]
+    )
+
+
+def get_changes(
+    request: Request,
+    since: Annotated[date, Query(description="the earlier night")],
+    until: Annotated[date, Query(description="the later night")],
+    limit: LimitQuery = 50,
+    cursor: Annotated[str | None, Query(max_length=2_000)] = None,
+) -> ChangesAnswer:
+    """What became of the rings of one night in another: new, merged, split, grown, shrunk, changed, ended, and why."""
+    console = console_of(request)
+    nights = {night.date: night for night in list_nights(console.lake)}
+    if since not in nights or until not in nights:
+        raise Problem(404, "no-night", "`since` and `until` must be complete nights of the lake: see /api/v1/nights.")
+    if since >= until:
+        raise Problem(422, "nights", "`since` must be a night before `until`.")
+    question = {"since": since.isoformat(), "until": until.isoformat()}
+    start = read_cursor(cursor, question, console.keys.cursor) or 0
+    found = compare_nights(nights[since], nights[until], max_listed=20)
+    rows = with_names(found.rings.slice(start, limit).to_dicts(), console.keys.pseudonym)
+    is_last = start + limit >= found.rings.height
+    return ChangesAnswer(
+        since=since,
+        until=until,
+        totals=found.totals,
+        rings=[ChangeRow.model_validate(row) for row in rows],
+        next_cursor=None if is_last else make_cursor(start + limit, question, console.keys.cursor),
     )
 
 
@@ -55,4 +91,7 @@ def _read(night: Night, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-ENDPOINTS = (Endpoint("GET", "/api/v1/nights", get_nights, NightsAnswer),)
+ENDPOINTS = (
+    Endpoint("GET", "/api/v1/nights", get_nights, NightsAnswer),
+    Endpoint("GET", "/api/v1/nights/changes", get_changes, ChangesAnswer),
+)

@@ -1,6 +1,6 @@
 """Reveal: one raw value of one account, with a reason. The audit has who, which identifier and why, never the value."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Body, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +16,6 @@ from jobs.console.runtime import console_of
 
 __all__ = ["ENDPOINTS"]
 
-IdentifierType = Literal[tuple(IDENTIFIERS)]  # type: ignore[valid-type]  # the schema's labels, for OpenAPI
 SHORTEST = 4  # characters of a value that a reason may not hold
 
 
@@ -26,9 +25,11 @@ class RevealRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account_id: str = Field(min_length=1, max_length=1_000)
-    identifier_type: IdentifierType
+    identifier_type: str = Field(json_schema_extra={"enum": list(IDENTIFIERS)}, max_length=40)
     identifier: str = Field(pattern=r"^[0-9a-f]{64}$", description="hex of the keyed hash")
-    reason: str = Field(min_length=10, max_length=500, pattern=r"\S", description="why it must be seen; without the value itself")
+    reason: str = Field(
+        min_length=10, max_length=500, pattern=r"\S", description="why it must be seen; without the value itself"
+    )
 
 
 class RevealAnswer(BaseModel):
@@ -41,6 +42,8 @@ class RevealAnswer(BaseModel):
 def reveal(request: Request, wanted: Annotated[RevealRequest, Body()]) -> RevealAnswer:
     """One raw value. 404 where the account never submitted it, 422 where the reason holds it."""
     console = console_of(request)
+    if wanted.identifier_type not in IDENTIFIERS:
+        raise Problem(422, "identifier-type", f"`identifier_type` must be one of {', '.join(IDENTIFIERS)}.")
     if console.config.events is None:
         raise Problem(404, "no-events", "Nothing can be revealed: the setting `console.events` names no event folder.")
     subject = {

@@ -61,7 +61,12 @@ def get_ring(request: Request, response: Response, ring_id: RingPath) -> RingAns
     except InputError:
         raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
     response.headers["etag"] = etag(found.ring["ring_version"])
-    rows = {"ring": _with_desk(console, [found.ring])[0], "accounts": found.accounts, "links": found.links, "pairs": found.pairs}
+    rows = {
+        "ring": _with_desk(console, [found.ring])[0],
+        "accounts": found.accounts,
+        "links": found.links,
+        "pairs": found.pairs,
+    }
     left_out = {"n_accounts_left_out": found.n_accounts_left_out, "n_links_left_out": found.n_links_left_out}
     return RingAnswer.model_validate({**with_names(rows, console.keys.pseudonym), **left_out})
 
