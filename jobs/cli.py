@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from graph.errors import InputError, RinglightError
+from jobs.desk_commands import audit_app, token_app
 from jobs.embedding_commands import embeddings_app
 from jobs.model_commands import models_app
 
@@ -34,6 +35,8 @@ store_app = typer.Typer(help="A local Neo4j, or the one that NEO4J_URI names.", 
 app.add_typer(store_app, name="store")
 app.add_typer(models_app, name="models")
 app.add_typer(embeddings_app, name="embeddings")
+app.add_typer(audit_app, name="audit")
+app.add_typer(token_app, name="token")
 
 
 class TrainMode(StrEnum):
