@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -57,10 +57,15 @@ class ConsoleConfig(StepConfig):
     exports_per_hour: int = Field(60, ge=1, description="case files of one person or token")
     reveals_per_hour: int = Field(30, ge=1, description="revealed values of one person or token")
     failures_per_minute: int = Field(20, ge=1, description="requests without a valid sign-in from one address")
-    trusted_proxies: tuple[str, ...] = Field((), description="networks whose proxies sign people in by header")
+    trusted_proxies: tuple[str, ...] = Field((), description="networks whose proxies sign people in by header, parted by commas")
     proxy_user_header: str = Field("X-Forwarded-User", description="header with the person's name")
     proxy_roles_header: str = Field("X-Forwarded-Roles", description="header with roles, parted by commas")
     oidc: OidcConfig | None = Field(None, description="sign-in by OpenID Connect, a table of its own")
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _are_listed(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies")
     @classmethod
