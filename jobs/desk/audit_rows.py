@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -104,7 +104,7 @@ def row_of(key: bytes, last: Seal, values: dict[str, Any]) -> AuditRow:
     content = _content(row)
     if len(content) > MAX_ROW_BYTES - 512:
         raise InputError(f"`details` must be at most some {MAX_ROW_BYTES:,} bytes; got {len(content):,}. Shorten it.")
-    return AuditRow(**(_fields(row) | {"mac": _mac(key, last.mac, content)}))
+    return replace(row, mac=_mac(key, last.mac, content))
 
 
 def encode_row(row: AuditRow) -> bytes:
@@ -178,10 +178,6 @@ def write_seal(path: Path, key: bytes, seal: Seal) -> None:
 def _content(row: AuditRow) -> bytes:
     told = ROW.dump_python(row, mode="json")
     return canonical({name: value for name, value in told.items() if name not in ("previous", "mac")})
-
-
-def _fields(row: AuditRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 def _mac(key: bytes, previous: str, content: bytes) -> str:

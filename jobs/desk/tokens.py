@@ -147,18 +147,14 @@ def revoke_token(lake: Path, token_id: str, *, actor: str, now: datetime) -> Tok
         raise InputError(
             f"`token_id` must be one of {', '.join(made) or 'none'}; got `{token_id}`. See `ringlight token list`."
         )
+    if _tokens(lines)[token_id].revoked is not None:
+        raise InputError(f"`token_id` must be a token that is not revoked; got `{token_id}`. Nothing is left to do.")
     old = made[token_id]
     line = TokenLine(
         f"{token_id}-revoke", token_id, "revoke", old.name, old.role, old.scopes, old.digest, old.expires, actor, now
     )
 
-    def check(earlier: Sequence[TokenLine]) -> None:
-        if _tokens(earlier)[token_id].revoked is not None:
-            raise InputError(
-                f"`token_id` must be a token that is not revoked; got `{token_id}`. Nothing is left to do."
-            )
-
-    TOKENS.append(lake, line, check)
+    TOKENS.append(lake, line)
     return _tokens([old, TOKENS.checked(line)])[token_id]
 
 
