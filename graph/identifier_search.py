@@ -40,7 +40,8 @@ def hash_search_term(text: str, key: str) -> list[tuple[str, str]]:
     Raises:
         InputError: the text is longer than `MAX_TERM_BYTES`. The message does not hold it.
     """
-    n_bytes = len(text.encode("utf-8", "surrogatepass"))
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+    n_bytes = len(text.encode())
     if n_bytes > MAX_TERM_BYTES:
         raise InputError(
             f"`text` must be at most {MAX_TERM_BYTES:,} bytes long; got {n_bytes:,}. Search for one value."

@@ -219,7 +219,11 @@ def find_identifiers(store: Store, wanted: Sequence[tuple[str, str]], *, limit: 
     if len(wanted) > MAX_TERMS:
         raise InputError(f"`wanted` must be at most {MAX_TERMS} identifiers; got {len(wanted)}. Ask for fewer at once.")
     rows = store.read_current(
-        cypher.FIND, seconds=SECONDS, wanted=named_identifiers(wanted), max_holders=MAX_HOLDERS, limit=limit
+        cypher.FIND,
+        seconds=SECONDS,
+        wanted=named_identifiers(list(dict.fromkeys(wanted))),
+        max_holders=MAX_HOLDERS,
+        limit=limit,
     )
     found: dict[tuple[str, str], Row] = {}
     for row in rows:
