@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from fastapi import Request
 
+from graph.errors import StoreError
 from jobs.console.access import Actor
 from jobs.console.pseudonyms import mask_of
 from jobs.console.runtime import Console, actor_of, console_of
@@ -45,15 +46,20 @@ def write_row(console: Console, actor: Actor, action: str, subject: Mapping[str,
         RinglightError: it cannot be written.
     """
     details = dict(subject) | ({"why": why} if why is not None else {})
-    console.audit.append(
-        time=console.clock(),
-        actor=actor.name,
-        role=",".join(sorted(actor.roles)) or "none",
-        action=action,
-        target=next(iter(subject.values()), ""),
-        result="allowed" if why is None else "refused",
-        details=details,
-    )
+    try:
+        console.audit.append(
+            time=console.clock(),
+            actor=actor.name,
+            role=",".join(sorted(actor.roles)) or "none",
+            action=action,
+            target=next(iter(subject.values()), ""),
+            result="allowed" if why is None else "refused",
+            details=details,
+        )
+    except OSError as error:
+        raise StoreError(
+            f"`audit.jsonl` must be writable; got {error.strerror}. Correct the mode of LAKE/desk."
+        ) from None
 
 
 def shown_or_masked(value: str, key: bytes) -> str:

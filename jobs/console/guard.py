@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,10 +27,6 @@ SECURITY_HEADERS = {
 }
 
 _log = logging.getLogger("ringlight.console")
-
-
-class _TooLarge(Exception):
-    """The body is longer than it said, or than is allowed."""
 
 
 class Guard:
@@ -67,11 +64,7 @@ class Guard:
             self._refuse(Request(scope))
             await self._app(scope, self._capped(receive), send_guarded)
         except Exception as error:
-            problem = (
-                Problem(413, "too-large", "The request is too large.")
-                if isinstance(error, _TooLarge)
-                else of_error(error)
-            )
+            problem = of_error(error)
             if problem.status == 500:
                 self._write_fault(error)
             if not has_begun:
@@ -82,7 +75,7 @@ class Guard:
             raise Problem(421, "host", "The console answers to its own name alone: see the setting `console.origin`.")
         length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._max_bytes:
-            raise _TooLarge
+            raise HTTPException(413)
 
     def _capped(self, receive: Receive) -> Receive:
         n_bytes = 0
@@ -92,7 +85,7 @@ class Guard:
             message = await receive()
             n_bytes += len(message.get("body", b""))
             if n_bytes > self._max_bytes:
-                raise _TooLarge
+                raise HTTPException(413)
             return message
 
         return capped
