@@ -10,12 +10,13 @@ from pathlib import Path
 
 from gnn.dictionary import render_features
 from graph.dictionary import render_dictionary
+from jobs.desk.dictionary import render_desk
 
 __all__ = ["PAGES", "main"]
 
 # page -> what it must hold
 PAGES: dict[str, Callable[[], str]] = {
-    "DATA_DICTIONARY.md": render_dictionary,
+    "DATA_DICTIONARY.md": lambda: render_dictionary() + render_desk(),
     "FEATURES.md": render_features,
 }
 

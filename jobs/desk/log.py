@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ MAX_LINE_BYTES = 8 * 2**20  # a ring of 50,000 members, with what they share
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.002
 
+_sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # data and length; the rest of the inode can wait
 _log = logging.getLogger("ringlight.desk")
 _threads: dict[Path, threading.RLock] = {}
 _threads_guard = threading.Lock()
@@ -115,7 +117,8 @@ def hold(path: Path) -> Iterator[None]:
         own = _threads.setdefault(path.resolve(), threading.RLock())
     with own:
         try:
-            make_private_folder(path.parent)
+            if not path.parent.is_dir() or stat.S_IMODE(path.parent.stat().st_mode) != 0o700:
+                make_private_folder(path.parent)
             lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT_SECONDS, mode=0o600)
             lock.acquire(poll_interval=POLL_SECONDS)
         except Timeout:
@@ -182,7 +185,7 @@ def _write(path: Path, data: bytes) -> None:
             written = 0
             while written < len(data):
                 written += os.write(descriptor, data[written:])
-            os.fsync(descriptor)
+            _sync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, before)

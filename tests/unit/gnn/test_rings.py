@@ -246,3 +246,100 @@ def test_late_and_patient_members_stay_with_their_cluster(
     snapshot, transfers = _world(build_events, build_graph, came)
     found = _rings(snapshot, _scores(snapshot, **dict.fromkeys(came, 0.9)), NO_LABELS, transfers, 0.5)
     assert found.rings["n_accounts"].to_list() == [len(days)]
+
+
+def _of(snapshot: Snapshot, names: list[str]) -> list[tuple[str, str]]:
+    """What these accounts share: identifier type and hash."""
+    held = (
+        snapshot.links.join(snapshot.accounts.select("account", "account_id"), on="account")
+        .filter(pl.col("account_id").is_in(names))
+        .group_by("identifier")
+        .len()
+        .filter(pl.col("len") > 1)
+        .join(snapshot.identifiers, on="identifier")
+        .sort("hash")
+    )
+    return list(held.select("identifier_type", "hash").iter_rows())
+
+
+def _homes(build_events: Callable[..., Events], build_graph: Callable[..., Snapshot], *, mailbox: bool) -> Snapshot:
+    """Accounts h0 to h3 use one device, two of them one mailbox if there is a `mailbox`; k0 and k1 use another device; 1,000 are alone."""
+    names = [*(f"h{place}" for place in range(4)), "k0", "k1", *(f"x{place}" for place in range(1000))]
+    rows: dict[str, list[dict[str, Any]]] = {"signups": [], "logins": [], "profiles": []}
+    for place, name in enumerate(names):
+        at = START + timedelta(minutes=place)
+        rows["signups"].append({"account_id": name, "event_time": at, "channel": "app"})
+        rows["logins"].append({"account_id": name, "event_time": at, "device_id": name[0] if name[0] in "hk" else name})
+        if mailbox and name in ("h2", "h3"):
+            rows["profiles"].append({"account_id": name, "event_time": at, "email": "two@example.org"})
+    return build_graph(build_events(rows), START + timedelta(days=30))
+
+
+def _remembering(snapshot: Snapshot, labels: pl.DataFrame, remembered: list[tuple[str, str, str]]) -> list[set[str]]:
+    """The members of the rings that are left, where h2, h3, k0 and k1 are suspected."""
+    scores = _scores(snapshot, h2=0.9, h3=0.9, k0=0.8, k1=0.8)
+    n = snapshot.accounts.height
+    features = pl.DataFrame({name: np.zeros(n, dtype=np.float32) for name in GRAPHLESS})
+    vectors = np.zeros((n, 4), dtype=np.float32)
+    frame = pl.DataFrame(remembered, schema=["disposition_id", "identifier_type", "hash"], orient="row")
+    found = build_rings(
+        snapshot, features, vectors, scores, labels, NO_TRANSFERS, 0.5, remembered=frame if remembered else None
+    )
+    assert sorted(found.rings["cluster"]) == sorted(set(found.members["cluster"]))
+    named = found.members.join(snapshot.accounts, on="account")
+    return sorted((set(ids) for _, ids in named.group_by("cluster").agg("account_id").iter_rows()), key=min)
+
+
+def test_what_a_household_shares_makes_no_case_until_something_new_is_shared(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    plain = _homes(build_events, build_graph, mailbox=False)
+    h, k = {"h2", "h3"}, {"k0", "k1"}
+    home = [("d1", *each) for each in _of(plain, ["h0", "h1"])]  # two others of it were looked at
+    assert [kind for _, kind, _ in home] == ["device"]
+    assert _remembering(plain, NO_LABELS, []) == [h, k]
+    assert _remembering(plain, NO_LABELS, home) == [k]
+    assert _remembering(plain, NO_LABELS, home + home) == [k]
+    more = _homes(build_events, build_graph, mailbox=True)
+    assert _of(more, ["h0", "h1"]) == _of(plain, ["h0", "h1"])
+    assert _remembering(more, NO_LABELS, home) == [h, k]  # a mailbox is new
+    all_of_it = [("d2", *each) for each in _of(more, ["h2", "h3"])]
+    assert _remembering(more, NO_LABELS, home + all_of_it) == [k]
+
+
+def test_two_households_do_not_excuse_what_joins_them(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    more = _homes(build_events, build_graph, mailbox=True)
+    shared = _of(more, ["h2", "h3"])
+    assert len(shared) == 2
+    apart = [(f"d{place}", *each) for place, each in enumerate(shared)]
+    assert {"h2", "h3"} in _remembering(more, NO_LABELS, apart)
+
+
+def test_who_is_known_to_be_synthetic_is_excused_by_no_household(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    plain = _homes(build_events, build_graph, mailbox=False)
+    home = [("d1", *each) for each in _of(plain, ["h0", "h1"])]
+    labels = pl.DataFrame({"account_id": ["h2"], "outcome": ["confirmed_synthetic"], "source": ["vendor"]})
+    assert {"h2", "h3"} in _remembering(plain, labels, home)
+
+
+def test_who_shares_nothing_is_excused_by_no_household(
+    build_events: Callable[..., Events], build_graph: Callable[..., Snapshot]
+) -> None:
+    plain = _homes(build_events, build_graph, mailbox=False)
+    paid = pl.DataFrame({"payer": _number(plain, "x0"), "payee": _number(plain, "x1")}, schema=TRANSFERS_SCHEMA)
+    n = plain.accounts.height
+    features = pl.DataFrame({name: np.zeros(n, dtype=np.float32) for name in GRAPHLESS})
+    home = [("d1", *each) for each in _of(plain, ["h0", "h1"])]
+    frame = pl.DataFrame(home, schema=["disposition_id", "identifier_type", "hash"], orient="row")
+    scores = _scores(plain, x0=0.9, x1=0.9)
+    vectors = np.zeros((n, 4), dtype=np.float32)
+    found = build_rings(plain, features, vectors, scores, NO_LABELS, paid, 0.5, remembered=frame)
+    assert found.rings["n_accounts"].to_list() == [2]
+
+
+def _number(snapshot: Snapshot, name: str) -> list[int]:
+    return snapshot.accounts.filter(pl.col("account_id") == name)["account"].to_list()
