@@ -37,7 +37,7 @@ def refuse_open_door(console: Console) -> None:
         return
     if config.oidc is None and not config.trusted_proxies and not _has_tokens(console):
         raise InputError(
-            "`console` must have a way to sign in; got none. Make a token with `ringlight token make`, set `console.oidc` or "
+            "`console` must have a way to sign in; got none. Make a token with `ringlight token create`, set `console.oidc` or "
             "`console.trusted_proxies`, or look around with `--demo`."
         )
 
