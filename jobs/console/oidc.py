@@ -8,8 +8,8 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
+from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
-from authlib.oauth2 import OAuth2Error
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
@@ -66,7 +66,7 @@ def finish_flow(console: Console, redirect_uri: str, answer_url: str, state: str
                 code_verifier=flow["verifier"],
                 timeout=TIMEOUT_SECONDS,
             )
-    except OAuth2Error:
+    except AuthlibBaseError:
         raise _refused("The provider did not confirm the sign-in.") from None
     except RequestException:
         raise _unanswered() from None
