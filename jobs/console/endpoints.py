@@ -5,8 +5,24 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Path, Query
+from pydantic import AfterValidator, WithJsonSchema
 
-__all__ = ["AccountQuery", "Endpoint", "LimitQuery", "RingPath"]
+from graph.schema import IDENTIFIERS
+
+__all__ = ["AccountQuery", "Endpoint", "IdentifierLabel", "LimitQuery", "RingPath"]
+
+
+def _known(label: str) -> str:
+    if label not in IDENTIFIERS:
+        raise ValueError(f"must be one of {', '.join(IDENTIFIERS)}")
+    return label
+
+
+IdentifierLabel = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema({"type": "string", "enum": list(IDENTIFIERS), "title": "Identifier type"}),
+]
 
 RingPath = Annotated[str, Path(min_length=1, max_length=200, description="id of a ring")]
 AccountQuery = Annotated[str, Query(min_length=1, max_length=1_000, description="id of an account")]

@@ -5,7 +5,7 @@ What belongs to one sign-in (state, nonce, verifier) lies signed in a cookie of 
 
 from datetime import timedelta
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from authlib.common.errors import AuthlibBaseError
@@ -56,6 +56,8 @@ def finish_flow(console: Console, redirect_uri: str, answer_url: str, state: str
     flow = open_signed(cookie or "", console.keys.flow)
     if flow is None or flow["until"] <= console.clock().timestamp() or flow["state"] != state:
         raise _refused("The sign-in was not begun here, or took too long.")
+    if not parse_qs(urlsplit(answer_url).query).get("code"):
+        raise _refused("The provider did not let the person in.")
     metadata = _metadata(config)
     try:
         with _session(console, config, redirect_uri) as session:

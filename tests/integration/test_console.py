@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from graph.lake import Night, write_table
 from graph.schema import TABLES
@@ -232,10 +233,13 @@ def test_the_api_keeps_its_own_description(described, app):
         operation = found.ok()
         asked.append(operation.label)
 
-        @settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+        )
         @given(operation.as_strategy())
         def keeps(case):
-            case.call_and_validate(headers=headers)
+            # Whether a cursor, a version or a member holds depends on the lake, which no description tells.
+            case.call_and_validate(headers=headers, excluded_checks=[positive_data_acceptance])
 
         keeps()
     assert len(asked) == sum(path.startswith("/api/") for _, path in RULES)

@@ -10,10 +10,9 @@ from graph.errors import InputError
 from graph.queries import nearest_accounts, neighbours, read_account
 from graph.query_pairs import why_linked, why_not
 from graph.query_paths import MAX_HOPS, shortest_path
-from graph.schema import IDENTIFIERS
 from graph.store import Store
 from jobs.console.audited import record, record_refusal, shown_or_masked
-from jobs.console.endpoints import AccountQuery, Endpoint, LimitQuery
+from jobs.console.endpoints import AccountQuery, Endpoint, IdentifierLabel, LimitQuery
 from jobs.console.graph_answers import (
     AccountAnswer,
     AlikeAnswer,
@@ -41,12 +40,10 @@ def get_account(request: Request, account_id: AccountPath) -> AccountAnswer:
 def get_neighbours(
     request: Request,
     account_id: AccountQuery,
-    identifier_type: Annotated[str | None, Query(max_length=40)] = None,
+    identifier_type: IdentifierLabel | None = None,
     limit: LimitQuery = 50,
 ) -> NeighboursAnswer:
     """Accounts that share an identifier with this one. Nothing is followed through a hub."""
-    if identifier_type is not None and identifier_type not in IDENTIFIERS:
-        raise Problem(422, "identifier-type", f"`identifier_type` must be one of {', '.join(IDENTIFIERS)}.")
     found = _ask(
         request,
         [account_id],

@@ -6,9 +6,8 @@ from fastapi import Body, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from graph.lake import current_night
-from graph.schema import IDENTIFIERS
 from jobs.console.audited import record, record_refusal, shown_or_masked
-from jobs.console.endpoints import Endpoint
+from jobs.console.endpoints import Endpoint, IdentifierLabel
 from jobs.console.problems import Problem
 from jobs.console.pseudonyms import name_identifier
 from jobs.console.raw_values import read_raw
@@ -25,7 +24,7 @@ class RevealRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account_id: str = Field(min_length=1, max_length=1_000)
-    identifier_type: str = Field(json_schema_extra={"enum": list(IDENTIFIERS)}, max_length=40)
+    identifier_type: IdentifierLabel
     identifier: str = Field(pattern=r"^[0-9a-f]{64}$", description="hex of the keyed hash")
     reason: str = Field(
         min_length=10, max_length=500, pattern=r"\S", description="why it must be seen; without the value itself"
@@ -42,8 +41,6 @@ class RevealAnswer(BaseModel):
 def reveal(request: Request, wanted: Annotated[RevealRequest, Body()]) -> RevealAnswer:
     """One raw value. 404 where the account never submitted it, 422 where the reason holds it."""
     console = console_of(request)
-    if wanted.identifier_type not in IDENTIFIERS:
-        raise Problem(422, "identifier-type", f"`identifier_type` must be one of {', '.join(IDENTIFIERS)}.")
     if console.config.events is None:
         raise Problem(404, "no-events", "Nothing can be revealed: the setting `console.events` names no event folder.")
     subject = {

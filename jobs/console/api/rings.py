@@ -6,10 +6,9 @@ from fastapi import Query, Request, Response
 
 from graph.errors import InputError
 from graph.queries import read_queue, read_ring_graph
-from graph.schema import IDENTIFIERS
 from graph.store import current_date
 from jobs.console.cursors import make_cursor, read_cursor
-from jobs.console.endpoints import Endpoint, LimitQuery, RingPath
+from jobs.console.endpoints import Endpoint, IdentifierLabel, LimitQuery, RingPath
 from jobs.console.graph_answers import QueueAnswer, QueueRow, RingAnswer
 from jobs.console.lake_rings import etag
 from jobs.console.naming import with_names
@@ -28,14 +27,12 @@ def get_queue(
     status: Annotated[list[Status] | None, Query(max_length=10)] = None,
     min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
     min_accounts: Annotated[int | None, Query(ge=1, le=10**9)] = None,
-    identifier_type: Annotated[str | None, Query(max_length=40)] = None,
+    identifier_type: IdentifierLabel | None = None,
     limit: LimitQuery = 50,
     cursor: Annotated[str | None, Query(max_length=2_000)] = None,
 ) -> QueueAnswer:
     """Rings in the order of the night: first the one whose case is expected to stop the most."""
     console = console_of(request)
-    if identifier_type is not None and identifier_type not in IDENTIFIERS:
-        raise Problem(422, "identifier-type", f"`identifier_type` must be one of {', '.join(IDENTIFIERS)}.")
     store = graph_of(console)
     night = current_date(store)
     filters: dict[str, Any] = {
