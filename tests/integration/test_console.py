@@ -1,7 +1,11 @@
 """The console on a real Neo4j: rings, accounts, search, paths and case files, masked; and its API against its own description."""
 
 import json
+import os
 import secrets
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +39,13 @@ TOKEN = "demo-token"
 PHONE = "+4915123456789"
 AT = datetime(2026, 4, 1, tzinfo=UTC)
 OWN = {"Authorization": f"Bearer {TOKEN}", "Host": "127.0.0.1:8484"}
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -243,6 +254,30 @@ def test_the_api_keeps_its_own_description(described, app):
 
         keeps()
     assert len(asked) == sum(path.startswith("/api/") for _, path in RULES)
+
+
+def test_the_command_serves_on_loopback_with_a_token_that_is_printed_once(shown, lake, neo4j_address, tmp_path):
+    port = free_port()
+    environment = os.environ | {
+        "RINGLIGHT_KEY": KEY, "NEO4J_URI": neo4j_address.uri, "NEO4J_USERNAME": neo4j_address.username,
+        "NEO4J_PASSWORD": neo4j_address.password,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "jobs", "console", "--lake", str(lake), "--demo", "--port", str(port)]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as served:
+        assert served.stdout is not None
+        said = [served.stdout.readline().strip() for _ in range(3)]
+        token, origin = said[-1], f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=origin, transport=httpx.HTTPTransport(retries=8)) as client:
+            assert client.get("/healthz").json() == {"status": "ok", "graph": True}
+            assert client.get("/api/v1/queue").status_code == 401
+            queue = client.get("/api/v1/queue", headers={"Authorization": f"Bearer {token}"}).json()
+            assert queue["rings"][0]["ring_id"] == "c-farm"
+        served.terminate()
+        left, _ = served.communicate(timeout=30)
+    assert token not in left
+    assert "c-farm" not in left
 
 
 def test_the_audit_of_all_this_is_whole(app, lake):
