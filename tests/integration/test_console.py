@@ -245,7 +245,7 @@ def test_the_api_keeps_its_own_description(described, app):
         asked.append(operation.label)
 
         @settings(
-            max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+            max_examples=5, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
         )
         @given(operation.as_strategy())
         def keeps(case):
