@@ -3,14 +3,15 @@
     LAKE/desk/audit.jsonl   the rows (`jobs.desk.audit_rows`), on the disk before `AuditLog.append` returns
     LAKE/desk/audit.head    the seal: seq and mac of the last row, written after it
 
-Of somebody who can write these files but has no key it is found: any row that was edited, taken out, added, repeated or moved; rows cut
-off at the end, since the seal tells how many there were; a seal that is gone, edited or of other rows. It is not found: both files put back together to what they once were, or both taken away; nor anything that somebody with the key does. Against that the
+Of somebody who can write these files but has no key it is found: any row that was edited, taken out, added, repeated or moved; rows
+cut off at the end, since the seal tells how many there were; a seal that is gone, edited or of other rows. It is not found: both files put
+back together to what they once were, or both taken away; nor anything that somebody with the key does. Against the former the
 seal must be noted elsewhere: `ringlight audit verify` prints it, and a backup holds it.
 
-A crash between a row and its seal leaves rows after the seal. They are bound by the key, so they are genuine, and no fault; they are
-counted (`AuditVerdict.n_unsealed`), since until the next row is written their removal could not be told. A killed process
-leaves one at most; after a power failure it may be those of the last half minute, for rows go to the disk at once and the seal with the system's
-next write-out. A row that a crash tore was never acknowledged: it is set aside, and the next row says so.
+A crash between a row and its seal leaves rows after the seal. They are bound by the key, so they are genuine, and no fault; they
+are counted (`AuditVerdict.n_unsealed`), since until the next row is written their removal could not be told. A killed process
+leaves one at most; after a power failure it may be those of the last half minute, for rows go to the disk at once, and the seal
+with the system's next write-out. A row that a crash tore was never acknowledged: it is set aside, and the next row says so.
 """
 
 import contextlib

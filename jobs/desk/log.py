@@ -15,6 +15,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,18 @@ from filelock import FileLock, Timeout
 from graph.errors import InputError, LakeHeldError, StoreError
 from jobs.key import make_private_folder
 
-__all__ = ["MAX_LINE_BYTES", "Record", "append", "canonical", "hold", "read_lines", "settle", "write_lines"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "Place",
+    "Record",
+    "append",
+    "canonical",
+    "hold",
+    "read_lines",
+    "read_on",
+    "settle",
+    "write_lines",
+]
 
 Record = dict[str, Any]
 Say = Callable[[str], None]
@@ -80,11 +92,34 @@ def read_lines(path: Path, say: Say = _log.warning) -> list[Record]:
     Raises:
         InputError: a line before the last is no JSON object.
     """
-    data = _read(path)
+    return read_on(path, Place(), say)[0]
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a log was read: so many lines of so many bytes, the last of them with these."""
+
+    n_lines: int = 0
+    n_bytes: int = 0
+    last: bytes = b""
+
+
+def read_on(path: Path, place: Place, say: Say = _log.warning) -> tuple[list[Record], Place | None]:
+    """The records after a place of the log, and the place to read on from; see `read_lines`.
+
+    Returns:
+        None for the place where the last line has no end, so that this must be looked at again.
+
+    Raises:
+        InputError: a line is no JSON object.
+        LookupError: the log does not hold the place: it is another one, or was put back.
+    """
+    data = _read_from(path, place)
     if data and not data.endswith(b"\n"):  # torn, or being written
         with hold(path):
-            data = _read(path)
+            data = _read_from(path, place)
     *lines, last = data.split(b"\n")
+    end = Place(place.n_lines + len(lines), place.n_bytes + len(data), lines[-1] if lines else place.last)
     if last and _parsed(last) is not None:
         lines.append(last)
     elif last:
@@ -92,14 +127,14 @@ def read_lines(path: Path, say: Say = _log.warning) -> list[Record]:
             f"The last line of {path.name} is torn ({len(last):,} bytes without an end): it was never kept, and is left out."
         )
     records = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=place.n_lines + 1):
         record = _parsed(line)
         if record is None:
             raise InputError(
                 f"`{path.name}` must hold one JSON object a line; got a line {number} that is none. Restore the desk from a backup."
             )
         records.append(record)
-    return records
+    return records, None if last else end
 
 
 @contextlib.contextmanager
@@ -220,10 +255,22 @@ def _tail(path: Path) -> bytes:
     return found.rpartition(b"\n")[2]
 
 
-def _read(path: Path) -> bytes:
+def _read_from(path: Path, place: Place) -> bytes:
+    """What stands after the place.
+
+    Raises:
+        LookupError: the log does not hold the place.
+    """
+    known = place.last + b"\n" if place.n_bytes else b""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(place.n_bytes - len(known))
+            if file.read(len(known)) != known:
+                raise LookupError(path.name)
+            return file.read()
     except FileNotFoundError:
+        if place.n_bytes:
+            raise LookupError(path.name) from None
         return b""
     except OSError as error:
         raise InputError(

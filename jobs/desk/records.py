@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from graph.errors import InputError
-from jobs.desk.log import canonical, hold, read_lines, settle, write_lines
+from jobs.desk.log import Place, canonical, hold, read_on, settle, write_lines
 
 __all__ = [
     "DESK_FOLDER",
@@ -33,6 +33,10 @@ DESK_FOLDER = "desk"
 STRICT = ConfigDict(extra="forbid")  # every shape's `__pydantic_config__`: a field that nobody knows is no field
 
 T = TypeVar("T")
+
+_seen: dict[
+    tuple[str, Path], tuple[Place, tuple[Any, ...]]
+] = {}  # by kind and log: how far it was read, and its records
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S([^\n]*\S)?$")]
@@ -117,15 +121,25 @@ class Kind(Generic[T]):
             ) from None
 
     def _read(self, path: Path) -> tuple[T, ...]:
-        found = []
-        for number, line in enumerate(read_lines(path), start=1):
+        """What was read before, and what was added since: a page that asks again pays for what is new."""
+        place, known = _seen.get((self.name, path), (Place(), ()))
+        try:
+            lines, end = read_on(path, place)
+        except LookupError:
+            place, known = Place(), ()
+            lines, end = read_on(path, place)
+        found = list(known)
+        for number, line in enumerate(lines, start=place.n_lines + 1):
             try:
                 found.append(self.adapter.validate_python(line))
             except ValidationError as error:
                 raise InputError(
                     f"`{path.name}` must hold one record a line; line {number} is none: {_faults(error)[0]}. Restore the desk from a backup."
                 ) from None
-        return tuple(found)
+        records = tuple(found) if lines else known
+        if end is not None:
+            _seen[self.name, path] = end, records
+        return records
 
 
 def standing(kind: Kind[T], records: Sequence[T], as_of: datetime | None = None) -> tuple[T, ...]:

@@ -192,3 +192,23 @@ def test_a_line_that_is_no_verdict_is_refused_by_its_number(tmp_path: Path) -> N
         file.write('{"disposition_id":"d2"}\n')
     with pytest.raises(InputError, match="line 2"):
         read_dispositions(tmp_path)
+
+
+def test_what_is_read_again_is_what_stands_in_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "desk" / "dispositions.jsonl"
+    record_disposition(tmp_path, said("d1"))
+    assert [each.disposition_id for each in read_dispositions(tmp_path)] == ["d1"]
+    first = log.read_bytes()
+    with log.open("ab") as file:  # as another process writes
+        file.write(first.replace(b'"d1"', b'"d2"'))
+    assert [each.disposition_id for each in read_dispositions(tmp_path)] == ["d1", "d2"]
+    with log.open("ab") as file:
+        file.write(first.replace(b'"d1"', b'"d3"').rstrip(b"\n"))  # its end is yet to come
+    for _ in range(2):
+        assert [each.disposition_id for each in read_dispositions(tmp_path)] == ["d1", "d2", "d3"]
+    log.write_bytes(
+        first.replace(b'"d1"', b'"d4"') * 1 + first.replace(b'"d1"', b'"d5"') * 1
+    )  # put back from elsewhere
+    assert [each.disposition_id for each in read_dispositions(tmp_path)] == ["d4", "d5"]
+    log.unlink()
+    assert read_dispositions(tmp_path) == ()
