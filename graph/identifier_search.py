@@ -11,13 +11,15 @@ from datetime import date
 import polars as pl
 
 from graph.errors import InputError
+from graph.normalise import normalise
 from graph.schema import IDENTIFIERS
-from graph.sightings import hash_values
+from graph.sightings import keyed_hash
 
 __all__ = ["MAX_TERM_BYTES", "hash_search_term"]
 
 MAX_TERM_BYTES = 1_000  # as much as ingest takes of a text
 _MAX_WORDS = 40
+_FEWEST_PHONE_KEYS = 5
 _HASH = re.compile(r"[0-9a-f]{64}")
 _YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})[-./ ]?(\d{1,2})[-./ ]?(\d{1,2})(?!\d)")
 _YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})(?!\d)")
@@ -53,8 +55,9 @@ def hash_search_term(text: str, key: str) -> list[tuple[str, str]]:
             continue
         schema = dict.fromkeys(kind.columns, pl.String)
         padded = [(*reading, None)[: len(schema)] for reading in readings]
-        hashes = hash_values(pl.DataFrame(padded, schema=schema, orient="row"), kind, key).drop_nulls()
-        found.update(dict.fromkeys((label, value) for value in hashes))
+        form = normalise(kind.normaliser, *(pl.col(name) for name in kind.columns))
+        hashes = pl.DataFrame(padded, schema=schema, orient="row").select(value=keyed_hash(form, label, key))
+        found.update(dict.fromkeys((label, value) for value in hashes["value"].drop_nulls()))
     if _HASH.fullmatch(text.strip().lower()):
         found.update(dict.fromkeys((label, text.strip().lower()) for label in IDENTIFIERS))
     return list(found)
@@ -67,6 +70,8 @@ def _as_typed(text: str) -> Iterator[Reading]:
 
 def _phones(text: str) -> Iterator[Reading]:
     number = text.strip()
+    if sum(letter.isalnum() for letter in number) < _FEWEST_PHONE_KEYS:
+        return
     yield (number,)
     yield (number.removeprefix("+") if number.startswith("+") else f"+{number}",)
 
@@ -95,8 +100,21 @@ def _addresses(text: str) -> Iterator[Reading]:
                 yield rest, code
 
 
+def _with(letters: str) -> Callable[[str], Iterator[Reading]]:
+    """As it was typed, where one of these letters is in it: ingest takes no other."""
+
+    def readings(text: str) -> Iterator[Reading]:
+        if any(letter in text for letter in letters):
+            yield (text.strip(),)
+
+    return readings
+
+
 # by the name of the normaliser; other types are read as they were typed
 _READINGS: dict[str, Callable[[str], Iterator[Reading]]] = {
+    "email": _with("@"),
+    "ip": _with(".:"),
+    "national_id": _with("0123456789"),
     "phone": _phones,
     "person": _persons,
     "address": _addresses,

@@ -33,6 +33,7 @@ from graph.query_rows import (
     read_held,
     refuse_outside,
     refuse_unknown_account,
+    with_times,
 )
 from graph.store import Ask, Row, Store
 
@@ -143,7 +144,7 @@ def read_queue(
         members share), shared_types (of these).
     """
     refuse_outside("limit", limit, MAX_LIMIT)
-    return store.read_current(
+    rows = store.read_current(
         cypher.QUEUE,
         seconds=SECONDS,
         statuses=None if statuses is None else list(statuses),
@@ -153,6 +154,7 @@ def read_queue(
         after=after or 0,
         limit=limit,
     )
+    return [with_times(row) for row in rows]
 
 
 def read_ring_graph(
@@ -174,13 +176,19 @@ def read_ring_graph(
             )
         accounts = [_with_reasons(row) for row in ask(cypher.RING_ACCOUNTS, values)]
         names = {"accounts": [row["account_id"] for row in accounts]}
-        links = ask(cypher.RING_LINKS, {**names, "max_identifiers": max_identifiers})
-        pairs = ask(cypher.RING_PAIRS, {**names, "max_pairs": MAX_PAIRS})
+        held = ask(cypher.RING_LINKS, {**names, "max_identifiers": max_identifiers})
+        links = [{"account_id": row["account_id"], **with_times(link)} for row in held for link in row["links"]]
+        joined = ask(cypher.RING_PAIRS, {**names, "max_pairs": MAX_PAIRS})
+        pairs = [
+            {"account_a": row["account_a"], **pair, "evidence": parse_evidence(pair["evidence"])}
+            for row in joined
+            for pair in row["pairs"]
+        ]
         return RingGraph(
-            rings[0],
+            with_times(rings[0]),
             accounts,
-            [{"account_id": row["account_id"], **row["link"]} for row in links],
-            [{**row, "evidence": parse_evidence(row["evidence"])} for row in pairs],
+            links,
+            pairs,
             max(0, rings[0]["n_accounts"] - len(accounts)),
             sum(row["n_identifiers"] for row in accounts) - len(links),
         )
@@ -230,7 +238,7 @@ def find_identifiers(store: Store, wanted: Sequence[tuple[str, str]], *, limit: 
         name = row["identifier_type"], row["identifier"]
         facts = {key: row[key] for key in ("identifier_type", "identifier", "n_accounts")}
         found.setdefault(name, {**facts, "is_hub": row["weight"] == 0, "accounts": []})["accounts"].append(
-            row["account"]
+            with_times(row["account"])
         )
     return [found[name] for name in dict.fromkeys(wanted) if name in found]
 
@@ -260,6 +268,8 @@ def neighbours(
         values = {"account_id": account_id, "max_holders": max_holders, "limit": limit}
         rows = ask(cypher.NEIGHBOURS, {**values, "wanted": named_identifiers(followed)})
         n_found = rows[0]["n_found"] if rows else 0
+        for row in rows:
+            row["shared"] = [with_times(link) for link in row["shared"]]
         accounts = [{key: value for key, value in row.items() if key != "n_found"} for row in rows]
         return Neighbours(accounts, n_found, [row for row, wide in zip(links, is_wide, strict=True) if wide])
 

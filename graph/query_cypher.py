@@ -26,11 +26,18 @@ __all__ = [
     "TEXTS",
 ]
 
-_RING = """ring.ring_id AS ring_id, s.ring_version AS ring_version, s.score AS score, s.n_accounts AS n_accounts,
-       s.first_seen AS first_seen, s.reasons AS reasons, status.status AS status, s.place AS place,
+
+def _micros(time: str) -> str:
+    """A time as microseconds since 1970: the driver takes a hundred times as long for a time as for a number."""
+    return f"{time}.epochSeconds * 1000000 + {time}.microsecond"
+
+
+_RING = f"""ring.ring_id AS ring_id, s.ring_version AS ring_version, s.score AS score, s.n_accounts AS n_accounts,
+       {_micros("s.first_seen")} AS first_seen, s.reasons AS reasons, status.status AS status, s.place AS place,
        s.n_shared AS n_shared, s.shared_types AS shared_types"""
-_LINK = """identifier_type: i.identifier_type, identifier: i.identifier, weight: r.weight, is_hub: r.weight = 0,
-           first_seen: r.first_seen, last_seen: r.last_seen, n_events: r.n_events"""
+_TIMES = f"""first_seen: {_micros("r.first_seen")}, last_seen: {_micros("r.last_seen")}, n_events: r.n_events"""
+_LINK = f"""identifier_type: i.identifier_type, identifier: i.identifier, weight: r.weight, is_hub: r.weight = 0,
+           {_TIMES}"""
 
 # one row each at most, of an account `a`
 _STANDING = f"""
@@ -85,10 +92,10 @@ UNWIND $accounts AS account_id
 MATCH (a:Account {{account_id: account_id}})
 CALL (a) {{
     MATCH (a)-[r:LINKED]->(i) WHERE {live("r")}
-    RETURN {{{_LINK}}} AS link, r.weight = 0 AS is_last, r.weight AS weight
-    ORDER BY is_last, weight, link.identifier_type, link.identifier LIMIT $max_identifiers
+    WITH i, r ORDER BY r.weight = 0, r.weight, i.identifier_type, i.identifier LIMIT $max_identifiers
+    RETURN collect({{{_LINK}}}) AS links
 }}
-RETURN account_id, link
+RETURN account_id, links
 """
 RING_PAIRS = f"""
 UNWIND $accounts AS account_id
@@ -97,11 +104,11 @@ WITH collect(x) AS members
 UNWIND members AS a
 CALL (a, members) {{
     MATCH (a)-[r:PAIRED]->(b) WHERE {live("r")} AND b IN members
-    RETURN b.account_id AS account_b, r.weight_bits AS weight_bits, r.identifier_types AS identifier_types,
-           r.evidence AS evidence
-    ORDER BY weight_bits DESC, account_b LIMIT $max_pairs
+    WITH r, b ORDER BY r.weight_bits DESC, b.account_id LIMIT $max_pairs
+    RETURN collect({{account_b: b.account_id, weight_bits: r.weight_bits, identifier_types: r.identifier_types,
+            evidence: r.evidence}}) AS pairs
 }}
-RETURN a.account_id AS account_a, account_b, weight_bits, identifier_types, evidence
+RETURN a.account_id AS account_a, pairs
 """
 KNOWN_ACCOUNT = f"""
 MATCH (a:Account {{account_id: $account_id}}) WHERE {live("a")}
@@ -132,7 +139,7 @@ CALL (i) {{
     MATCH (i)<-[r:LINKED]-(a) WHERE {live("r")}
     WITH a, r LIMIT $max_holders{_STANDING}
     RETURN {{account_id: a.account_id, score: s.score, rank: s.rank, ring_id: ring.ring_id, outcome: o.outcome,
-            first_seen: r.first_seen, last_seen: r.last_seen, n_events: r.n_events}} AS account, r.weight AS weight
+            {_TIMES}}} AS account, r.weight AS weight
     ORDER BY account.rank, account.account_id LIMIT $limit
 }}
 RETURN i.identifier_type AS identifier_type, i.identifier AS identifier, n_accounts, weight, account
@@ -152,21 +159,25 @@ WITH size(found) AS n_found, one.a AS a, one.bits AS bits, one.shared AS shared{
 RETURN a.account_id AS account_id, {_STANDING_NAMES}, bits, shared, n_found
 ORDER BY bits DESC, account_id
 """
+# an identifier is one text here, its type and hash with a blank between: the driver takes texts fastest
 PATH_IDENTIFIERS = f"""
-UNWIND $nodes AS account_id
-MATCH (a:Account {{account_id: account_id}})
+UNWIND $nodes AS node
+MATCH (a:Account {{account_id: node}})
 CALL (a) {{
     MATCH (a)-[r:LINKED]->(i) WHERE {live("r")} AND r.weight > 0 AND COUNT {{ (i)<-[:LINKED]-() }} > 1
-    RETURN i, r.weight AS weight ORDER BY weight DESC, i.identifier LIMIT $max_fan
+    WITH i, r ORDER BY r.weight DESC, i.identifier LIMIT $max_fan
+    RETURN collect(i.identifier_type + ' ' + i.identifier) AS next
 }}
-RETURN account_id AS node, [i.identifier_type, i.identifier] AS next
+RETURN node, next
 """
 PATH_ACCOUNTS = f"""
 UNWIND $nodes AS node
-MATCH (i:Identifier {{identifier_type: node[0], identifier: node[1]}})
+WITH node, split(node, ' ') AS name
+MATCH (i:Identifier {{identifier_type: name[0], identifier: name[1]}})
 CALL (i) {{
     MATCH (i)<-[r:LINKED]-(a) WHERE {live("r")} AND r.weight > 0
-    RETURN a.account_id AS next LIMIT $max_fan
+    WITH a LIMIT $max_fan
+    RETURN collect(a.account_id) AS next
 }}
 RETURN node, next
 """

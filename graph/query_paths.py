@@ -1,12 +1,11 @@
 """The shortest path of two accounts over what they share; see `graph.queries`."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from graph import query_cypher as cypher
-from graph.query_rows import MAX_HOLDERS, SECONDS, parse_evidence, refuse_outside, refuse_unknown_account
+from graph.query_rows import MAX_HOLDERS, SECONDS, parse_evidence, refuse_outside, refuse_unknown_account, with_times
 from graph.store import Ask, Row, Store
 
 __all__ = ["MAX_HOPS", "Path", "shortest_path"]
@@ -16,8 +15,6 @@ MAX_SEEN = 60_000  # accounts and identifiers that a search may touch
 _MAX_FAN = 1_000  # identifiers of an account, accounts of an identifier
 _AT_ONCE = 1_000  # nodes a question to the server
 _MAX_SHARED = 10  # identifiers told of a hop
-
-Node = str | tuple[str, str]  # an account by its id, an identifier by its type and hash
 
 
 @dataclass(frozen=True)
@@ -39,24 +36,32 @@ class Path:
 
 @dataclass
 class _Side:
-    """What is known from one end: how each node was come to, and those come to last."""
+    """What is known from one end: how each node was come to, accounts and identifiers apart, and those come to last.
 
-    frontier: list[Node]
-    came_from: dict[Node, Node | None]
+    An identifier is its type and hash with a blank between, as the texts have it.
+    """
+
+    frontier: list[str]
+    came_from: tuple[dict[str, str | None], dict[str, str | None]]
     depth: int = 0
     is_cut: bool = False
 
     @classmethod
     def at(cls, account_id: str) -> "_Side":
-        return cls([account_id], {account_id: None})
+        return cls([account_id], ({account_id: None}, {}))
 
-    def way_to(self, node: Node) -> list[Node]:
-        """From `node` back to the end."""
-        way: list[Node] = []
-        place: Node | None = node
+    @property
+    def n_seen(self) -> int:
+        return sum(map(len, self.came_from))
+
+    def accounts_to(self, node: str, kind: int) -> list[str]:
+        """The accounts from `node` back to the end, itself first where it is one."""
+        way: list[str] = []
+        place: str | None = node
         while place is not None:
-            way.append(place)
-            place = self.came_from[place]
+            if kind == 0:
+                way.append(place)
+            place, kind = self.came_from[kind][place], 1 - kind
         return way
 
 
@@ -85,58 +90,54 @@ def shortest_path(
             return Path([], 1, True)
         sides = _Side.at(account_a), _Side.at(account_b)
         met = _meet(ask, sides, max_hops, max_seen)
-        n_seen = sum(len(side.came_from) for side in sides)
+        n_seen = sum(side.n_seen for side in sides)
         is_exhaustive = not any(side.is_cut for side in sides) and (met is not None or n_seen < max_seen)
         if met is None:
             return Path([], n_seen, is_exhaustive)
-        nodes = sides[0].way_to(met)[::-1] + sides[1].way_to(met)[1:]
-        return Path(_hops(ask, [node for node in nodes if isinstance(node, str)]), n_seen, is_exhaustive)
+        begin, end = (side.accounts_to(*met) for side in sides)
+        return Path(_hops(ask, begin[::-1] + end[1 - met[1] :]), n_seen, is_exhaustive)
 
     return store.read_together(work, seconds=SECONDS)
 
 
-def _meet(ask: Ask, sides: tuple[_Side, _Side], max_hops: int, max_seen: int) -> Node | None:
-    """A node in the middle of a shortest path; None where none was found."""
+def _meet(ask: Ask, sides: tuple[_Side, _Side], max_hops: int, max_seen: int) -> tuple[str, int] | None:
+    """A node in the middle of a shortest path, and 0 for an account or 1 for an identifier; None where none was found."""
     while sides[0].depth + sides[1].depth < 2 * max_hops:
         side, other = sorted(sides, key=lambda one: len(one.frontier))
         if not side.frontier:
             return None
-        found: list[Node] = []
+        kind = 1 - side.depth % 2
+        found: list[str] = []
         for before, node in _next(ask, side):
-            if node in side.came_from:
+            if node in side.came_from[kind]:
                 continue
-            side.came_from[node] = before
-            if node in other.came_from:
-                return node
+            side.came_from[kind][node] = before
+            if node in other.came_from[kind]:
+                return node, kind
             found.append(node)
-            if len(side.came_from) + len(other.came_from) >= max_seen:
+            if side.n_seen + other.n_seen >= max_seen:
                 return None
         side.frontier = found
         side.depth += 1
     return None
 
 
-def _next(ask: Ask, side: _Side) -> Iterator[tuple[Node, Node]]:
+def _next(ask: Ask, side: _Side) -> Iterator[tuple[str, str]]:
     """Each node of the frontier with each that it leads to; after one that meets the other side the rest is not asked for."""
-    text = cypher.PATH_IDENTIFIERS if isinstance(side.frontier[0], str) else cypher.PATH_ACCOUNTS
+    text = cypher.PATH_ACCOUNTS if side.depth % 2 else cypher.PATH_IDENTIFIERS
     for start in range(0, len(side.frontier), _AT_ONCE):
-        nodes = [node if isinstance(node, str) else list(node) for node in side.frontier[start : start + _AT_ONCE]]
-        rows = ask(text, {"nodes": nodes, "max_fan": _MAX_FAN})
-        steps = [(_node(row["node"]), _node(row["next"])) for row in rows]
-        side.is_cut |= max(Counter(before for before, _ in steps).values(), default=0) >= _MAX_FAN
-        yield from sorted(steps, key=str) if text is cypher.PATH_ACCOUNTS else steps
-
-
-def _node(value: str | list[str]) -> Node:
-    return value if isinstance(value, str) else (value[0], value[1])
+        for row in ask(text, {"nodes": side.frontier[start : start + _AT_ONCE], "max_fan": _MAX_FAN}):
+            side.is_cut |= len(row["next"]) >= _MAX_FAN
+            for node in sorted(row["next"]):
+                yield row["node"], node
 
 
 def _hops(ask: Ask, accounts: Sequence[str]) -> list[Row]:
     hops = list(pairwise(accounts))
     values = {"accounts": accounts, "identifier_type": None, "max_identifiers": _MAX_FAN, "max_holders": MAX_HOLDERS}
-    held: dict[str, dict[Node, Row]] = {account: {} for account in accounts}
+    held: dict[str, dict[tuple[str, str], Row]] = {account: {} for account in accounts}
     for row in ask(cypher.ACCOUNT_LINKS, values):
-        link = {**row["link"], "n_accounts": row["n_accounts"]}
+        link = {**with_times(row["link"]), "n_accounts": row["n_accounts"]}
         if not link["is_hub"]:
             held[row["account_id"]][link["identifier_type"], link["identifier"]] = link
     pairs = {

@@ -420,6 +420,19 @@ def test_only_what_the_night_shows_is_followed_found_and_counted(store: Store, t
     assert [row["account_id"] for row in read_ring_graph(store, "r").accounts] == ["a", "c"]
 
 
+def test_rows_are_plain_as_the_driver_makes_them(shown: Store) -> None:
+    text = (
+        "MATCH (a:Account {account_id: 'farm0'})-[r:LINKED]->(i) "
+        "RETURN a, r, i.identifier AS i, [1, null] AS n, {a: [a]} AS deep ORDER BY i"
+    )
+    plain = shown.read_current(text)
+    assert plain == shown.run_apart(text)
+    assert len(plain) == 4
+    assert plain[0]["deep"] == {"a": [plain[0]["a"]]}
+    times = "MATCH (:Account {account_id: 'farm0'})-[r:LINKED]->() RETURN [{t: r.first_seen}] AS deep, r.first_seen AS t LIMIT 1"
+    assert shown.read_current(times) == [{"deep": [{"t": START}], "t": START}]
+
+
 def test_a_question_that_takes_too_long_ends_in_one_sentence(shown: Store) -> None:
     with pytest.raises(StoreError, match="must answer within the time that a question may take") as raised:
         shown.read_current("UNWIND range(1, 2000000000) AS x RETURN sum(sin(x)) AS total", seconds=0.5)
