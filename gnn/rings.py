@@ -143,7 +143,9 @@ def _held(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:
 def _excused(members: pl.DataFrame, held: pl.DataFrame, remembered: pl.DataFrame) -> pl.DataFrame:
     """The clusters whose rings share nothing that one household was not found to share, and of which nobody is known to be synthetic."""
     in_common = (
-        held.join(remembered.unique(), on=["identifier_type", "hash"]).group_by("cluster", "disposition_id").agg(k=pl.len())
+        held.join(remembered.unique(), on=["identifier_type", "hash"])
+        .group_by("cluster", "disposition_id")
+        .agg(k=pl.len())
     )
     most = in_common.group_by("cluster").agg(pl.col("k").max())
     found = held.group_by("cluster").agg(n=pl.len()).join(most, on="cluster").filter(pl.col("k") == pl.col("n"))
