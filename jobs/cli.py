@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from graph.errors import InputError, RinglightError
+from jobs.console_commands import console_command
 from jobs.desk_commands import audit_app, token_app
 from jobs.embedding_commands import embeddings_app
 from jobs.model_commands import models_app
@@ -37,6 +38,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(embeddings_app, name="embeddings")
 app.add_typer(audit_app, name="audit")
 app.add_typer(token_app, name="token")
+app.command("console")(console_command)
 
 
 class TrainMode(StrEnum):

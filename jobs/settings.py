@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from graph.errors import InputError
+from jobs.console.config import ConsoleConfig
 from jobs.night import StepConfig
 from jobs.steps import STEPS, load_step
 
@@ -21,13 +22,15 @@ __all__ = ["SETTINGS_FILE", "Settings", "describe", "flat", "nested", "read_sett
 
 SETTINGS_FILE = "ringlight.toml"
 ENV_PREFIX = "RINGLIGHT_"
+SERVICES: dict[str, type[StepConfig]] = {"console": ConsoleConfig}  # what has a section of its own and is no step
+SECTIONS = (*STEPS, *SERVICES)
 
 
 class Settings(BaseModel):
     """What holds for a run. Frozen and picklable.
 
     Attributes:
-        steps: each step's own settings, by the step's name.
+        steps: each step's and service's own settings, by its name.
         origins: where a value that is not the default came from, by its dotted name.
     """
 
@@ -53,6 +56,12 @@ class Settings(BaseModel):
     def of_step(self, name: str) -> StepConfig:
         """The settings of one step."""
         return self.steps[name] if name in self.steps else load_step(name).Config()
+
+    @property
+    def console(self) -> ConsoleConfig:
+        """The settings of the console."""
+        held = self.steps.get("console")
+        return held if isinstance(held, ConsoleConfig) else ConsoleConfig.model_validate({})
 
 
 _OWN = ("steps", "origins")
@@ -85,15 +94,15 @@ def read_settings(
         raise InputError("The settings must be valid; these are not:", faults) from None
     general = {name: getattr(values, name) for name in Settings.model_fields if name not in _OWN}
     origins = {name: layer for layer in reversed(layers) for name in flat(layers[layer])}
-    return Settings(**general, steps={name: getattr(values, name) for name in STEPS}, origins=origins)
+    return Settings(**general, steps={name: getattr(values, name) for name in SECTIONS}, origins=origins)
 
 
 def describe(settings: Settings) -> list[str]:
     """Each setting's name, value and where it came from, one line each, as `ringlight config` prints them."""
     lines = []
     for name, (_, info) in _fields().items():
-        if name in STEPS:
-            section = settings.of_step(name)
+        if name in SECTIONS:
+            section = settings.console if name in SERVICES else settings.of_step(name)
             entries = [
                 (f"{name}.{own}", getattr(section, own), field) for own, field in type(section).model_fields.items()
             ]
@@ -108,8 +117,8 @@ def describe(settings: Settings) -> list[str]:
 
 def _fields() -> dict[str, Any]:
     general = {name: (info.annotation, info) for name, info in Settings.model_fields.items() if name not in _OWN}
-    sections = {name: (load_step(name).Config, Field(default_factory=load_step(name).Config)) for name in STEPS}
-    return general | sections
+    classes = {name: load_step(name).Config for name in STEPS} | SERVICES
+    return general | {name: (config, Field(default_factory=config)) for name, config in classes.items()}
 
 
 def _settings_class(layers: Mapping[str, dict[str, Any]]) -> type[BaseSettings]:
@@ -150,7 +159,7 @@ def _environment_layer(environment: Mapping[str, str]) -> dict[str, Any]:
         prefix = ENV_PREFIX + name.upper()
         if prefix in environment:
             values[name] = environment[prefix]
-        if name in STEPS:
+        if name in SECTIONS:
             own = {
                 field: environment[f"{prefix}__{field.upper()}"]
                 for field in info[0].model_fields

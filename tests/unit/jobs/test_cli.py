@@ -16,6 +16,7 @@ COMMANDS = [
     ["store", "start"],
     ["store", "stop"],
     ["store", "status"],
+    ["console"],
 ]
 
 

@@ -1,0 +1,152 @@
+"""Who may use which route: one table. What is not in it is denied, and an application with a route that is not in it does not start."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from graph.errors import RinglightError
+from jobs.desk.roles import Role, Scope
+
+__all__ = ["GRANTS", "RULES", "Actor", "Limit", "Permission", "Rule", "is_allowed", "refuse_unlisted"]
+
+
+class Permission(StrEnum):
+    """What a route asks of whoever calls it."""
+
+    public = "public"  # nobody in particular: signing in, and whether the console lives
+    signed_in = "signed_in"  # anybody who is known
+    read = "read"  # cases, masked
+    write = "write"  # claims, notes, dispositions
+    export = "export"  # case files
+    reveal = "reveal"  # one raw value
+    audit = "audit"  # who did what
+
+
+class Limit(StrEnum):
+    """Which rate limit counts a request beside the general one."""
+
+    none = "none"
+    search = "search"
+    export = "export"
+    reveal = "reveal"
+
+
+# An admin makes tokens and an auditor reads the audit: neither needs to see a case, so neither may.
+GRANTS: Mapping[Role, frozenset[Permission]] = {
+    Role.viewer: frozenset({Permission.signed_in, Permission.read}),
+    Role.investigator: frozenset(
+        {Permission.signed_in, Permission.read, Permission.write, Permission.export, Permission.reveal}
+    ),
+    Role.admin: frozenset({Permission.signed_in}),
+    Role.auditor: frozenset({Permission.signed_in, Permission.audit}),
+}
+
+# What a token must be scoped to; any token may ask who it is.
+_SCOPES: Mapping[Permission, Scope] = {
+    Permission.read: Scope.read,
+    Permission.write: Scope.write,
+    Permission.export: Scope.export,
+    Permission.reveal: Scope.reveal,
+    Permission.audit: Scope.read,
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Whoever signed in.
+
+    Attributes:
+        name: as the audit has it.
+        scopes: what a token is narrowed to; None: whatever the roles allow.
+        by: `token`, `session`, `proxy` or `demo`.
+        token_id: of the token that it came by, itself or as a session.
+        session_id: of its session.
+    """
+
+    name: str
+    roles: frozenset[Role]
+    by: str
+    scopes: frozenset[Scope] | None = None
+    token_id: str | None = None
+    session_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What holds for a route.
+
+    Attributes:
+        permission: the least that it asks for.
+        action: what the audit calls it.
+        subject: parameters of path and query that name what it is about: what a refusal is written down with.
+        limit: the rate limit that counts it, beside the general one.
+        names_subject: its handler writes the audit row itself, once it knows what the request is about (it stands in the body, or may be no
+            account's id); no row, no answer.
+        is_change: it writes: an `Idempotency-Key` is kept.
+    """
+
+    permission: Permission
+    action: str
+    subject: tuple[str, ...] = ()
+    limit: Limit = Limit.none
+    names_subject: bool = False
+    is_change: bool = False
+
+
+_READ, _WRITE = Permission.read, Permission.write
+_RING, _V1 = ("ring_id",), "/api/v1"
+
+RULES: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/healthz"): Rule(Permission.public, "health"),
+    ("GET", "/auth/signin"): Rule(Permission.public, "signin.begin"),
+    ("GET", "/auth/callback"): Rule(Permission.public, "signin", names_subject=True),
+    ("POST", "/auth/session"): Rule(Permission.public, "signin", names_subject=True),
+    ("POST", "/auth/signout"): Rule(Permission.signed_in, "signout"),
+    ("GET", f"{_V1}/openapi.json"): Rule(Permission.signed_in, "openapi.view"),
+    ("GET", f"{_V1}/me"): Rule(Permission.signed_in, "me.view"),
+    ("GET", f"{_V1}/nights"): Rule(_READ, "nights.view"),
+    ("GET", f"{_V1}/nights/changes"): Rule(_READ, "changes.view", ("since", "until")),
+    ("GET", f"{_V1}/queue"): Rule(_READ, "queue.view"),
+    ("GET", f"{_V1}/rings/{{ring_id}}"): Rule(_READ, "ring.view", _RING),
+    ("GET", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(_READ, "dispositions.view", _RING),
+    ("POST", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(_WRITE, "disposition.write", _RING, is_change=True),
+    ("GET", f"{_V1}/rings/{{ring_id}}/notes"): Rule(_READ, "notes.view", _RING),
+    ("POST", f"{_V1}/rings/{{ring_id}}/notes"): Rule(_WRITE, "note.write", _RING, is_change=True),
+    ("POST", f"{_V1}/rings/{{ring_id}}/claim"): Rule(_WRITE, "ring.claim", _RING, is_change=True),
+    ("POST", f"{_V1}/rings/{{ring_id}}/release"): Rule(_WRITE, "ring.release", _RING, is_change=True),
+    ("POST", f"{_V1}/rings/{{ring_id}}/exports"): Rule(Permission.export, "case.export", _RING, Limit.export),
+    ("GET", f"{_V1}/accounts/{{account_id:path}}"): Rule(_READ, "account.view", ("account_id",), names_subject=True),
+    ("GET", f"{_V1}/neighbours"): Rule(_READ, "neighbours.view", ("account_id", "identifier_type"), names_subject=True),
+    ("GET", f"{_V1}/alike"): Rule(_READ, "alike.view", ("account_id",), names_subject=True),
+    ("GET", f"{_V1}/path"): Rule(_READ, "path.view", ("a", "b"), names_subject=True),
+    ("GET", f"{_V1}/why-linked"): Rule(_READ, "why_linked.view", ("a", "b"), names_subject=True),
+    ("GET", f"{_V1}/why-not"): Rule(_READ, "why_not.view", ("a", "b"), names_subject=True),
+    ("POST", f"{_V1}/search"): Rule(_READ, "search", (), Limit.search, names_subject=True),
+    ("POST", f"{_V1}/reveal"): Rule(Permission.reveal, "reveal", (), Limit.reveal, names_subject=True),
+    ("GET", f"{_V1}/audit"): Rule(Permission.audit, "audit.view"),
+}  # fmt: skip
+
+
+def is_allowed(actor: Actor, permission: Permission) -> bool:
+    """Whether the actor's roles grant the permission and its token's scopes, if it has one, cover it."""
+    if not any(permission in GRANTS[role] for role in actor.roles):
+        return False
+    scope = _SCOPES.get(permission)
+    return actor.scopes is None or scope is None or scope in actor.scopes
+
+
+def refuse_unlisted(routes: Iterable[tuple[str, str]]) -> None:
+    """Ends an application that has a route without a rule, or a rule without a route.
+
+    Args:
+        routes: (method, path) of each.
+
+    Raises:
+        RinglightError: as said; the message names them.
+    """
+    found = set(routes)
+    unlisted, unused = sorted(found - set(RULES)), sorted(set(RULES) - found)
+    if unlisted or unused:
+        raise RinglightError(
+            f"`RULES` must name every route of the console and no other; got routes without a rule {unlisted}, rules without a route {unused}."
+        )

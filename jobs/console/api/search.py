@@ -1,0 +1,55 @@
+"""Search: any identifier as somebody would submit it, or an account's id. The term goes no further than to its hash."""
+
+from typing import Annotated
+
+from fastapi import Body, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from graph.errors import InputError
+from graph.identifier_search import hash_search_term
+from graph.queries import find_identifiers, read_account
+from graph.store import Row, Store
+from jobs.console.audited import record
+from jobs.console.endpoints import Endpoint
+from jobs.console.graph_answers import SearchAnswer
+from jobs.console.naming import with_names
+from jobs.console.problems import Problem
+from jobs.console.pseudonyms import mask_of
+from jobs.console.runtime import console_of, graph_of
+
+__all__ = ["ENDPOINTS"]
+
+MAX_TERMS = 200
+
+
+class SearchRequest(BaseModel):
+    """What to search for: one value, exact once it is normalised as at ingest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    term: str = Field(min_length=1, max_length=500)
+    limit: int = Field(50, ge=1, le=200, description="accounts an identifier at most")
+
+
+def search(request: Request, wanted: Annotated[SearchRequest, Body()]) -> SearchAnswer:
+    """Which identifiers a term may be that anybody holds, and who. The audit has a keyed mark of the term, never the term."""
+    console = console_of(request)
+    record(request, {"term": mask_of(wanted.term, console.keys.pseudonym)})
+    store = graph_of(console)
+    try:
+        hashes = hash_search_term(wanted.term, console.secrets.key)[:MAX_TERMS]
+    except InputError:
+        raise Problem(422, "term", "`term` must be one value, of 1,000 bytes at most.") from None
+    found = find_identifiers(store, hashes, limit=wanted.limit) if hashes else []
+    rows = {"account": _account(store, wanted.term.strip()), "identifiers": found}
+    return SearchAnswer.model_validate(with_names(rows, console.keys.pseudonym))
+
+
+def _account(store: Store, account_id: str) -> Row | None:
+    try:
+        return read_account(store, account_id, max_identifiers=1).account
+    except InputError:
+        return None
+
+
+ENDPOINTS = (Endpoint("POST", "/api/v1/search", search, SearchAnswer),)

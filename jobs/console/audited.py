@@ -1,0 +1,67 @@
+"""Rows of the audit that the console writes. Each is on the disk before the answer that it is of goes out."""
+
+import re
+from collections.abc import Mapping
+
+from fastapi import Request
+
+from graph.errors import StoreError
+from jobs.console.access import Actor
+from jobs.console.pseudonyms import mask_of
+from jobs.console.runtime import Console, actor_of, console_of
+
+__all__ = ["record", "record_refusal", "shown_or_masked", "write_row"]
+
+# Ids that Ringlight makes, and dates. Whatever else stands in a URL may be anything, and is written down by its keyed mark.
+_OWN = re.compile(r"c[0-9a-z-]{1,63}|\d{4}-\d{2}-\d{2}|[a-z_]{1,20}")
+
+
+def record(request: Request, subject: Mapping[str, str], actor: Actor | None = None) -> None:
+    """Writes that the request is granted. Called by handlers that know better than the URL what it is about.
+
+    Args:
+        subject: what it is about: never a raw identity value.
+        actor: who; default: who sent the request.
+
+    Raises:
+        RinglightError: it cannot be written; then nothing may go out.
+    """
+    write_row(console_of(request), actor or actor_of(request), request.state.rule.action, subject)
+    request.state.is_recorded = True
+
+
+def record_refusal(request: Request, subject: Mapping[str, str], why: str) -> None:
+    """Writes that the request came to nothing."""
+    write_row(console_of(request), actor_of(request), request.state.rule.action, subject, why)
+    request.state.is_recorded = True
+
+
+def write_row(console: Console, actor: Actor, action: str, subject: Mapping[str, str], why: str | None = None) -> None:
+    """Writes one row.
+
+    Args:
+        why: the reason of a refusal; None where it is granted.
+
+    Raises:
+        RinglightError: it cannot be written.
+    """
+    details = dict(subject) | ({"why": why} if why is not None else {})
+    try:
+        console.audit.append(
+            time=console.clock(),
+            actor=actor.name,
+            role=",".join(sorted(actor.roles)) or "none",
+            action=action,
+            target=next(iter(subject.values()), ""),
+            result="allowed" if why is None else "refused",
+            details=details,
+        )
+    except OSError as error:
+        raise StoreError(
+            f"`audit.jsonl` must be writable; got {error.strerror}. Correct the mode of LAKE/desk."
+        ) from None
+
+
+def shown_or_masked(value: str, key: bytes) -> str:
+    """The value as the audit may have it before anybody has looked whether it is an id."""
+    return value if _OWN.fullmatch(value) else f"mark:{mask_of(value, key)}"

@@ -1,0 +1,166 @@
+"""A ring as a case: what the night, the graph and the desk say of it, gathered into the value that files are made from."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from graph.errors import InputError
+from graph.lake import Night, read_night
+from graph.queries import RingGraph, read_ring_graph
+from graph.store import Row, current_date
+from jobs.casefile import (
+    AuditLine,
+    Case,
+    CaseAccount,
+    CaseLink,
+    CaseNote,
+    Moment,
+    Verdict,
+    consider_innocent,
+)
+from jobs.console.naming import with_names
+from jobs.console.problems import Problem
+from jobs.console.runtime import Console, graph_of
+from jobs.desk.audit import newest_rows
+from jobs.desk.claims import ring_claims
+from jobs.desk.dispositions import DISPOSITIONS, ring_dispositions
+from jobs.desk.notes import ring_notes
+from jobs.desk.records import standing
+from jobs.files import fingerprint
+
+__all__ = ["read_case"]
+
+MAX_AUDIT = 200
+MAX_MOMENTS = 500
+ROLES = {"confirmed_synthetic": "confirmed", "confirmed_benign": "cleared"}
+
+
+def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
+    """The ring as it stands in the night that is shown, masked.
+
+    Raises:
+        Problem: 404, no such ring.
+        StoreError: the graph cannot be read.
+    """
+    store = graph_of(console)
+    day = current_date(store)
+    try:
+        found = read_ring_graph(store, ring_id)
+        night = read_night(console.lake, day)
+    except InputError:
+        raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
+    links = _links(found, console.keys.pseudonym)
+    accounts = _accounts(found)
+    times = [time for link in links for time in (link.first_seen, link.last_seen)]
+    ring = found.ring
+    verdicts = ring_dispositions(console.lake, ring_id)
+    standing_ids = {each.disposition_id for each in standing(DISPOSITIONS, verdicts)}
+    rows = newest_rows(console.lake, MAX_AUDIT, matches=lambda row: row.target == ring_id)
+    settings, model = _versions(night)
+    return Case(
+        case_id=f"{ring_id}@{ring['ring_version']}",
+        ring_id=ring_id,
+        ring_version=ring["ring_version"],
+        night=night.date,
+        model_version=model,
+        config_version=settings,
+        exported_by=actor,
+        exported_at=at,
+        is_masked=True,
+        score=ring["score"],
+        status=ring["status"],
+        window=(min(times), max(times)) if times else None,
+        reasons=tuple(ring["reasons"]),
+        accounts=accounts,
+        links=links,
+        timeline=_timeline(links),
+        explanations=consider_innocent(links, len(accounts)),
+        steps=_steps(console, ring_id),
+        verdicts=tuple(
+            Verdict(
+                each.time,
+                each.actor,
+                each.verdict,
+                each.reason,
+                each.ring_version,
+                each.account_ids,
+                each.disposition_id in standing_ids,
+            )
+            for each in verdicts
+        ),
+        notes=tuple(CaseNote(each.time, each.actor, each.text) for each in ring_notes(console.lake, ring_id)),
+        audit=tuple(AuditLine(row.time, row.actor, row.action, row.result) for row in reversed(rows)),
+    )
+
+
+def _accounts(found: RingGraph) -> tuple[CaseAccount, ...]:
+    seen: dict[str, list[datetime]] = defaultdict(list)
+    for link in found.links:
+        seen[link["account_id"]] += [link["first_seen"], link["last_seen"]]
+    return tuple(
+        CaseAccount(
+            account_id=row["account_id"],
+            role=ROLES.get(row["outcome"], "suspected"),
+            score=row["score"],
+            rank=row["rank"],
+            outcome=row["outcome"],
+            first_seen=min(seen[row["account_id"]], default=None),
+            last_seen=max(seen[row["account_id"]], default=None),
+        )
+        for row in found.accounts
+    )
+
+
+def _links(found: RingGraph, key: bytes) -> tuple[CaseLink, ...]:
+    """One for each identifier; what most of the accounts hold first."""
+    told = {(row["identifier_type"], row["identifier"]): row for pair in found.pairs for row in pair["evidence"]}
+    held: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in with_names(found.links, key):
+        held[row["identifier_type"], row["identifier"]].append(row)
+    links = [_link(rows, told.get(name)) for name, rows in held.items()]
+    return tuple(sorted(links, key=lambda link: (-len(link.accounts), -link.weight, link.name)))
+
+
+def _link(rows: Sequence[Row], evidence: dict[str, Any] | None) -> CaseLink:
+    return CaseLink(
+        identifier_type=rows[0]["identifier_type"],
+        name=rows[0]["name"],
+        accounts=tuple(sorted(row["account_id"] for row in rows)),
+        weight=rows[0]["weight"],
+        first_seen=min(row["first_seen"] for row in rows),
+        last_seen=max(row["last_seen"] for row in rows),
+        n_holders=None if evidence is None else evidence["n_accounts"],
+        is_concurrent=None if evidence is None else evidence["is_concurrent"],
+    )
+
+
+def _timeline(links: Sequence[CaseLink]) -> tuple[Moment, ...]:
+    """When each shared identifier came and went."""
+    shared = [link for link in links if len(link.accounts) > 1]
+    moments = [
+        Moment(time, f"{word} with {link.name}, which {len(link.accounts)} accounts hold")
+        for link in shared
+        for time, word in ((link.first_seen, "first seen"), (link.last_seen, "last seen"))
+    ]
+    return tuple(sorted(moments, key=lambda moment: (moment.time, moment.what))[:MAX_MOMENTS])
+
+
+def _steps(console: Console, ring_id: str) -> tuple[str, ...]:
+    words = {"claim": "claimed by", "release": "given back by", "take_over": "taken over by"}
+    return tuple(
+        f"{claim.time:%Y-%m-%d %H:%M} UTC: {words[claim.action]} {claim.actor}"
+        for claim in ring_claims(console.lake, ring_id)
+    )
+
+
+def _versions(night: Night) -> tuple[str, str | None]:
+    """Fingerprint of the night's settings, and its model."""
+    try:
+        manifest = json.loads((night.folder / "manifest.json").read_text(encoding="utf-8"))
+        settings = fingerprint(manifest["settings"])[:16]
+    except (OSError, ValueError, KeyError):
+        settings = "unknown"
+    models = night.scan("scores").select("model_version").head(1).collect()["model_version"].to_list()
+    return settings, models[0] if models else None
