@@ -18,14 +18,16 @@ from jobs.casefile.picture import draw_case
 __all__ = ["render_pdf"]
 
 WIDTH = A4[0] - 36 * mm
-# Shares of the width; a section that is not here gives each column as much as another.
+# Shares of the width, a time in one line; a section that is not here gives each column as much as another.
 WIDTHS: dict[str, tuple[float, ...]] = {
     "Case": (0.25, 0.75),
     "Summary": (0.12, 0.88),
     "Timeline": (0.24, 0.26, 0.5),
     "Notes": (0.24, 0.2, 0.56),
     "Innocent explanations considered": (0.27, 0.17, 0.56),
-    "Link evidence": (0.11, 0.15, 0.26, 0.09, 0.15, 0.15, 0.09),
+    "Accounts": (0.18, 0.11, 0.09, 0.07, 0.19, 0.18, 0.18),
+    "Link evidence": (0.10, 0.15, 0.21, 0.08, 0.18, 0.18, 0.10),
+    "Dispositions": (0.18, 0.12, 0.14, 0.24, 0.10, 0.13, 0.09),
 }
 
 
