@@ -87,9 +87,8 @@ def group_suspects(
     if suspects.is_empty():
         return pl.DataFrame(schema={"account": pl.Int32, "cluster": pl.Int32})
     group = _merge_waves(snapshot, features, vectors, accounts, suspects, transfers, seed)
-    grouped = suspects.select("account", "wave", group=pl.Series(group, dtype=pl.Int32))
-    most = grouped.group_by("wave").agg(own=pl.col("group").first())  # a wave is in one group
-    found = candidates.join(most, on="wave").select("account", "cluster", "is_suspected", group="own").sort("account")
+    of_wave = suspects.select("wave", group=pl.Series(group, dtype=pl.Int32)).unique()  # a wave is in one group
+    found = candidates.join(of_wave, on="wave").select("account", "cluster", "is_suspected", "group").sort("account")
     size = accounts.group_by("cluster").agg(size=pl.len())
     named = found.join(_names(found.join(size, on="cluster")), on="group")
     # counted by name: a wave of one stays with the rest of its cluster

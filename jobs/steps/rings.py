@@ -76,7 +76,7 @@ def run(night: NightContext, config: Config) -> StepResult:
 
 
 def _ring(place: _Place, config: Config) -> dict[str, int]:
-    from gnn.examples import SYNTHETIC
+    from gnn.examples import SYNTHETIC, latest_outcomes
     from gnn.model_files import load_model
     from gnn.reasons import build_counterfactuals, build_reasons
     from gnn.ring_groups import build_transfers
@@ -87,7 +87,8 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     features = pl.read_parquet(place.work / "features.parquet")
     scored = pl.read_parquet(place.work / SCORES).sort("account")
     scores = scored["score"].to_numpy()
-    labels = _labels(place.work)
+    outcomes = read_partitioned_events(place.work / "events", ("outcomes",))["outcomes"]
+    labels = latest_outcomes(outcomes, place.as_of)
     payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
     transfers = build_transfers(payments, snapshot)
     rings = build_rings(
@@ -172,16 +173,6 @@ def _vectors(out: Path, accounts: pl.DataFrame) -> NDArray[np.float32]:
     told = pl.read_parquet(out / "embeddings.parquet", columns=["account_id", "embedding"])
     ordered = accounts.select("account_id").join(told, on="account_id", maintain_order="left")["embedding"]
     return ordered.list.to_array(len(ordered[0])).to_numpy()
-
-
-def _labels(work: Path) -> pl.DataFrame:
-    """The outcome known last of each account, with its source, as `jobs.steps.ingest` chooses it."""
-    outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
-    return (
-        outcomes.sort("account_id", "known_time", "event_time", "outcome", "source")
-        .unique("account_id", keep="last", maintain_order=True)
-        .select("account_id", "outcome", "source")
-    )
 
 
 def _rank(scored: pl.DataFrame, accounts: pl.DataFrame, members: pl.DataFrame, key: str, version: str) -> pl.DataFrame:
