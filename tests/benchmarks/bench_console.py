@@ -1,12 +1,12 @@
 """How long do investigators wait for the console when twenty of them work at once?
 
-    python tests/benchmarks/bench_console.py [SIZE] [--lake DIR] [--clients N] [--seconds S] [--think S] [--modes think,nonstop] [--days D] [--seed N]
+    python tests/benchmarks/bench_console.py [SIZE] [--lake DIR] [--clients N] [--seconds S] [--think S] [--settle S] [--modes think,nonstop] [--days D] [--seed N]
 
 The night is that of `bench_queries.py` (a made world of SIZE accounts, default 5,000; scores, rings, reasons and embeddings made up), in a real Neo4j,
 behind a real `uvicorn` that serves `create_app` in a process of its own. `--clients` (20) threads of another process ask over HTTP, each with a token and a
 connection of its own, for `--seconds` (60) each mode: *think* waits between answers, exponentially with a mean of `--think` (3) seconds, as people do, and its
 bars hold (exit 1 where one is missed): p95 of queue and search under 300 ms, of a path within 6 hops under 500 ms, no error. *nonstop* asks again at once: a
-stress, without a bar. Arguments are drawn with `--seed`, mostly such as nobody asked for before, so what the console keeps helps as little as it may.
+stress, without a bar. Before both, they ask for `--settle` (30) seconds unmeasured. Arguments are drawn with `--seed`, mostly such as nobody asked for before, so what the console keeps helps as little as it may.
 
 Prints for each operation how often it was asked, p50, p95, p99 and maximum in milliseconds and errors; CPU-seconds of server and Neo4j, and the machine's load
 before and after. With `--lake` the made night, its world's typed values and the loaded Neo4j are kept in DIR and used again.
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,8 @@ def measure(
 ) -> bool:
     """Each mode in turn."""
     is_met = True
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # what a morning's first minutes are, unmeasured
+        pool.apply(drive, (port, tokens, drawn, given.settle, 0.5, given.seed + 100))
     for number, mode in enumerate(given.modes.split(",")):
         before = {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in pids.items()}
         load, start = os.getloadavg()[0], time.perf_counter()
@@ -295,6 +297,7 @@ if __name__ == "__main__":
     parser.add_argument("--lake")
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--settle", type=float, default=30)
     parser.add_argument("--think", type=float, default=3)
     parser.add_argument("--modes", default="think,nonstop")
     parser.add_argument("--days", type=int, default=180)

@@ -26,6 +26,7 @@ from graph.store_load import load_night
 from jobs.console.access import RULES
 from jobs.console.app import create_app
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
+from jobs.console.warming import warm
 from jobs.desk.audit import verify_audit
 from jobs.desk.roles import Role, Scope
 from jobs.desk.tokens import make_token
@@ -99,7 +100,9 @@ def app(shown, lake) -> Any:
          "reveals_per_hour": 100_000, "exports_per_hour": 100_000}
     )  # fmt: skip
     held = ConsoleSecrets(KEY, demo_token=TOKEN)
-    return create_app(config, lake, shown, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
+    made = create_app(config, lake, shown, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
+    assert warm(made.state.console) == 4
+    return made
 
 
 async def ask(app: Any, method: str, path: str, **more: Any) -> httpx.Response:
@@ -120,6 +123,20 @@ async def test_the_queue_comes_page_by_page_with_owners_and_verdicts(app):
     assert (second["rings"][0]["ring_id"], second["rings"][0]["owner"]) == ("c-chain", "demo")
     other = await ask(app, "GET", "/queue", params={"limit": 1, "cursor": first["next_cursor"], "min_accounts": 2})
     assert other.status_code == 400
+    for wanted, found in (
+        ({"min_accounts": 20}, ["c-chain"]),
+        ({"min_score": 0.95}, ["c-farm"]),
+        ({"identifier_type": "device"}, ["c-farm"]),
+        ({"status": "confirmed"}, []),
+        ({"owner": "demo"}, ["c-chain"]),
+        ({"owner": "nobody"}, []),
+        ({"is_claimed": False}, ["c-farm"]),
+        ({"verdict": "undecided"}, ["c-farm", "c-chain"]),
+        ({"verdict": "household"}, []),
+    ):
+        some = (await ask(app, "GET", "/queue", params=wanted)).json()
+        assert ([ring["ring_id"] for ring in some["rings"]], some["n_rings"]) == (found, len(found)), wanted
+    assert (first["n_rings"], second["next_cursor"]) == (2, None)
     large = (await ask(app, "GET", "/queue", params={"min_accounts": 20})).json()
     assert [ring["ring_id"] for ring in large["rings"]] == ["c-chain"]
     await ask(app, "POST", "/rings/c-chain/release")
