@@ -235,6 +235,9 @@ def measure(
             f"{mode}: {len(tokens)} clients, {seconds:.0f} s, {len(told) / seconds:.1f} answers a second, seed {given.seed + number}",
             told, is_bar=mode == "think",
         )  # fmt: skip
+        codes = Counter(code for _, _, code in told if code != 200)
+        if codes:
+            print(f"  errors by status (0: no answer): {dict(codes)}")
         cpu = ", ".join(
             f"{name} {spent:.1f} ({1000 * spent / max(1, len(told)):.1f} ms an answer)" for name, spent in used.items()
         )
