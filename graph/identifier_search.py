@@ -118,4 +118,5 @@ _READINGS: dict[str, Callable[[str], Iterator[Reading]]] = {
     "phone": _phones,
     "person": _persons,
     "address": _addresses,
+    "building": _addresses,
 }
