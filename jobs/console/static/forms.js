@@ -149,8 +149,7 @@ function tell(form, text, label, href) {
 }
 
 function setBusy(form, isBusy) {
-  form.setAttribute("aria-busy", String(isBusy));
-  for (const button of form.querySelectorAll("button")) button.disabled = isBusy;
+  form.setAttribute("aria-busy", String(isBusy)); // buttons are not disabled: the focus would leave them
 }
 
 /** Random, and not by `crypto.randomUUID`: that is missing where a console is reached by plain http under a name. */
