@@ -14,6 +14,9 @@ from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.endpoints import Endpoint
 from jobs.console.gate import GatedRoute
 from jobs.console.guard import Guard
+from jobs.console.pages import signin as signin_pages
+from jobs.console.pages import statics
+from jobs.console.pages.problem_page import answer_problem
 from jobs.console.problems import PROBLEM_TYPE, ProblemAnswer, add_handlers
 from jobs.console.runtime import Console, Keys, RateLimits
 from jobs.console.signin import refuse_open_door
@@ -25,6 +28,7 @@ API_VERSION = "1"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
 _MODULES: tuple[Any, ...] = (session, nights, rings, accounts, search, desk, export, reveal, audit)
+_PAGES: tuple[Any, ...] = (statics, signin_pages)
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 428, 429, 500, 503)
 
 
@@ -72,11 +76,11 @@ def create_app(
     )
     app.state.console = console
     app.router.route_class = GatedRoute
-    for endpoint in (*(each for module in _MODULES for each in module.ENDPOINTS), _openapi_endpoint()):
+    for endpoint in (*(each for module in (*_MODULES, *_PAGES) for each in module.ENDPOINTS), _openapi_endpoint()):
         _add(app, endpoint)
     refuse_unlisted(routes_of(app))
-    add_handlers(app)
-    app.add_middleware(Guard, config=config, lake=lake)
+    add_handlers(app, answer_problem)
+    app.add_middleware(Guard, config=config, lake=lake, answer=answer_problem)
     return app
 
 
@@ -101,6 +105,7 @@ def _add(app: FastAPI, endpoint: Endpoint) -> None:
         status_code=endpoint.status,
         responses=responses,
         operation_id=endpoint.handler.__name__,
+        include_in_schema=not endpoint.is_page,
     )
 
 
