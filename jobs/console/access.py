@@ -105,6 +105,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/"): Rule(Permission.public, "home"),
     ("GET", "/signin"): Rule(Permission.public, "signin.view"),
     ("GET", "/static/{path:path}"): Rule(Permission.public, "static"),
+    ("GET", "/help"): Rule(Permission.signed_in, "help.view"),
     ("GET", "/rings/{ring_id}"): Rule(_READ, "ring.view", _RING),
     ("GET", f"{_V1}/openapi.json"): Rule(Permission.signed_in, "openapi.view"),
     ("GET", f"{_V1}/me"): Rule(Permission.signed_in, "me.view"),

@@ -14,6 +14,7 @@ from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.endpoints import Endpoint
 from jobs.console.gate import GatedRoute
 from jobs.console.guard import Guard
+from jobs.console.pages import help as help_pages
 from jobs.console.pages import ring as ring_pages
 from jobs.console.pages import signin as signin_pages
 from jobs.console.pages import statics
@@ -29,7 +30,7 @@ API_VERSION = "1"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
 _MODULES: tuple[Any, ...] = (session, nights, rings, accounts, search, desk, export, reveal, audit)
-_PAGES: tuple[Any, ...] = (statics, signin_pages, ring_pages)
+_PAGES: tuple[Any, ...] = (statics, signin_pages, help_pages, ring_pages)
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 428, 429, 500, 503)
 
 
