@@ -1,0 +1,58 @@
+"""The ring page: who is in it and why, with its picture, its timeline and the case beside it."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from graph.schema import IDENTIFIERS
+from jobs.console.api.nights import get_nights
+from jobs.console.api.rings import get_ring
+from jobs.console.endpoints import Endpoint, RingPath
+from jobs.console.pages.ring_rows import evidence_words, member_lines, named_evidence, pair_page
+from jobs.console.pages.shell import render
+
+__all__ = ["ENDPOINTS"]
+
+PAIRS_A_PAGE = 100
+N_NIGHTS = 10  # looked at for the night before
+
+
+def ring_page(
+    request: Request,
+    ring_id: RingPath,
+    version: Annotated[str | None, Query(max_length=200, description="the version that a link was made for")] = None,
+    pairs_page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+) -> Response:
+    """A ring of the night that is shown; what is selected and filtered stands in the URL and is read by its scripts."""
+    ring = get_ring(request, Response(), ring_id)
+    pairs, n_pages = pair_page(ring.pairs, pairs_page, PAIRS_A_PAGE)
+    shown, before = _nights(request)
+    context = {
+        "ring": ring.ring,
+        "answer": ring,
+        "members": member_lines(ring),
+        "named": named_evidence(ring.accounts),
+        "pairs": pairs,
+        "pairs_page": min(pairs_page, n_pages),
+        "n_pairs_pages": n_pages,
+        "first_pair": (min(pairs_page, n_pages) - 1) * PAIRS_A_PAGE + 1,
+        "evidence_words": evidence_words,
+        "identifier_types": list(IDENTIFIERS),
+        "page_query": lambda page: request.url.include_query_params(pairs_page=page).query,
+        "moved_from": version if version and version != ring.ring.ring_version else None,
+        "night_before": before,
+    }
+    return render(request, "ring.html", context, night=shown)
+
+
+def _nights(request: Request) -> tuple[date | None, date | None]:
+    """The night that is shown, and the complete one before it."""
+    nights = get_nights(request, limit=N_NIGHTS).nights
+    shown = next((night.date for night in nights if night.is_shown), None)
+    if shown is None:
+        return None, None
+    return shown, max((night.date for night in nights if night.date < shown), default=None)
+
+
+ENDPOINTS = (Endpoint("GET", "/rings/{ring_id}", ring_page, is_page=True),)
