@@ -9,6 +9,7 @@ from graph.schema import IDENTIFIERS
 from jobs.console.api.nights import get_nights
 from jobs.console.api.rings import get_ring
 from jobs.console.endpoints import Endpoint, RingPath
+from jobs.console.pages.panel import read_panel
 from jobs.console.pages.ring_rows import evidence_words, member_lines, named_evidence, pair_page
 from jobs.console.pages.shell import render
 
@@ -42,6 +43,7 @@ def ring_page(
         "page_query": lambda page: request.url.include_query_params(pairs_page=page).query,
         "moved_from": version if version and version != ring.ring.ring_version else None,
         "night_before": before,
+        "panel": read_panel(request, ring_id, ring.ring.ring_version),
     }
     return render(request, "ring.html", context, night=shown)
 
