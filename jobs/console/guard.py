@@ -12,11 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jobs.console.access import body_limit
 from jobs.console.config import ConsoleConfig, is_loopback
 from jobs.console.problems import Problem, of_error
 
 __all__ = ["SECURITY_HEADERS", "Guard", "is_local", "peer_of", "refuse_foreign_origin"]
 
+HEALTH_PATH = "/healthz"
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "cache-control": "no-store",
@@ -34,7 +36,8 @@ _log = logging.getLogger("ringlight.console")
 class Guard:
     """The outermost layer.
 
-    A request for another host (a name that somebody pointed to this address), or that is too large, goes no further. An error
+    A request for another host (a name that somebody pointed to this address), or that is too large, goes no further; whether the console
+    lives is told under any name, for it tells nothing else, and those who ask know the machine by its address. An error
     that nobody foresaw ends here: its traceback may hold values, so it goes to LAKE/restricted and not to the log.
     """
 
@@ -65,8 +68,9 @@ class Guard:
             await send(message)
 
         try:
-            self._refuse(Request(scope))
-            await self._app(scope, self._capped(receive), send_guarded)
+            max_bytes = body_limit(scope["method"], scope["path"], self._max_bytes)
+            self._refuse(Request(scope), max_bytes)
+            await self._app(scope, self._capped(receive, max_bytes), send_guarded)
         except Exception as error:
             problem = of_error(error)
             if problem.status == 500:
@@ -74,21 +78,22 @@ class Guard:
             if not has_begun:
                 await self._answer(Request(scope), problem)(scope, receive, send_guarded)
 
-    def _refuse(self, request: Request) -> None:
-        if request.headers.get("host", "").lower() not in self._hosts:
+    def _refuse(self, request: Request, max_bytes: int) -> None:
+        is_health = request.scope["path"] == HEALTH_PATH and request.method == "GET"
+        if not is_health and request.headers.get("host", "").lower() not in self._hosts:
             raise Problem(421, "host", "The console answers to its own name alone: see the setting `console.origin`.")
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._max_bytes:
+        if not length.isdigit() or int(length) > max_bytes:
             raise HTTPException(413)
 
-    def _capped(self, receive: Receive) -> Receive:
+    def _capped(self, receive: Receive, max_bytes: int) -> Receive:
         n_bytes = 0
 
         async def capped() -> Message:
             nonlocal n_bytes
             message = await receive()
             n_bytes += len(message.get("body", b""))
-            if n_bytes > self._max_bytes:
+            if n_bytes > max_bytes:
                 raise HTTPException(413)
             return message
 

@@ -26,6 +26,7 @@ from graph.store_load import load_night
 from jobs.console.access import RULES
 from jobs.console.app import create_app
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
+from jobs.console.warming import warm
 from jobs.desk.audit import verify_audit
 from jobs.desk.roles import Role, Scope
 from jobs.desk.tokens import make_token
@@ -99,7 +100,9 @@ def app(shown, lake) -> Any:
          "reveals_per_hour": 100_000, "exports_per_hour": 100_000}
     )  # fmt: skip
     held = ConsoleSecrets(KEY, demo_token=TOKEN)
-    return create_app(config, lake, shown, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
+    made = create_app(config, lake, shown, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
+    assert warm(made.state.console) == 4
+    return made
 
 
 async def ask(app: Any, method: str, path: str, **more: Any) -> httpx.Response:
@@ -120,6 +123,20 @@ async def test_the_queue_comes_page_by_page_with_owners_and_verdicts(app):
     assert (second["rings"][0]["ring_id"], second["rings"][0]["owner"]) == ("c-chain", "demo")
     other = await ask(app, "GET", "/queue", params={"limit": 1, "cursor": first["next_cursor"], "min_accounts": 2})
     assert other.status_code == 400
+    for wanted, found in (
+        ({"min_accounts": 20}, ["c-chain"]),
+        ({"min_score": 0.95}, ["c-farm"]),
+        ({"identifier_type": "device"}, ["c-farm"]),
+        ({"status": "confirmed"}, []),
+        ({"owner": "demo"}, ["c-chain"]),
+        ({"owner": "nobody"}, []),
+        ({"is_claimed": False}, ["c-farm"]),
+        ({"verdict": "undecided"}, ["c-farm", "c-chain"]),
+        ({"verdict": "household"}, []),
+    ):
+        some = (await ask(app, "GET", "/queue", params=wanted)).json()
+        assert ([ring["ring_id"] for ring in some["rings"]], some["n_rings"]) == (found, len(found)), wanted
+    assert (first["n_rings"], second["next_cursor"]) == (2, None)
     large = (await ask(app, "GET", "/queue", params={"min_accounts": 20})).json()
     assert [ring["ring_id"] for ring in large["rings"]] == ["c-chain"]
     await ask(app, "POST", "/rings/c-chain/release")
@@ -136,6 +153,33 @@ async def test_a_ring_is_shown_under_pseudonyms_with_its_version(app, phone_hash
     assert len(set(names.values())) == len(names)
     assert ring["accounts"][0]["reasons"][0]["evidence"][0]["name"].startswith("device ")
     assert (await ask(app, "GET", "/rings/c-nothing")).status_code == 404
+
+
+async def test_a_ring_is_drawn_and_its_positions_stay_and_reach_the_case_file(app, phone_hash):
+    first = await ask(app, "GET", "/rings/c-farm/picture")
+    drawn = first.json()
+    assert first.headers["etag"] == f'"{drawn["ring_version"]}"'
+    assert {row["account_id"] for row in drawn["accounts"]} == {f"farm{number:02d}" for number in range(8)}
+    phone = next(row for row in drawn["identifiers"] if row["identifier"] == phone_hash)
+    assert (phone["n_members"], phone["n_accounts"]) == (2, 2)
+    assert all(row["n_members"] > 1 and row["name"] for row in drawn["identifiers"])
+    held = {(row["identifier_type"], row["identifier"]) for row in drawn["holds"]}
+    assert held == {(row["identifier_type"], row["identifier"]) for row in drawn["identifiers"]}
+    assert (drawn["is_folded"], drawn["positions"], drawn["positions_version"]) == (False, None, None)
+    assert sum(row["n_accounts"] for row in drawn["communities"]) == 8
+    nodes = {f"a:{row['account_id']}": [number, 2.5] for number, row in enumerate(drawn["accounts"])}
+    nodes |= {f"i:{row['identifier_type']}:{row['identifier']}": [-1, 4] for row in drawn["identifiers"]}
+    wanted = {"ring_version": drawn["ring_version"], "positions": nodes}
+    assert (await ask(app, "POST", "/rings/c-farm/positions", json=wanted)).json()["is_kept"]
+    again = (await ask(app, "GET", "/rings/c-farm/picture")).json()
+    assert again["positions"] == nodes
+    assert again["positions_version"] == drawn["ring_version"]
+    case = (await ask(app, "POST", "/rings/c-farm/exports", json={"format": "json"})).json()["case"]
+    assert {(place["node"], place["x"], place["y"]) for place in case["positions"]} == {
+        *((row["account_id"], number, -2.5) for number, row in enumerate(drawn["accounts"])),
+        *((row["name"], -1, -4) for row in drawn["identifiers"]),
+    }
+    assert (await ask(app, "GET", "/rings/c-nothing/picture")).status_code == 404
 
 
 async def test_an_account_its_neighbours_and_those_like_it(app):
