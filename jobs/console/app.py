@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 
 from graph.store import Store
 from jobs.console.access import refuse_unlisted
-from jobs.console.api import accounts, audit, desk, export, nights, reveal, rings, search, session
+from jobs.console.api import accounts, audit, desk, export, nights, pictures, reveal, rings, search, session
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.endpoints import Endpoint
 from jobs.console.gate import GatedRoute
@@ -30,7 +30,7 @@ __all__ = ["API_VERSION", "create_app", "routes_of"]
 API_VERSION = "1"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
-_MODULES: tuple[Any, ...] = (session, nights, rings, accounts, search, desk, export, reveal, audit)
+_MODULES: tuple[Any, ...] = (session, nights, rings, pictures, accounts, search, desk, export, reveal, audit)
 _PAGES: tuple[Any, ...] = (statics, signin_pages, help_pages, queue_pages, ring_pages)
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 428, 429, 500, 503)
 
