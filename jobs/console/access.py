@@ -109,12 +109,11 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/signin"): Rule(Permission.public, "signin.view"),
     ("GET", "/static/{path:path}"): Rule(Permission.public, "static"),
     ("GET", "/help"): Rule(Permission.signed_in, "help.view"),
-<<<<<<< HEAD
     ("GET", "/queue"): Rule(_READ, "queue.view"),
     ("GET", "/night"): Rule(_READ, "night.view", ("seen",)),
-=======
     ("GET", "/rings/{ring_id}"): Rule(_READ, "ring.view", _RING),
->>>>>>> wt-ring
+    ("GET", "/rings/{ring_id}/panel"): Rule(_READ, "case.view", _RING),
+    ("GET", "/rings/{ring_id}/history"): Rule(Permission.export, "case_history.view", _RING),
     ("GET", f"{_V1}/openapi.json"): Rule(Permission.signed_in, "openapi.view"),
     ("GET", f"{_V1}/me"): Rule(Permission.signed_in, "me.view"),
     ("GET", f"{_V1}/nights"): Rule(_READ, "nights.view"),

@@ -10,7 +10,11 @@ from graph.schema import IDENTIFIERS
 from graph.store import current_date
 from jobs.console.api.rings import get_ring
 from jobs.console.endpoints import Endpoint, RingPath
+<<<<<<< HEAD
 from jobs.console.night_pairs import night_before
+=======
+from jobs.console.pages.panel import read_panel
+>>>>>>> wt-pages
 from jobs.console.pages.ring_rows import evidence_words, member_lines, named_evidence, pair_page
 from jobs.console.pages.shell import render
 from jobs.console.runtime import console_of, graph_of
@@ -51,6 +55,7 @@ def ring_page(
         "page_query": lambda page: request.url.include_query_params(pairs_page=page).query,
         "moved_from": version if version and version != ring.ring.ring_version else None,
         "night_before": before,
+        "panel": read_panel(request, ring_id, ring.ring.ring_version),
     }
     return render(request, "ring.html", context, night=shown)
 

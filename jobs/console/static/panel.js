@@ -1,6 +1,14 @@
 /** A ring's case panel: members of a verdict that follow the selection, and text that was typed outlives a refresh. */
 
+import { bind } from "./keys.js";
+
 let selected = null;
+
+if (document.getElementById("case-panel") !== null) {
+  bind("c", "claim, take over or release", () => document.getElementById("claim-button")?.focus());
+  bind("n", "write a note", () => document.getElementById("note-text")?.focus());
+  bind("d", "give a verdict", openVerdict);
+}
 
 document.addEventListener("ringlight:selection", (event) => { selected = event.detail.ids; });
 
@@ -18,12 +26,20 @@ document.addEventListener("change", (event) => {
   if (event.target instanceof HTMLInputElement && event.target.name === "account_ids") tellCount(event.target.form);
 });
 
+/** Opens the form and goes to its first choice. */
+function openVerdict() {
+  const form = document.getElementById("form-verdict");
+  if (form === null) return;
+  form.closest("details").open = true;
+  form.elements.namedItem("verdict")[0].focus();
+}
+
 /** The event may have been fired before this listened, so the module that keeps the selection is asked then. */
 async function selectedIds() {
   if (selected !== null) return selected;
   try {
-    const { selection } = await import("./selection.js");
-    return selection.get();
+    const { get } = await import("./selection.js");
+    return get();
   } catch {
     return [];
   }
