@@ -5,18 +5,26 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from graph.lake import list_nights
 from graph.schema import IDENTIFIERS
-from jobs.console.api.nights import get_nights
+from graph.store import current_date
 from jobs.console.api.rings import get_ring
 from jobs.console.endpoints import Endpoint, RingPath
+from jobs.console.night_pairs import night_before
 from jobs.console.pages.panel import read_panel
 from jobs.console.pages.ring_rows import evidence_words, member_lines, named_evidence, pair_page
 from jobs.console.pages.shell import render
+from jobs.console.runtime import console_of, graph_of
 
 __all__ = ["ENDPOINTS"]
 
 PAIRS_A_PAGE = 100
-N_NIGHTS = 10  # looked at for the night before
+
+# All that `ring.js` imports, however deep: the browser need not read one to learn of the next.
+MODULES = (
+    "vendor/graph.js", "api.js", "dom.js", "elements.js", "filters.js", "keys.js", "layout.js", "members_table.js", "pairs_table.js",
+    "picture.js", "picture_actions.js", "picture_style.js", "ring_data.js", "selection.js", "timeline.js", "undo.js", "why.js", "words.js",
+)  # fmt: skip
 
 
 def ring_page(
@@ -32,12 +40,12 @@ def ring_page(
     context = {
         "ring": ring.ring,
         "answer": ring,
+        "modules": MODULES,
         "members": member_lines(ring),
         "named": named_evidence(ring.accounts),
         "pairs": pairs,
         "pairs_page": min(pairs_page, n_pages),
         "n_pairs_pages": n_pages,
-        "first_pair": (min(pairs_page, n_pages) - 1) * PAIRS_A_PAGE + 1,
         "evidence_words": evidence_words,
         "identifier_types": list(IDENTIFIERS),
         "page_query": lambda page: request.url.include_query_params(pairs_page=page).query,
@@ -49,12 +57,12 @@ def ring_page(
 
 
 def _nights(request: Request) -> tuple[date | None, date | None]:
-    """The night that is shown, and the complete one before it."""
-    nights = get_nights(request, limit=N_NIGHTS).nights
-    shown = next((night.date for night in nights if night.is_shown), None)
-    if shown is None:
-        return None, None
-    return shown, max((night.date for night in nights if night.date < shown), default=None)
+    """The night that is shown, and the one before it."""
+    console = console_of(request)
+    shown = current_date(graph_of(console))
+    night = next((each for each in list_nights(console.lake) if each.date == shown), None)
+    before = None if night is None else night_before(console.lake, night)
+    return shown, None if before is None else before.date
 
 
 ENDPOINTS = (Endpoint("GET", "/rings/{ring_id}", ring_page, is_page=True),)

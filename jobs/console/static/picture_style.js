@@ -36,7 +36,7 @@ export function pictureStyle() {
     { selector: ".faint", style: { opacity: 0.22 } },
     { selector: "node.path", style: { "border-width": 4, "border-color": c.accent, "border-style": "solid", "z-index": 20 } },
     { selector: "edge.path", style: { width: 5, "line-color": c.accent, opacity: 1, "line-style": "solid", "z-index": 19 } },
-    { selector: "node.selected", style: { "border-width": 4, "border-style": "solid", "border-color": c.focus, "underlay-color": c.focus, "underlay-opacity": 0.28, "underlay-padding": 6, "z-index": 21, "min-zoomed-font-size": 0 } },
+    { selector: "node.selected", style: { "border-width": 4, "border-style": "solid", "border-color": c.focus, "underlay-color": c.focus, "underlay-opacity": 0.28, "underlay-padding": 6, "underlay-shape": "ellipse", "z-index": 21, "min-zoomed-font-size": 0 } },
     { selector: "edge.looked-at", style: { "line-color": c.focus, opacity: 1, "overlay-color": c.focus, "overlay-opacity": 0.25, "overlay-padding": 4 } },
     { selector: "node.pinned", style: { "border-style": "double", "border-width": 5 } },
     { selector: ":active", style: { "overlay-opacity": 0.12, "overlay-color": c.ink } },

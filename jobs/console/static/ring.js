@@ -65,7 +65,10 @@ function work(picture, data) {
     const laidOut = picture.draw(shown);
     const memberCount = members.rows.length - members.filter(shown.accounts);
     pairs.filter(shown.pairs);
-    if (!isFirst) say(countsOf(data, shown, memberCount));
+    if (!isFirst) {
+      picture.fitIfLost();
+      say(countsOf(data, shown, memberCount));
+    }
     return laidOut;
   };
   new Timeline(document.getElementById("timeline"), data.holds);
