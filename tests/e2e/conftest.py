@@ -90,8 +90,8 @@ def chromium() -> str:
 class Traffic:
     """All that the console was asked and answered, as its server saw it: (method, path with query, body) and (content type, body)."""
 
-    asked: list[tuple[str, str, bytes]] = field(default_factory=list)
-    answered: list[tuple[str, bytes]] = field(default_factory=list)
+    asked: list[tuple[str, str, bytes]] = field(default_factory=list, repr=False)
+    answered: list[tuple[str, bytes]] = field(default_factory=list, repr=False)
 
     def around(self, app: Any) -> Any:
         """The application, written down."""
@@ -335,10 +335,8 @@ def new_context(browser: Browser, console: Served, faults: Faults) -> Iterator[N
     made = []
 
     def make(role: str | None = "investigator", served: Served = console, **options: Any) -> BrowserContext:
-        context = browser.new_context(
-            base_url=served.origin, viewport={"width": 1280, "height": 800}, accept_downloads=True,
-            reduced_motion="reduce", **options,
-        )  # fmt: skip
+        usual = {"viewport": {"width": 1280, "height": 800}, "accept_downloads": True, "reduced_motion": "reduce"}
+        context = browser.new_context(base_url=served.origin, **usual | options)
         made.append(context)
         faults.watch(context)
         if role is not None:
