@@ -16,7 +16,7 @@ from graph.components import connected_components
 from graph.links import rarity_ceiling
 from graph.threads import run_parts
 
-__all__ = ["build_clusters", "tie_floor"]
+__all__ = ["build_clusters", "part_by_potts", "tie_floor"]
 
 # in parts of the bits that an identifier of one account carries, so that growth of the whole ties nobody
 FLOOR_SHARE = 0.4  # pairs below do not tie
@@ -98,7 +98,7 @@ def _refine(
         for number in parted[begin:end]:
             own = members[starts[number] : starts[number + 1]]
             mine = edges[edge_starts[number] : edge_starts[number + 1]]
-            parts = _part(own.shape[0], place[source[mine]], place[target[mine]], weight[mine], seed)
+            parts = part_by_potts(own.shape[0], place[source[mine]], place[target[mine]], weight[mine], seed)
             first = np.full(parts.max() + 1, own.shape[0])
             np.minimum.at(first, parts, np.arange(own.shape[0]))
             leader[own] = own[first[parts]]
@@ -124,17 +124,31 @@ def _lead_as_before(component: NDArray[np.int32], was: pl.Series, is_dirty: NDAr
     return leader
 
 
-def _part(
-    n_nodes: int, source: NDArray[np.int32], target: NDArray[np.int32], weight: NDArray[np.float64], seed: int
+def part_by_potts(
+    n_nodes: int,
+    source: NDArray[np.int32],
+    target: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    seed: int,
+    resolution: float = RESOLUTION,
 ) -> NDArray[np.int64]:
-    """Communities of one connected graph by the constant Potts model; int64[n_nodes]."""
+    """Communities of one graph by the constant Potts model, found by Leiden: the same for the same input.
+
+    Args:
+        source, target, weight: edges, each once, source < target, sorted by source, then target.
+        seed: of Leiden's order of visits.
+        resolution: the weight a pair of nodes, on average, above which a community keeps together.
+
+    Returns:
+        int64[n_nodes], the community of each node.
+    """
     indptr, indices, data = _mirror(n_nodes, source, target, weight)
     _, communities = graspologic_native.leiden_csr(
         indptr,
         indices,
         data,
         n_nodes,
-        resolution=RESOLUTION,
+        resolution=resolution,
         iterations=ITERATIONS,
         use_modularity=False,
         seed=seed,

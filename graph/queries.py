@@ -35,6 +35,7 @@ from graph.query_rows import (
     refuse_unknown_account,
     with_times,
 )
+from graph.ring_picture import RingPicture, build_picture, shared_identifiers
 from graph.store import Ask, Row, Store
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Neighbours",
     "Path",
     "RingGraph",
+    "RingPicture",
     "WhyNot",
     "find_identifiers",
     "nearest_accounts",
@@ -54,6 +56,7 @@ __all__ = [
     "read_account",
     "read_queue",
     "read_ring_graph",
+    "read_ring_picture",
     "shortest_path",
     "why_linked",
     "why_not",
@@ -167,33 +170,50 @@ def read_ring_graph(
         max_identifiers: links a member at most.
     """
 
-    def work(ask: Ask) -> RingGraph:
-        values: dict[str, Any] = {"ring_id": ring_id, "max_accounts": max_accounts, "max_reasons": MAX_REASONS}
-        rings = ask(cypher.RING, values)
-        if not rings:
-            raise InputError(
-                f"`ring_id` must be a ring of the night that is shown; got `{ring_id}`. `ringlight show` lists them."
-            )
-        accounts = [_with_reasons(row) for row in ask(cypher.RING_ACCOUNTS, values)]
-        names = {"accounts": [row["account_id"] for row in accounts]}
-        held = ask(cypher.RING_LINKS, {**names, "max_identifiers": max_identifiers})
-        links = [{"account_id": row["account_id"], **with_times(link)} for row in held for link in row["links"]]
-        joined = ask(cypher.RING_PAIRS, {**names, "max_pairs": MAX_PAIRS})
-        pairs = [
-            {"account_a": row["account_a"], **pair, "evidence": parse_evidence(pair["evidence"])}
-            for row in joined
-            for pair in row["pairs"]
-        ]
-        return RingGraph(
-            with_times(rings[0]),
-            accounts,
-            links,
-            pairs,
-            max(0, rings[0]["n_accounts"] - len(accounts)),
-            sum(row["n_identifiers"] for row in accounts) - len(links),
-        )
+    return store.read_together(lambda ask: _ask_ring(ask, ring_id, max_accounts, max_identifiers), seconds=SECONDS)
+
+
+def read_ring_picture(store: Store, ring_id: str) -> RingPicture:
+    """A ring as it is drawn: its members, what two of them or more hold, what joins them, and communities to fold by."""
+
+    def work(ask: Ask) -> RingPicture:
+        found = _ask_ring(ask, ring_id, MAX_MEMBERS, MAX_IDENTIFIERS)
+        wanted = named_identifiers(shared_identifiers(found.links))
+        rows = ask(cypher.HOLDERS, {"wanted": wanted, "max_holders": MAX_HOLDERS, "max_identifiers": len(wanted)})
+        n_holders = {(row["identifier_type"], row["identifier"]): int(row["n_accounts"]) for row in rows}
+        return build_picture(
+            found.ring, found.accounts, found.links, found.pairs, n_holders,
+            n_accounts_left_out=found.n_accounts_left_out, n_links_left_out=found.n_links_left_out,
+        )  # fmt: skip
 
     return store.read_together(work, seconds=SECONDS)
+
+
+def _ask_ring(ask: Ask, ring_id: str, max_accounts: int, max_identifiers: int) -> RingGraph:
+    values: dict[str, Any] = {"ring_id": ring_id, "max_accounts": max_accounts, "max_reasons": MAX_REASONS}
+    rings = ask(cypher.RING, values)
+    if not rings:
+        raise InputError(
+            f"`ring_id` must be a ring of the night that is shown; got `{ring_id}`. `ringlight show` lists them."
+        )
+    accounts = [_with_reasons(row) for row in ask(cypher.RING_ACCOUNTS, values)]
+    names = {"accounts": [row["account_id"] for row in accounts]}
+    held = ask(cypher.RING_LINKS, {**names, "max_identifiers": max_identifiers})
+    links = [{"account_id": row["account_id"], **with_times(link)} for row in held for link in row["links"]]
+    joined = ask(cypher.RING_PAIRS, {**names, "max_pairs": MAX_PAIRS})
+    pairs = [
+        {"account_a": row["account_a"], **pair, "evidence": parse_evidence(pair["evidence"])}
+        for row in joined
+        for pair in row["pairs"]
+    ]
+    return RingGraph(
+        with_times(rings[0]),
+        accounts,
+        links,
+        pairs,
+        max(0, rings[0]["n_accounts"] - len(accounts)),
+        sum(row["n_identifiers"] for row in accounts) - len(links),
+    )
 
 
 def read_account(store: Store, account_id: str, *, max_identifiers: int = MAX_IDENTIFIERS) -> Account:

@@ -12,6 +12,7 @@ __all__ = [
     "ACCOUNT",
     "ACCOUNT_LINKS",
     "FIND",
+    "HOLDERS",
     "KNOWN_ACCOUNT",
     "NEAREST",
     "NEIGHBOURS",
@@ -144,6 +145,11 @@ CALL (i) {{
 }}
 RETURN i.identifier_type AS identifier_type, i.identifier AS identifier, n_accounts, weight, account
 """
+HOLDERS = f"""
+UNWIND $wanted AS wanted
+MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}}){_N_ACCOUNTS}
+RETURN i.identifier_type AS identifier_type, i.identifier AS identifier, n_accounts LIMIT $max_identifiers
+"""
 NEIGHBOURS = f"""
 UNWIND $wanted AS wanted
 MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}})
@@ -199,6 +205,7 @@ TEXTS: dict[str, str] = {
     "ACCOUNT": ACCOUNT,
     "ACCOUNT_LINKS": ACCOUNT_LINKS,
     "FIND": FIND,
+    "HOLDERS": HOLDERS,
     "KNOWN_ACCOUNT": KNOWN_ACCOUNT,
     "NEAREST": NEAREST,
     "NEIGHBOURS": NEIGHBOURS,

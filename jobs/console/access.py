@@ -1,5 +1,6 @@
 """Who may use which route: one table. What is not in it is denied, and an application with a route that is not in it does not start."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +8,7 @@ from enum import StrEnum
 from graph.errors import RinglightError
 from jobs.desk.roles import Role, Scope
 
-__all__ = ["GRANTS", "RULES", "Actor", "Limit", "Permission", "Rule", "is_allowed", "refuse_unlisted"]
+__all__ = ["GRANTS", "RULES", "Actor", "Limit", "Permission", "Rule", "body_limit", "is_allowed", "refuse_unlisted"]
 
 
 class Permission(StrEnum):
@@ -83,6 +84,7 @@ class Rule:
         names_subject: its handler writes the audit row itself, once it knows what the request is about (it stands in the body, or may be no
             account's id); no row, no answer.
         is_change: it writes: an `Idempotency-Key` is kept.
+        max_body_bytes: its largest request, where that is more than `console.max_body_bytes` allows the rest.
     """
 
     permission: Permission
@@ -91,6 +93,7 @@ class Rule:
     limit: Limit = Limit.none
     names_subject: bool = False
     is_change: bool = False
+    max_body_bytes: int = 0
 
 
 _READ, _WRITE = Permission.read, Permission.write
@@ -105,12 +108,22 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/"): Rule(Permission.public, "home"),
     ("GET", "/signin"): Rule(Permission.public, "signin.view"),
     ("GET", "/static/{path:path}"): Rule(Permission.public, "static"),
+    ("GET", "/help"): Rule(Permission.signed_in, "help.view"),
+    ("GET", "/queue"): Rule(_READ, "queue.view"),
+    ("GET", "/night"): Rule(_READ, "night.view", ("seen",)),
+    ("GET", "/rings/{ring_id}"): Rule(_READ, "ring.view", _RING),
+    ("GET", "/rings/{ring_id}/panel"): Rule(_READ, "case.view", _RING),
+    ("GET", "/rings/{ring_id}/history"): Rule(Permission.export, "case_history.view", _RING),
     ("GET", f"{_V1}/openapi.json"): Rule(Permission.signed_in, "openapi.view"),
     ("GET", f"{_V1}/me"): Rule(Permission.signed_in, "me.view"),
     ("GET", f"{_V1}/nights"): Rule(_READ, "nights.view"),
     ("GET", f"{_V1}/nights/changes"): Rule(_READ, "changes.view", ("since", "until")),
     ("GET", f"{_V1}/queue"): Rule(_READ, "queue.view"),
     ("GET", f"{_V1}/rings/{{ring_id}}"): Rule(_READ, "ring.view", _RING),
+    ("GET", f"{_V1}/rings/{{ring_id}}/picture"): Rule(_READ, "picture.view", _RING),
+    ("POST", f"{_V1}/rings/{{ring_id}}/positions"): Rule(
+        _WRITE, "positions.write", _RING, is_change=True, max_body_bytes=524_288
+    ),
     ("GET", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(_READ, "dispositions.view", _RING),
     ("POST", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(_WRITE, "disposition.write", _RING, is_change=True),
     ("GET", f"{_V1}/rings/{{ring_id}}/notes"): Rule(_READ, "notes.view", _RING),
@@ -130,12 +143,29 @@ RULES: Mapping[tuple[str, str], Rule] = {
 }  # fmt: skip
 
 
+_LARGE = tuple(
+    (method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), rule.max_body_bytes)
+    for (method, path), rule in RULES.items()
+    if rule.max_body_bytes
+)
+
+
 def is_allowed(actor: Actor, permission: Permission) -> bool:
     """Whether the actor's roles grant the permission and its token's scopes, if it has one, cover it."""
     if not any(permission in GRANTS[role] for role in actor.roles):
         return False
     scope = _SCOPES.get(permission)
     return actor.scopes is None or scope is None or scope in actor.scopes
+
+
+def body_limit(method: str, path: str, usual: int) -> int:
+    """The largest body of a request, in bytes, before it is known who sends it.
+
+    Args:
+        path: as it was asked for.
+        usual: what holds for routes that say nothing else.
+    """
+    return max([usual, *(limit for way, form, limit in _LARGE if way == method and form.fullmatch(path))])
 
 
 def refuse_unlisted(routes: Iterable[tuple[str, str]]) -> None:

@@ -9,11 +9,15 @@ from fastapi import FastAPI, Request
 
 from graph.store import Store
 from jobs.console.access import refuse_unlisted
-from jobs.console.api import accounts, audit, desk, export, nights, reveal, rings, search, session
+from jobs.console.api import accounts, audit, desk, export, nights, pictures, reveal, rings, search, session
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.endpoints import Endpoint
 from jobs.console.gate import GatedRoute
 from jobs.console.guard import Guard
+from jobs.console.pages import help as help_pages
+from jobs.console.pages import panel as panel_pages
+from jobs.console.pages import queue as queue_pages
+from jobs.console.pages import ring as ring_pages
 from jobs.console.pages import signin as signin_pages
 from jobs.console.pages import statics
 from jobs.console.pages.problem_page import answer_problem
@@ -27,8 +31,13 @@ __all__ = ["API_VERSION", "create_app", "routes_of"]
 API_VERSION = "1"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
+<<<<<<< HEAD
+_MODULES: tuple[Any, ...] = (session, nights, rings, pictures, accounts, search, desk, export, reveal, audit)
+_PAGES: tuple[Any, ...] = (statics, signin_pages, help_pages, queue_pages, ring_pages)
+=======
 _MODULES: tuple[Any, ...] = (session, nights, rings, accounts, search, desk, export, reveal, audit)
-_PAGES: tuple[Any, ...] = (statics, signin_pages)
+_PAGES: tuple[Any, ...] = (statics, signin_pages, help_pages, queue_pages, ring_pages, panel_pages)
+>>>>>>> wt-pages
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 428, 429, 500, 503)
 
 

@@ -17,6 +17,7 @@ from jobs.casefile import (
     CaseLink,
     CaseNote,
     Moment,
+    Position,
     Verdict,
     consider_innocent,
 )
@@ -27,6 +28,7 @@ from jobs.desk.audit import newest_rows
 from jobs.desk.claims import ring_claims
 from jobs.desk.dispositions import DISPOSITIONS, ring_dispositions
 from jobs.desk.notes import ring_notes
+from jobs.desk.positions import read_positions
 from jobs.desk.records import standing
 from jobs.files import fingerprint
 
@@ -51,7 +53,8 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
         night = read_night(console.lake, day)
     except InputError:
         raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
-    links = _links(found, console.keys.pseudonym)
+    named = with_names(found.links, console.keys.pseudonym)
+    links = _links(found, named)
     accounts = _accounts(found)
     times = [time for link in links for time in (link.first_seen, link.last_seen)]
     ring = found.ring
@@ -92,6 +95,7 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
         ),
         notes=tuple(CaseNote(each.time, each.actor, each.text) for each in ring_notes(console.lake, ring_id)),
         audit=tuple(AuditLine(row.time, row.actor, row.action, row.result) for row in reversed(rows)),
+        positions=_positions(console, ring_id, named),
     )
 
 
@@ -113,11 +117,11 @@ def _accounts(found: RingGraph) -> tuple[CaseAccount, ...]:
     )
 
 
-def _links(found: RingGraph, key: bytes) -> tuple[CaseLink, ...]:
+def _links(found: RingGraph, named: Sequence[Row]) -> tuple[CaseLink, ...]:
     """One for each identifier; what most of the accounts hold first."""
     told = {(row["identifier_type"], row["identifier"]): row for pair in found.pairs for row in pair["evidence"]}
     held: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in with_names(found.links, key):
+    for row in named:
         held[row["identifier_type"], row["identifier"]].append(row)
     links = [_link(rows, told.get(name)) for name, rows in held.items()]
     return tuple(sorted(links, key=lambda link: (-len(link.accounts), -link.weight, link.name)))
@@ -145,6 +149,16 @@ def _timeline(links: Sequence[CaseLink]) -> tuple[Moment, ...]:
         for time, word in ((link.first_seen, "first seen"), (link.last_seen, "last seen"))
     ]
     return tuple(sorted(moments, key=lambda moment: (moment.time, moment.what))[:MAX_MOMENTS])
+
+
+def _positions(console: Console, ring_id: str, named: Sequence[Row]) -> tuple[Position, ...]:
+    """Where the console's picture has the nodes; its y grows downwards, the case's upwards."""
+    kept = read_positions(console.lake, ring_id)
+    if kept is None:
+        return ()
+    names = {f"i:{row['identifier_type']}:{row['identifier']}": row["name"] for row in named}
+    names |= {f"a:{row['account_id']}": row["account_id"] for row in named}
+    return tuple(Position(names[node], x, -y) for node, (x, y) in sorted(kept.nodes.items()) if node in names)
 
 
 def _steps(console: Console, ring_id: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jobs.console.access import body_limit
 from jobs.console.config import ConsoleConfig, is_loopback
 from jobs.console.problems import Problem, of_error
 
@@ -65,8 +66,9 @@ class Guard:
             await send(message)
 
         try:
-            self._refuse(Request(scope))
-            await self._app(scope, self._capped(receive), send_guarded)
+            max_bytes = body_limit(scope["method"], scope["path"], self._max_bytes)
+            self._refuse(Request(scope), max_bytes)
+            await self._app(scope, self._capped(receive, max_bytes), send_guarded)
         except Exception as error:
             problem = of_error(error)
             if problem.status == 500:
@@ -74,21 +76,21 @@ class Guard:
             if not has_begun:
                 await self._answer(Request(scope), problem)(scope, receive, send_guarded)
 
-    def _refuse(self, request: Request) -> None:
+    def _refuse(self, request: Request, max_bytes: int) -> None:
         if request.headers.get("host", "").lower() not in self._hosts:
             raise Problem(421, "host", "The console answers to its own name alone: see the setting `console.origin`.")
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._max_bytes:
+        if not length.isdigit() or int(length) > max_bytes:
             raise HTTPException(413)
 
-    def _capped(self, receive: Receive) -> Receive:
+    def _capped(self, receive: Receive, max_bytes: int) -> Receive:
         n_bytes = 0
 
         async def capped() -> Message:
             nonlocal n_bytes
             message = await receive()
             n_bytes += len(message.get("body", b""))
-            if n_bytes > self._max_bytes:
+            if n_bytes > max_bytes:
                 raise HTTPException(413)
             return message
 

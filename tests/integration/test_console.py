@@ -138,6 +138,33 @@ async def test_a_ring_is_shown_under_pseudonyms_with_its_version(app, phone_hash
     assert (await ask(app, "GET", "/rings/c-nothing")).status_code == 404
 
 
+async def test_a_ring_is_drawn_and_its_positions_stay_and_reach_the_case_file(app, phone_hash):
+    first = await ask(app, "GET", "/rings/c-farm/picture")
+    drawn = first.json()
+    assert first.headers["etag"] == f'"{drawn["ring_version"]}"'
+    assert {row["account_id"] for row in drawn["accounts"]} == {f"farm{number:02d}" for number in range(8)}
+    phone = next(row for row in drawn["identifiers"] if row["identifier"] == phone_hash)
+    assert (phone["n_members"], phone["n_accounts"]) == (2, 2)
+    assert all(row["n_members"] > 1 and row["name"] for row in drawn["identifiers"])
+    held = {(row["identifier_type"], row["identifier"]) for row in drawn["holds"]}
+    assert held == {(row["identifier_type"], row["identifier"]) for row in drawn["identifiers"]}
+    assert (drawn["is_folded"], drawn["positions"], drawn["positions_version"]) == (False, None, None)
+    assert sum(row["n_accounts"] for row in drawn["communities"]) == 8
+    nodes = {f"a:{row['account_id']}": [number, 2.5] for number, row in enumerate(drawn["accounts"])}
+    nodes |= {f"i:{row['identifier_type']}:{row['identifier']}": [-1, 4] for row in drawn["identifiers"]}
+    wanted = {"ring_version": drawn["ring_version"], "positions": nodes}
+    assert (await ask(app, "POST", "/rings/c-farm/positions", json=wanted)).json()["is_kept"]
+    again = (await ask(app, "GET", "/rings/c-farm/picture")).json()
+    assert again["positions"] == nodes
+    assert again["positions_version"] == drawn["ring_version"]
+    case = (await ask(app, "POST", "/rings/c-farm/exports", json={"format": "json"})).json()["case"]
+    assert {(place["node"], place["x"], place["y"]) for place in case["positions"]} == {
+        *((row["account_id"], number, -2.5) for number, row in enumerate(drawn["accounts"])),
+        *((row["name"], -1, -4) for row in drawn["identifiers"]),
+    }
+    assert (await ask(app, "GET", "/rings/c-nothing/picture")).status_code == 404
+
+
 async def test_an_account_its_neighbours_and_those_like_it(app):
     account = (await ask(app, "GET", "/accounts/farm00")).json()
     assert account["account"]["ring_id"] == "c-farm"

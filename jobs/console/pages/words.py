@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["FILTERS", "path_part", "score_words", "utc"]
+__all__ = ["FILTERS", "LIKELIHOODS", "path_part", "score_words", "utc"]
 
 # Words of estimative probability; a score is a calibrated probability, so each covers what it says.
-_LIKELIHOODS = ((0.95, "almost certain"), (0.8, "very likely"), (0.5, "likely"), (0.2, "possible"))
+LIKELIHOODS = ((0.95, "almost certain"), (0.8, "very likely"), (0.5, "likely"), (0.2, "possible"))
 
 
 def score_words(score: float | None) -> str:
@@ -20,7 +20,7 @@ def score_words(score: float | None) -> str:
     """
     if score is None:
         return "not scored"
-    return next((words for least, words in _LIKELIHOODS if score >= least), "unlikely")
+    return next((words for least, words in LIKELIHOODS if score >= least), "unlikely")
 
 
 def utc(moment: datetime | None) -> str:

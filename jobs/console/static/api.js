@@ -15,7 +15,7 @@ export async function ask(path, query = {}) {
 
 /** A change, as JSON, with an `Idempotency-Key` of its own. */
 export async function tell(path, body) {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID() };
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": freshKey() };
   return answerOf(await fetch(`/api/v1${path}`, { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
@@ -23,4 +23,9 @@ async function answerOf(response) {
   if (response.ok) return response.status === 204 ? null : response.json();
   const problem = await response.json().catch(() => ({}));
   throw new Error(problem.detail ?? `The console answered ${response.status}.`);
+}
+
+/** Random, and not by `crypto.randomUUID`, which is missing where a console is reached by plain http under a name. */
+function freshKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -33,7 +33,6 @@ export class Picture {
       style: pictureStyle(),
       minZoom: 0.05,
       maxZoom: 4,
-      wheelSensitivity: 0.4,
       selectionType: "additive",
       boxSelectionEnabled: true,
       pixelRatio: "auto",

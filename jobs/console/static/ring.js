@@ -2,7 +2,7 @@
  * The ring page: brings picture, tables, timeline, filters and panel together, and gives each action its button and its key.
  *
  * Sends nothing itself. Hears `ringlight:selection`, `ringlight:filters`, `ringlight:path`, and of the picture `ringlight:looked-at` and
- * `ringlight:unfold`. Its buttons are `button[data-action]`, its sentences go to `#said`, a live region. A test can wait for
+ * `ringlight:unfold`. Its buttons are `button[data-action]`, its sentences go to `#picture-said`, a live region. A test can wait for
  * `#picture[data-stable="true"]`, or for `data-stable="failed"`, where the picture cannot be drawn and the tables go on without it.
  */
 import { tell } from "./api.js";
@@ -20,7 +20,7 @@ import { WhyPanel } from "./why.js";
 import { count, number } from "./words.js";
 
 const root = document.getElementById("ring");
-const said = document.getElementById("said");
+const said = document.getElementById("picture-said");
 const say = (text) => void (said.textContent = text);
 const members = new MembersTable(document.getElementById("members"));
 const pairs = new PairsTable(document.getElementById("pairs"));
@@ -183,11 +183,13 @@ function showSelection(ids) {
 
 /** The tables' heads stick under the picture, which sticks itself. */
 function measureStuck() {
-  const stuck = document.getElementById("stage");
+  const stage = document.getElementById("stage");
   const measure = () => {
-    const isStuck = getComputedStyle(stuck).position === "sticky";
-    root.style.setProperty("--stuck", isStuck ? `${Math.round(stuck.getBoundingClientRect().height)}px` : "0px");
+    const isStuck = getComputedStyle(stage).position === "sticky";
+    const height = isStuck ? `${Math.round(stage.getBoundingClientRect().height)}px` : "0px";
+    root.style.setProperty("--stuck", height);
+    document.documentElement.style.setProperty("scroll-padding-top", `calc(${height} + 3rem)`);
   };
-  new ResizeObserver(measure).observe(stuck);
+  new ResizeObserver(measure).observe(stage);
   measure();
 }

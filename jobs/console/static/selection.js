@@ -32,3 +32,6 @@ export function set(ids, origin) {
 export function toggle(id, origin) {
   set(has(id) ? selected.filter((other) => other !== id) : [...selected, id], origin);
 }
+
+/** The same as one value. */
+export const selection = { get, has, set, toggle };

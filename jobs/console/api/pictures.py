@@ -1,0 +1,70 @@
+"""The picture of a ring, and where its nodes lie."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Annotated
+
+from fastapi import Body, Request, Response
+
+from graph.errors import InputError
+from graph.queries import read_ring_picture
+from graph.schema import IDENTIFIERS
+from jobs.console.endpoints import Endpoint, RingPath
+from jobs.console.lake_rings import etag, read_lake_ring
+from jobs.console.naming import with_names
+from jobs.console.picture_answers import PictureAnswer, Point, PositionsAnswer, PositionsRequest
+from jobs.console.problems import Problem
+from jobs.console.runtime import actor_of, console_of, graph_of
+from jobs.desk.positions import Positions, keep_positions, read_positions, rounded
+
+__all__ = ["ENDPOINTS"]
+
+_FORM = re.compile(rf"i:(?:{'|'.join(IDENTIFIERS)}):[0-9a-f]{{64}}|c:\d{{1,4}}")
+
+
+def get_picture(request: Request, response: Response, ring_id: RingPath) -> PictureAnswer:
+    """A ring as it is drawn, with the newest positions that were kept of it. `ETag` is its version."""
+    console = console_of(request)
+    try:
+        found = read_ring_picture(graph_of(console), ring_id)
+    except InputError:
+        raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
+    kept = read_positions(console.lake, ring_id)
+    placed = {
+        "positions": None if kept is None else kept.nodes,
+        "positions_version": None if kept is None else kept.ring_version,
+    }
+    response.headers["etag"] = etag(found.ring_version)
+    return PictureAnswer.model_validate({**with_names(vars(found), console.keys.pseudonym), **placed})
+
+
+def write_positions(
+    request: Request, ring_id: RingPath, wanted: Annotated[PositionsRequest, Body()]
+) -> PositionsAnswer:
+    """Keeps where the nodes of the picture lie. 409 where the ring has another version by now."""
+    console, actor = console_of(request), actor_of(request)
+    ring = read_lake_ring(console.lake, ring_id)
+    if wanted.ring_version != ring.version:
+        raise Problem(409, "moved", "The ring has another version by now. Look at it again.", ring_version=ring.version)
+    nodes = rounded(_own(wanted.positions, set(ring.members)))
+    made = Positions(ring_id, ring.version, nodes, actor.name, console.clock())
+    held = keep_positions(console.lake, made, replaces=wanted.replaces)
+    return PositionsAnswer(
+        ring_id=ring_id, ring_version=held.ring_version, is_kept=held is made, n_nodes=len(held.nodes)
+    )
+
+
+def _own(positions: Mapping[str, Point], members: Collection[str]) -> dict[str, Point]:
+    """Those of the ring's own nodes. Any other name may be anything, and is not kept."""
+    return {
+        node: point
+        for node, point in positions.items()
+        if (node.startswith("a:") and node[2:] in members) or _FORM.fullmatch(node)
+    }
+
+
+_RING = "/api/v1/rings/{ring_id}"
+ENDPOINTS = (
+    Endpoint("GET", f"{_RING}/picture", get_picture, PictureAnswer),
+    Endpoint("POST", f"{_RING}/positions", write_positions, PositionsAnswer),
+)
