@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 from graph.lake import Night, current_night, write_table
 from graph.schema import IDENTIFIERS, TABLES
 from graph.sightings import hash_identifier
-from graph.store import Store, connect, drop_all
+from graph.store import Store, connect
 from graph.store_load import load_night
 from jobs.console.app import create_app
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
@@ -196,12 +196,10 @@ def made_lake(tmp_path_factory: pytest.TempPathFactory, made_night: Callable[...
 
 @pytest.fixture(scope="module")
 def shown(neo4j_address: Any, made_lake: Path) -> Iterator[Store]:
-    """The server, showing the night."""
+    """The server, showing the night; where it shows it already, nothing is loaded."""
     with connect(neo4j_address) as store:
-        drop_all(store)
         load_night(store, current_night(made_lake), allow_older=True)
         yield store
-        drop_all(store)
 
 
 class Kept(logging.Handler):
