@@ -31,13 +31,8 @@ __all__ = ["API_VERSION", "create_app", "routes_of"]
 API_VERSION = "1"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
-<<<<<<< HEAD
 _MODULES: tuple[Any, ...] = (session, nights, rings, pictures, accounts, search, desk, export, reveal, audit)
-_PAGES: tuple[Any, ...] = (statics, signin_pages, help_pages, queue_pages, ring_pages)
-=======
-_MODULES: tuple[Any, ...] = (session, nights, rings, accounts, search, desk, export, reveal, audit)
 _PAGES: tuple[Any, ...] = (statics, signin_pages, help_pages, queue_pages, ring_pages, panel_pages)
->>>>>>> wt-pages
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 428, 429, 500, 503)
 
 

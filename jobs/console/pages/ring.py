@@ -10,11 +10,8 @@ from graph.schema import IDENTIFIERS
 from graph.store import current_date
 from jobs.console.api.rings import get_ring
 from jobs.console.endpoints import Endpoint, RingPath
-<<<<<<< HEAD
 from jobs.console.night_pairs import night_before
-=======
 from jobs.console.pages.panel import read_panel
->>>>>>> wt-pages
 from jobs.console.pages.ring_rows import evidence_words, member_lines, named_evidence, pair_page
 from jobs.console.pages.shell import render
 from jobs.console.runtime import console_of, graph_of
@@ -49,7 +46,6 @@ def ring_page(
         "pairs": pairs,
         "pairs_page": min(pairs_page, n_pages),
         "n_pairs_pages": n_pages,
-        "first_pair": (min(pairs_page, n_pages) - 1) * PAIRS_A_PAGE + 1,
         "evidence_words": evidence_words,
         "identifier_types": list(IDENTIFIERS),
         "page_query": lambda page: request.url.include_query_params(pairs_page=page).query,
