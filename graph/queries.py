@@ -176,17 +176,23 @@ def read_ring_graph(
 def read_ring_picture(store: Store, ring_id: str) -> RingPicture:
     """A ring as it is drawn: its members, what two of them or more hold, what joins them, and communities to fold by."""
 
-    def work(ask: Ask) -> RingPicture:
+    def work(ask: Ask) -> tuple[RingGraph, list[Row]]:
         found = _ask_ring(ask, ring_id, MAX_MEMBERS, MAX_IDENTIFIERS)
         wanted = named_identifiers(shared_identifiers(found.links))
-        rows = ask(cypher.HOLDERS, {"wanted": wanted, "max_holders": MAX_HOLDERS, "max_identifiers": len(wanted)})
-        n_holders = {(row["identifier_type"], row["identifier"]): int(row["n_accounts"]) for row in rows}
-        return build_picture(
-            found.ring, found.accounts, found.links, found.pairs, n_holders,
-            n_accounts_left_out=found.n_accounts_left_out, n_links_left_out=found.n_links_left_out,
-        )  # fmt: skip
+        return found, ask(
+            cypher.HOLDERS, {"wanted": wanted, "max_holders": MAX_HOLDERS, "max_identifiers": len(wanted)}
+        )
 
-    return store.read_together(work, seconds=SECONDS)
+    found, rows = store.read_together(work, seconds=SECONDS)
+    return build_picture(
+        found.ring,
+        found.accounts,
+        found.links,
+        found.pairs,
+        {(row["identifier_type"], row["identifier"]): int(row["n_accounts"]) for row in rows},
+        n_accounts_left_out=found.n_accounts_left_out,
+        n_links_left_out=found.n_links_left_out,
+    )
 
 
 def _ask_ring(ask: Ask, ring_id: str, max_accounts: int, max_identifiers: int) -> RingGraph:
