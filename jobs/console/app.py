@@ -14,10 +14,15 @@ from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.endpoints import Endpoint
 from jobs.console.gate import GatedRoute
 from jobs.console.guard import Guard
+from jobs.console.pages import account as account_pages
+from jobs.console.pages import audit as audit_pages
+from jobs.console.pages import compare as compare_pages
 from jobs.console.pages import help as help_pages
+from jobs.console.pages import nights as nights_pages
 from jobs.console.pages import panel as panel_pages
 from jobs.console.pages import queue as queue_pages
 from jobs.console.pages import ring as ring_pages
+from jobs.console.pages import search as search_pages
 from jobs.console.pages import signin as signin_pages
 from jobs.console.pages import statics
 from jobs.console.pages.problem_page import answer_problem
@@ -32,7 +37,19 @@ API_VERSION = "1"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
 _MODULES: tuple[Any, ...] = (session, nights, rings, pictures, accounts, search, desk, export, reveal, audit)
-_PAGES: tuple[Any, ...] = (statics, signin_pages, help_pages, queue_pages, ring_pages, panel_pages)
+_PAGES: tuple[Any, ...] = (
+    statics,
+    signin_pages,
+    help_pages,
+    queue_pages,
+    ring_pages,
+    panel_pages,
+    account_pages,
+    search_pages,
+    compare_pages,
+    nights_pages,
+    audit_pages,
+)
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 428, 429, 500, 503)
 
 

@@ -9,10 +9,21 @@ from pydantic import BeforeValidator
 
 from jobs.console.endpoints import IdentifierLabel
 
-__all__ = ["CursorField", "DayField", "NumberField", "ScoreField", "StatusField", "TextField", "TypeField", "address"]
+__all__ = [
+    "AccountField",
+    "CursorField",
+    "DayField",
+    "NumberField",
+    "ScoreField",
+    "StatusField",
+    "TextField",
+    "TypeField",
+    "address",
+]
 
 _Blank = BeforeValidator(lambda value: None if value == "" else value)
 
+AccountField = Annotated[str | None, _Blank, Query(max_length=1_000)]
 CursorField = Annotated[str | None, _Blank, Query(max_length=2_000)]
 DayField = Annotated[date | None, _Blank, Query()]
 NumberField = Annotated[int | None, _Blank, Query(ge=1, le=10**9)]
