@@ -34,7 +34,8 @@ def get_queue(
     owner: Annotated[str | None, Query(min_length=1, max_length=200, description="who has claimed it")] = None,
     is_claimed: Annotated[bool | None, Query(description="whether anybody has claimed it")] = None,
     verdict: Annotated[
-        list[Verdict] | None, Query(max_length=10, description="one of these stands on it; `undecided`: none does on this version")
+        list[Verdict] | None,
+        Query(max_length=10, description="one of these stands on it; `undecided`: none does on this version"),
     ] = None,
     limit: LimitQuery = 50,
     cursor: Annotated[str | None, Query(max_length=2_000)] = None,
