@@ -29,8 +29,11 @@ run: install ## a local Neo4j, a made world of 10,000 accounts, its night, and w
 	$(BIN)/ringlight evaluate --lake $(LAKE) --truth $(WORLD)/truth/accounts.parquet
 	$(BIN)/ringlight show --lake $(LAKE)
 
-test: check ## check, then all tests (unit, property, integration, e2e)
+test: check chromium ## check, then all tests (unit, property, integration, e2e)
 	$(BIN)/pytest tests
+
+chromium: ## a browser for tests/e2e, by apt-get where that is allowed
+	@tests/e2e/install_chromium.sh
 
 unit: install ## unit and property tests, under a minute
 	$(BIN)/pytest tests/unit tests/property -m "not slow"
@@ -61,4 +64,4 @@ stop: ## stops the local Neo4j
 clean: ## deletes the made world, its lake and caches (not .venv, not the store)
 	rm -rf $(WORLD) $(LAKE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install run test unit fuzz check bench docs lock stop clean
+.PHONY: help install run test chromium unit fuzz check bench docs lock stop clean

@@ -1,8 +1,10 @@
-"""A small night made by hand: two rings, a household and loners, in the tables that a night leaves."""
+"""A small night made by hand: two rings, a household and loners, in the tables that a night leaves; and a real Neo4j to show it."""
 
 import hashlib
 import itertools
-from collections.abc import Callable
+import os
+import socket
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 from hypothesis import settings
 
 from graph.lake import EMBEDDING_DIM, NIGHT_TABLES, Night, night_folder, write_table
+from graph.store import Store, StoreAddress, connect, drop_all
+from jobs.local_store import ServerSettings, default_cache, start, status, stop
 
 # Examples follow from the test's own text: a run that failed once fails again, and a change that is right does not fail by luck of
 # the draw. `make fuzz` draws new ones. No deadline: machines are shared, and how long an example takes says nothing.
@@ -22,7 +26,7 @@ settings.load_profile("fixed")
 MadeNight = Callable[..., Night]
 
 DAY = date(2026, 3, 31)
-FARM, CHAIN, HOME = "c-farm", "c-chain", "c-home"
+FARM, CHAIN, HOME, CROWD = "c-farm", "c-chain", "c-home", "c-crowd"
 N_FARM, N_CHAIN, N_HOME, N_LONERS = 8, 70, 4, 40
 
 
@@ -30,30 +34,34 @@ def _hash(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-def _members() -> list[tuple[str, str]]:
-    """(account, cluster): eight on one device, seventy in a chain of cards, a home at one address, loners."""
+def _members(n_crowd: int = 0) -> list[tuple[str, str]]:
+    """(account, cluster): eight on one device, seventy in a chain of cards, a home at one address, loners, a crowd if wanted."""
     farm = [(f"farm{i:02d}", FARM) for i in range(N_FARM)]
     chain = [(f"chain{i:02d}", CHAIN) for i in range(N_CHAIN)]
     home = [(f"home{i:02d}", HOME) for i in range(N_HOME)]
-    return farm + chain + home + [(f"alone{i:02d}", f"c-alone{i:02d}") for i in range(N_LONERS)]
+    crowd = [(f"crowd{i:04d}", CROWD) for i in range(n_crowd)]
+    return farm + chain + home + [(f"alone{i:02d}", f"c-alone{i:02d}") for i in range(N_LONERS)] + crowd
 
 
 def _identifiers(account: str, cluster: str) -> list[tuple[str, str]]:
-    number = int(account[-2:])
+    number = int(account.lstrip("abcdefghijklmnopqrstuvwxyz"))
     own = [("email", f"{account}@example.org"), ("device", f"own-{account}")]
     if cluster == FARM:
         return [*own, ("device", "farm-device"), ("instrument", f"farm-card-{number // 4}"), ("address", "drop")]
     if cluster == CHAIN:
         return [*own, ("instrument", f"card-{number}"), ("instrument", f"card-{number + 1}")]
+    if cluster == CROWD:  # twenties on a device, in pairs at an address, and held together by cards
+        crowd = [("device", f"crowd-device-{number // 20}"), ("address", f"crowd-home-{number // 2}")]
+        return [*own, *crowd, ("instrument", f"crowd-card-{(number + 1) // 2}")]
     return [*own, ("address", "home")] if cluster == HOME else own
 
 
-def _night_tables(day: date, with_model: bool, embedding_version: str) -> dict[str, pl.DataFrame]:
+def _night_tables(day: date, with_model: bool, embedding_version: str, n_crowd: int) -> dict[str, pl.DataFrame]:
     as_of = datetime(day.year, day.month, day.day, tzinfo=UTC)
     random = np.random.default_rng(7)
-    members = _members()
+    members = _members(n_crowd)
     accounts = [account for account, _ in members]
-    is_ring = np.array([cluster in (FARM, CHAIN) for _, cluster in members])
+    is_ring = np.array([cluster in (FARM, CHAIN, CROWD) for _, cluster in members])
     score = np.where(is_ring, 0.9, 0.05) + random.uniform(-0.04, 0.04, len(members))
     rank = (-score).argsort().argsort() + 1
     link_rows = [
@@ -103,7 +111,8 @@ def _night_tables(day: date, with_model: bool, embedding_version: str) -> dict[s
             "reasons": ["8 accounts share one device", "opened within 14 days"],
             "status": "suspected",
         }
-        for ring, value, n in ((FARM, 0.97, N_FARM), (CHAIN, 0.91, N_CHAIN))
+        for ring, value, n in ((FARM, 0.97, N_FARM), (CHAIN, 0.91, N_CHAIN), (CROWD, 0.88, n_crowd))
+        if n
     ]
     tables: dict[str, pl.DataFrame] = {
         "labels": pl.DataFrame(
@@ -170,12 +179,14 @@ def _night_tables(day: date, with_model: bool, embedding_version: str) -> dict[s
 
 @pytest.fixture(scope="session")
 def made_night() -> MadeNight:
-    """Writes the small night into a lake, makes it the current one, and returns it."""
+    """Writes the small night into a lake, makes it the current one, and returns it; with `n_crowd` accounts in a third ring."""
 
-    def make(lake: Path, day: date = DAY, with_model: bool = True, embedding_version: str = "e1") -> Night:
+    def make(
+        lake: Path, day: date = DAY, with_model: bool = True, embedding_version: str = "e1", n_crowd: int = 0
+    ) -> Night:
         folder = night_folder(lake, day)
         folder.mkdir(parents=True)
-        for name, table in _night_tables(day, with_model, embedding_version).items():
+        for name, table in _night_tables(day, with_model, embedding_version, n_crowd).items():
             write_table(table, folder, name)
         (lake / "current").write_text(f"{day.isoformat()}\n")
         return Night(folder, day)
@@ -197,3 +208,47 @@ def made_truth() -> pl.DataFrame:
             "person_id": [account for account, _ in members] + ["stranger"],
         }
     )
+
+
+def _free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Gives a port that nobody listens on right now."""
+    return _free_port
+
+
+@pytest.fixture(scope="session")
+def neo4j_settings() -> ServerSettings:
+    """Ports and memory of the session's server, the same each time it is started."""
+    return ServerSettings(
+        bolt_port=_free_port(), http_port=_free_port(), exact_ports=True, heap_mebibytes=768, page_cache_mebibytes=128
+    )
+
+
+@pytest.fixture(scope="session")
+def neo4j_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("neo4j")
+
+
+@pytest.fixture(scope="session")
+def neo4j_address(neo4j_home: Path, neo4j_settings: ServerSettings) -> Iterator[StoreAddress]:
+    """The session's server, running."""
+    address = start(neo4j_home, default_cache(os.environ), neo4j_settings)
+    yield address
+    assert stop(neo4j_home) is True
+    assert status(neo4j_home).state == "stopped"
+    assert stop(neo4j_home) is False
+
+
+@pytest.fixture
+def store(neo4j_address: StoreAddress) -> Iterator[Store]:
+    """A connection to the session's server, emptied."""
+    with connect(neo4j_address) as connected:
+        drop_all(connected)
+        yield connected

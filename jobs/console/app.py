@@ -15,6 +15,18 @@ from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.endpoints import Endpoint
 from jobs.console.gate import GatedRoute
 from jobs.console.guard import Guard
+from jobs.console.pages import account as account_pages
+from jobs.console.pages import audit as audit_pages
+from jobs.console.pages import compare as compare_pages
+from jobs.console.pages import help as help_pages
+from jobs.console.pages import nights as nights_pages
+from jobs.console.pages import panel as panel_pages
+from jobs.console.pages import queue as queue_pages
+from jobs.console.pages import ring as ring_pages
+from jobs.console.pages import search as search_pages
+from jobs.console.pages import signin as signin_pages
+from jobs.console.pages import statics
+from jobs.console.pages.problem_page import answer_problem
 from jobs.console.problems import PROBLEM_TYPE, ProblemAnswer, add_handlers
 from jobs.console.runtime import Console, Keys, RateLimits
 from jobs.console.signin import refuse_open_door
@@ -27,6 +39,19 @@ API_VERSION = "1"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
 _MODULES: tuple[Any, ...] = (session, nights, rings, pictures, lineage, accounts, search, desk, export, reveal, audit)
+_PAGES: tuple[Any, ...] = (
+    statics,
+    signin_pages,
+    help_pages,
+    queue_pages,
+    ring_pages,
+    panel_pages,
+    account_pages,
+    search_pages,
+    compare_pages,
+    nights_pages,
+    audit_pages,
+)
 _STATUSES = (400, 401, 403, 404, 409, 413, 421, 422, 428, 429, 500, 503)
 
 
@@ -75,11 +100,11 @@ def create_app(
     )
     app.state.console = console
     app.router.route_class = GatedRoute
-    for endpoint in (*(each for module in _MODULES for each in module.ENDPOINTS), _openapi_endpoint()):
+    for endpoint in (*(each for module in (*_MODULES, *_PAGES) for each in module.ENDPOINTS), _openapi_endpoint()):
         _add(app, endpoint)
     refuse_unlisted(routes_of(app))
-    add_handlers(app)
-    app.add_middleware(Guard, config=config, lake=lake)
+    add_handlers(app, answer_problem)
+    app.add_middleware(Guard, config=config, lake=lake, answer=answer_problem)
     return app
 
 
@@ -111,6 +136,7 @@ def _add(app: FastAPI, endpoint: Endpoint) -> None:
         status_code=endpoint.status,
         responses=responses,
         operation_id=endpoint.handler.__name__,
+        include_in_schema=not endpoint.is_page,
     )
 
 

@@ -39,6 +39,7 @@ class Endpoint:
         answer: model of the answer; None where the handler makes its own response.
         status: of a good answer.
         media: content types of a response that is no JSON.
+        is_page: it is for browsers: the API's description does not have it.
     """
 
     method: str
@@ -47,3 +48,4 @@ class Endpoint:
     answer: Any = None
     status: int = 200
     media: tuple[str, ...] = ()
+    is_page: bool = False

@@ -3,16 +3,18 @@
 import logging
 import os
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobs.console.access import body_limit
 from jobs.console.config import ConsoleConfig, is_loopback
-from jobs.console.problems import Problem, as_response, of_error
+from jobs.console.problems import Problem, of_error
 
 __all__ = ["SECURITY_HEADERS", "Guard", "is_local", "peer_of", "refuse_foreign_origin"]
 
@@ -39,8 +41,10 @@ class Guard:
     that nobody foresaw ends here: its traceback may hold values, so it goes to LAKE/restricted and not to the log.
     """
 
-    def __init__(self, app: ASGIApp, config: ConsoleConfig, lake: Path) -> None:
-        self._app, self._lake = app, lake
+    def __init__(
+        self, app: ASGIApp, config: ConsoleConfig, lake: Path, answer: Callable[[Request, Problem], Response]
+    ) -> None:
+        self._app, self._lake, self._answer = app, lake, answer
         self._max_bytes = config.max_body_bytes
         self._hosts = frozenset(urlsplit(origin).netloc for origin in config.origins)
         self._headers = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
@@ -72,7 +76,7 @@ class Guard:
             if problem.status == 500:
                 self._write_fault(error)
             if not has_begun:
-                await as_response(problem)(scope, receive, send_guarded)
+                await self._answer(Request(scope), problem)(scope, receive, send_guarded)
 
     def _refuse(self, request: Request, max_bytes: int) -> None:
         is_health = request.scope["path"] == HEALTH_PATH and request.method == "GET"

@@ -22,15 +22,18 @@ from jobs.console.runtime import Console
 from jobs.console.signing import open_signed, sign
 from jobs.desk.roles import Role
 
-__all__ = ["FLOW_SECONDS", "begin_flow", "finish_flow"]
+__all__ = ["FLOW_SECONDS", "begin_flow", "finish_flow", "onward_of"]
 
 FLOW_SECONDS = 600
 ALGORITHMS = ["RS256", "PS256", "ES256"]  # never "none", and no shared secret: the keys are the provider's
 TIMEOUT_SECONDS = 10.0
 
 
-def begin_flow(console: Console, redirect_uri: str) -> tuple[str, str]:
+def begin_flow(console: Console, redirect_uri: str, onward: str = "/") -> tuple[str, str]:
     """Where to send the browser, and the value of the cookie that it has to bring back.
+
+    Args:
+        onward: the local path that the person wanted; `onward_of` gives it back.
 
     Raises:
         Problem: 404 where no provider is set up, 503 where it does not answer.
@@ -42,8 +45,14 @@ def begin_flow(console: Console, redirect_uri: str) -> tuple[str, str]:
             _metadata(config)["authorization_endpoint"], code_verifier=verifier, nonce=nonce, state=console.random(16)
         )
     until = console.clock() + timedelta(seconds=FLOW_SECONDS)
-    kept = {"state": state, "nonce": nonce, "verifier": verifier, "until": int(until.timestamp())}
+    kept = {"state": state, "nonce": nonce, "verifier": verifier, "until": int(until.timestamp()), "onward": onward}
     return str(url), sign(kept, console.keys.flow)
+
+
+def onward_of(console: Console, cookie: str | None) -> str:
+    """The local path with which the flow was begun; `/` for a cookie that is not ours."""
+    flow = open_signed(cookie or "", console.keys.flow)
+    return "/" if flow is None else str(flow["onward"])
 
 
 def finish_flow(console: Console, redirect_uri: str, answer_url: str, state: str | None, cookie: str | None) -> Actor:

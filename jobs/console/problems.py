@@ -2,14 +2,14 @@
 
 import http
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from graph.errors import InputError, LakeHeldError, RinglightError, StoreError
 
@@ -91,11 +91,11 @@ def of_error(error: Exception) -> Problem:
     return Problem(500, "fault", "This is our fault. It was written down for whoever mends it.")
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Makes every error of the application a problem."""
+def add_handlers(app: FastAPI, answer: Callable[[Request, Problem], Response]) -> None:
+    """Makes every error of the application a problem; `answer` makes what the one who asked gets."""
 
-    def handle(_: Request, error: Exception) -> JSONResponse:
-        return as_response(of_error(error))
+    def handle(request: Request, error: Exception) -> Response:
+        return answer(request, of_error(error))
 
     for kind in (Problem, RequestValidationError, HTTPException, RinglightError):
         app.add_exception_handler(kind, handle)

@@ -6,34 +6,26 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import polars as pl
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from graph.lake import Night, write_table
-from graph.schema import TABLES
-from graph.sightings import hash_identifier
-from graph.store import Store, connect, drop_all
-from graph.store_load import load_night
+from graph.store import Store
 from jobs.console.access import RULES
-from jobs.console.app import create_app
-from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.warming import warm
 from jobs.desk.audit import verify_audit
 from jobs.desk.roles import Role, Scope
 from jobs.desk.tokens import make_token
-from jobs.key import make_private_folder
 
 pytestmark = pytest.mark.anyio
 
+# as in conftest.py
 KEY = "5a" * 32
 ORIGIN = "http://127.0.0.1:8484"
 TOKEN = "demo-token"
@@ -55,54 +47,19 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def phone_hash() -> str:
-    found = hash_identifier("phone", {"phone": PHONE}, KEY)
-    assert found is not None
-    return found
+def lake(console_lake) -> Path:
+    return console_lake
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory, made_night, phone_hash) -> Path:
-    """The small night, in which two members of a ring hold a phone number that the event folder has raw."""
-    root = tmp_path_factory.mktemp("console")
-    night: Night = made_night(root / "lake")
-    make_private_folder(root / "lake" / "restricted")
-    links = night.read("links")
-    held = links.filter(pl.col("account_id").is_in(["farm00", "farm01"]) & (pl.col("identifier_type") == "email"))
-    more = held.with_columns(identifier_type=pl.lit("phone"), identifier=pl.lit(phone_hash))
-    write_table(pl.concat([links, more]).sort("account_id", "identifier_type", "identifier"), night.folder, "links")
-    schema = {column.name: column.dtype for column in TABLES["profiles"].columns}
-    row = {"event_id": "e1", "event_time": AT - timedelta(days=60), "account_id": "farm00", "phone": PHONE}
-    signup = {"event_id": "s1", "event_time": AT - timedelta(days=60), "account_id": "farm00", "channel": "app"}
-    for table, values in (("profiles", row), ("signups", signup)):
-        schema = {column.name: column.dtype for column in TABLES[table].columns}
-        (root / "events" / table).mkdir(parents=True)
-        pl.DataFrame([values], schema=schema).write_parquet(root / "events" / table / "part.parquet")
-    return root / "lake"
+def shown(console_store) -> Store:
+    return console_store
 
 
 @pytest.fixture(scope="module")
-def shown(neo4j_address, lake) -> Iterator[Store]:
-    """The server, showing the night."""
-    from graph.lake import current_night
-
-    with connect(neo4j_address) as store:
-        drop_all(store)
-        load_night(store, current_night(lake), allow_older=True)
-        yield store
-        drop_all(store)
-
-
-@pytest.fixture(scope="module")
-def app(shown, lake) -> Any:
-    config = ConsoleConfig.model_validate(
-        {"events": lake.parent / "events", "requests_per_minute": 100_000, "searches_per_minute": 100_000,
-         "reveals_per_hour": 100_000, "exports_per_hour": 100_000}
-    )  # fmt: skip
-    held = ConsoleSecrets(KEY, demo_token=TOKEN)
-    made = create_app(config, lake, shown, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
-    assert warm(made.state.console) == 4
-    return made
+def app(console_app) -> Any:
+    assert warm(console_app.state.console) == 4
+    return console_app
 
 
 async def ask(app: Any, method: str, path: str, **more: Any) -> httpx.Response:

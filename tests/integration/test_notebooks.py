@@ -1,9 +1,16 @@
 """The notebooks run from the first cell to the last, store no output, and define nothing."""
 
 import ast
+import os
+import re
+import secrets
+import subprocess
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -13,6 +20,10 @@ from graph.lake import Night
 from graph.network import read_cluster_network, read_ring_network, write_graphml
 from graph.store import Store, StoreAddress
 from graph.store_load import load_night
+from jobs.desk.dispositions import ring_dispositions
+from jobs.desk.roles import Role, Scope
+from jobs.desk.tokens import make_token
+from jobs.key import make_private_folder
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -57,6 +68,52 @@ def test_a_ring_is_investigated_in_neo4j(
     assert "c-farm" in said
     assert " - device - " in said or " - address - " in said  # the path of two members
     assert neo4j_address.password not in said
+
+
+def test_the_api_is_used(
+    made_night: Callable[..., Night],
+    store: Store,
+    neo4j_address: StoreAddress,
+    free_port: Callable[[], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lake, port = tmp_path / "lake", free_port()
+    load_night(store, made_night(lake))
+    make_private_folder(lake / "restricted")
+    now = datetime.now(UTC)
+    token, _ = make_token(
+        lake, "notebook", Role.investigator, now + timedelta(hours=1), secrets.token_hex, created_by="test", now=now,
+        scopes=(Scope.read, Scope.write, Scope.export),
+    )  # fmt: skip
+    environment = os.environ | {
+        "RINGLIGHT_KEY": "5a" * 32, "NEO4J_URI": neo4j_address.uri, "NEO4J_USERNAME": neo4j_address.username,
+        "NEO4J_PASSWORD": neo4j_address.password,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "jobs", "console", "--lake", str(lake), "--port", str(port)]
+    monkeypatch.setenv("RINGLIGHT_CONSOLE", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("RINGLIGHT_TOKEN", token)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as served:
+        try:
+            assert served.stdout is not None
+            assert "listens" in served.stdout.readline()
+            with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+                assert client.get(f"http://127.0.0.1:{port}/healthz").json()["graph"]
+            monkeypatch.delenv("RINGLIGHT_WRITE", raising=False)
+            assert "not written" in run_notebook("use_the_api", tmp_path)
+            assert ring_dispositions(lake, "c-farm") == ()
+            monkeypatch.setenv("RINGLIGHT_WRITE", "yes")
+            said = run_notebook("use_the_api", tmp_path)
+        finally:
+            served.terminate()
+    assert "token:notebook may: signed_in, read, write, export" in said
+    assert "c-farm at version" in said
+    assert re.search(r"farm0\d stands in c-farm", said)
+    assert " - device " in said or " - address " in said  # the path of two members
+    assert "404; application/problem+json" in said
+    assert token not in said
+    assert "409 The ring has another version by now" in said
+    assert [each.actor for each in ring_dispositions(lake, "c-farm")] == ["token:notebook"]
 
 
 def test_a_ring_is_the_same_network_from_the_store_as_from_the_lake(

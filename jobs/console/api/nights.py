@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 
 from graph.lake import Night, current_night, list_nights
-from graph.night_changes import compare_nights
 from graph.store import current_date
 from jobs.console.change_answers import ChangeRow, ChangesAnswer
 from jobs.console.cursors import make_cursor, read_cursor
 from jobs.console.endpoints import Endpoint, LimitQuery
 from jobs.console.naming import with_names
 from jobs.console.night_answers import NightAnswer, NightsAnswer
+from jobs.console.night_pairs import changes_between
 from jobs.console.problems import Problem
 from jobs.console.runtime import console_of
 
@@ -52,7 +52,7 @@ def get_changes(
         raise Problem(422, "nights", "`since` must be a night before `until`.")
     question = {"since": since.isoformat(), "until": until.isoformat()}
     start = read_cursor(cursor, question, console.keys.cursor) or 0
-    found = compare_nights(nights[since], nights[until], max_listed=20)
+    found = changes_between(nights[since], nights[until])
     rows = with_names(found.rings.slice(start, limit).to_dicts(), console.keys.pseudonym)
     is_last = start + limit >= found.rings.height
     return ChangesAnswer(

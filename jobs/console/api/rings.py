@@ -34,7 +34,8 @@ def get_queue(
     owner: Annotated[str | None, Query(min_length=1, max_length=200, description="who has claimed it")] = None,
     is_claimed: Annotated[bool | None, Query(description="whether anybody has claimed it")] = None,
     verdict: Annotated[
-        list[Verdict] | None, Query(max_length=10, description="one of these stands on it; `undecided`: none does")
+        list[Verdict] | None,
+        Query(max_length=10, description="one of these stands on it; `undecided`: none does on this version"),
     ] = None,
     limit: LimitQuery = 50,
     cursor: Annotated[str | None, Query(max_length=2_000)] = None,
@@ -135,8 +136,14 @@ def _is_of_desk(row: Row, owner: str | None, is_claimed: bool | None, verdict: S
     return (
         (owner is None or row["owner"] == owner)
         and (is_claimed is None or (row["owner"] is not None) is is_claimed)
-        and (not verdict or (row["verdict"] or "undecided") in verdict)
+        and (not verdict or bool(_verdicts(row) & set(verdict)))
     )
+
+
+def _verdicts(row: Row) -> set[str]:
+    """What a ring counts as: a verdict on an earlier version stands, and does not decide what the ring is now."""
+    stands = {row["verdict"]} if row["verdict"] else set()
+    return stands if stands and row["verdict_version"] == row["ring_version"] else stands | {"undecided"}
 
 
 def _with_desk(console: Console, rows: Sequence[Row]) -> list[Row]:

@@ -11,7 +11,8 @@ from jobs.console.audited import record, record_refusal
 from jobs.console.endpoints import Endpoint
 from jobs.console.guard import peer_of
 from jobs.console.night_answers import HealthAnswer, MeAnswer, SessionAnswer, SessionRequest
-from jobs.console.oidc import FLOW_SECONDS, begin_flow, finish_flow
+from jobs.console.oidc import FLOW_SECONDS, begin_flow, finish_flow, onward_of
+from jobs.console.paths import local_path
 from jobs.console.problems import Problem
 from jobs.console.runtime import Console, actor_of, console_of
 from jobs.console.signin import begin_session, end_session, of_secret
@@ -35,10 +36,12 @@ def get_me(request: Request) -> MeAnswer:
     return MeAnswer(name=actor.name, roles=sorted(actor.roles), scopes=scopes, permissions=permissions)
 
 
-def begin_signin(request: Request) -> Response:
-    """Sends the browser to the provider."""
+def begin_signin(
+    request: Request, onward: Annotated[str | None, Query(alias="next", max_length=4_000)] = None
+) -> Response:
+    """Sends the browser to the provider; `next` is the page of the console that was wanted."""
     console = console_of(request)
-    url, kept = begin_flow(console, _redirect_uri(console))
+    url, kept = begin_flow(console, _redirect_uri(console), local_path(onward))
     response = RedirectResponse(url, 303)
     response.set_cookie(
         FLOW_COOKIE,
@@ -61,7 +64,7 @@ def finish_signin(request: Request, state: Annotated[str | None, Query(max_lengt
     except Problem as problem:
         _failed(request, console, problem.kind)
         raise
-    response = RedirectResponse("/", 303)
+    response = RedirectResponse(onward_of(console, request.cookies.get(FLOW_COOKIE)), 303)
     response.delete_cookie(FLOW_COOKIE, path=CALLBACK)
     _signed_in(request, response, console, actor)
     return response

@@ -24,7 +24,10 @@ MAY = {
     Permission.audit: {"auditor"},
 }
 GUARDED = [(method, path) for (method, path), rule in RULES.items() if rule.permission is not Permission.public]
-PUBLIC = {("GET", "/healthz"), ("GET", "/auth/signin"), ("GET", "/auth/callback"), ("POST", "/auth/session")}
+PUBLIC = {
+    ("GET", "/healthz"), ("GET", "/auth/signin"), ("GET", "/auth/callback"), ("POST", "/auth/session"),
+    ("GET", "/"), ("GET", "/signin"), ("GET", "/static/{path:path}"),
+}  # fmt: skip
 
 
 def concrete(path: str) -> str:

@@ -156,7 +156,8 @@ async def test_openapi_names_every_route_and_its_problems(served):
     answer = await served.ask("GET", "/api/v1/openapi.json")
     described = answer.json()
     found = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
-    assert found == {(method, path.replace(":path", "")) for method, path in routes_of(served.app)}
+    spoken = {(method, path.replace(":path", "")) for method, path in routes_of(served.app)}
+    assert found == {(method, path) for method, path in spoken if path.startswith(("/api/", "/auth/", "/healthz"))}
     for methods in described["paths"].values():
         for operation in methods.values():
             assert PROBLEM_TYPE in operation["responses"]["422"]["content"]

@@ -1,0 +1,115 @@
+"""The queue: which ring to look at next, filtered by what stands in the address."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+
+from graph.lake import list_nights
+from graph.schema import IDENTIFIERS
+from graph.store import current_date
+from jobs.console.api.rings import get_queue
+from jobs.console.endpoints import Endpoint
+from jobs.console.graph_answers import QueueAnswer
+from jobs.console.night_pairs import changes_between, night_before
+from jobs.console.pages.fields import (
+    CursorField,
+    DayField,
+    NumberField,
+    ScoreField,
+    StatusField,
+    TextField,
+    TypeField,
+    address,
+)
+from jobs.console.pages.shell import render
+from jobs.console.runtime import Console, actor_of, console_of, graph_of
+from jobs.desk.claims import standing_claims
+
+__all__ = ["ENDPOINTS", "changes_since"]
+
+# No name of a person begins so: names come from a provider, a proxy or a token, and the latter begin with `token:`.
+MINE, NOBODYS = "@me", "@nobody"
+
+
+def queue_page(
+    request: Request,
+    status: StatusField = None,
+    min_score: ScoreField = None,
+    min_accounts: NumberField = None,
+    identifier_type: TypeField = None,
+    owner: TextField = None,
+    hides_decided: Annotated[bool, Query()] = False,
+    night: DayField = None,
+    cursor: CursorField = None,
+) -> Response:
+    """A page of the queue. `night` is the one that the reader began with."""
+    console, actor = console_of(request), actor_of(request)
+    filters: dict[str, Any] = {
+        "status": status, "min_score": min_score, "min_accounts": min_accounts, "identifier_type": identifier_type,
+        "owner": owner, "hides_decided": hides_decided,
+    }  # fmt: skip
+    asked = {
+        "status": [status] if status else None,
+        "min_score": min_score,
+        "min_accounts": min_accounts,
+        "identifier_type": identifier_type,
+        "owner": actor.name if owner == MINE else None if owner == NOBODYS else owner,
+        "is_claimed": False if owner == NOBODYS else None,
+        "verdict": ["undecided", "needs_more"] if hides_decided else None,
+    }
+    answer, has_moved = _answer(request, asked, cursor, night)
+    since, changes = changes_since(console, answer.night)
+    more = None if answer.next_cursor is None else {"cursor": answer.next_cursor, "night": answer.night}
+    context = {
+        "rings": answer.rings,
+        "n_rings": answer.n_rings,
+        "filters": filters,
+        "has_filters": any(filters.values()),
+        "types": list(IDENTIFIERS),
+        "owners": sorted({claim.actor for claim in standing_claims(console.lake).values()} - {actor.name}),
+        "since": since,
+        "changes": changes,
+        "moved_from": night if has_moved else None,
+        "is_first": cursor is None or has_moved,
+        "first_href": address("/queue", **filters),
+        "next_href": None if more is None else address("/queue", **filters, **more),
+        "here_href": address("/queue", **filters, cursor=None if has_moved else cursor, night=answer.night),
+    }
+    return render(request, "queue.html", context, night=answer.night)
+
+
+def night_notice(request: Request, seen: DayField = None) -> Response:
+    """Whether another night is shown than the one that the reader's page is of."""
+    shown = current_date(graph_of(console_of(request)))
+    if seen is None or shown == seen:
+        return Response(status_code=204)
+    return render(request, "_night_notice.html", {"seen": seen, "shown": shown})
+
+
+def changes_since(console: Console, night: date | None) -> tuple[date | None, Mapping[str, dict[str, Any]]]:
+    """The night before the one that is shown, and what became of each ring since; none where the lake has no earlier night."""
+    now = next((each for each in list_nights(console.lake) if each.date == night), None)
+    before = None if now is None else night_before(console.lake, now)
+    if now is None or before is None:
+        return None, {}
+    rows = changes_between(before, now).rings
+    return before.date, {row["ring_id"]: row for row in rows.to_dicts()}
+
+
+def _answer(
+    request: Request, asked: dict[str, Any], cursor: str | None, began: date | None
+) -> tuple[QueueAnswer, bool]:
+    """The answer, and whether another night is shown by now: then no place in the old order means anything, so it is the first page."""
+    shown = current_date(graph_of(console_of(request)))
+    has_moved = began is not None and began != shown
+    if not has_moved:
+        return get_queue(request, **asked, cursor=cursor), False
+    return get_queue(request, **asked), True
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/queue", queue_page, is_page=True),
+    Endpoint("GET", "/night", night_notice, is_page=True),
+)
