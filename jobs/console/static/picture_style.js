@@ -70,7 +70,7 @@ function edgeStyle(c) {
   return [
     { selector: "edge", style: { "curve-style": "straight", "line-color": c.edge, width: 1, opacity: 0.75 } },
     { selector: 'edge[kind = "pair"]', style: { "curve-style": "unbundled-bezier", "control-point-distances": 14, "control-point-weights": 0.5, "line-color": c.risk, width: "mapData(bits, 4, 40, 0.8, 7)", opacity: 0.32, "z-index": 0 } },
-    { selector: 'edge[kind = "gathered"]', style: { width: "mapData(n, 1, 40, 1, 9)", "line-color": c.edge, opacity: 0.6 } },
+    { selector: 'edge[kind = "gathered"]', style: { width: "mapData(n, 1, 20, 2, 10)", "line-color": c.edge, opacity: 0.85 } },
   ];
 }
 
