@@ -60,7 +60,7 @@ function nodeStyle(c) {
     })).sort((one) => (one.selector.includes("kind") ? -1 : 1)),
     {
       selector: 'node[kind = "community"]',
-      style: { shape: "round-hexagon", "background-color": `mapData(score, 0, 1, ${c.surface}, ${c.risk})`, "background-opacity": 0.85, "border-width": 2.5, "border-color": c.ink, "text-valign": "center", "text-margin-y": 0, "font-size": 13, "font-weight": 700, color: c.ink, "min-zoomed-font-size": 5, "text-background-opacity": 0, "text-outline-color": c.surface, "text-outline-width": 2 },
+      style: { shape: "round-hexagon", "background-color": `mapData(score, 0, 1, ${c.surface}, ${c.risk})`, "background-opacity": 0.85, "border-width": 2.5, "border-color": c.ink, "text-valign": "center", "text-margin-y": 0, "font-size": 22, "font-weight": 700, color: c.ink, "min-zoomed-font-size": 5, "text-background-opacity": 0, "text-outline-color": c.surface, "text-outline-width": 2 },
     },
     { selector: 'node[added = "yes"]', style: { "border-style": "dotted" } },
   ];
