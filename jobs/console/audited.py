@@ -17,7 +17,7 @@ _OWN = re.compile(r"c[0-9a-z-]{1,63}|\d{4}-\d{2}-\d{2}|[a-z_]{1,20}")
 
 
 def record(request: Request, subject: Mapping[str, str], actor: Actor | None = None) -> None:
-    """Writes that the request is granted. Called by handlers that know better than the URL what it is about.
+    """Writes that the request is granted, once for each subject. Called by handlers that know better than the URL what it is about.
 
     Args:
         subject: what it is about: never a raw identity value.
@@ -26,14 +26,17 @@ def record(request: Request, subject: Mapping[str, str], actor: Actor | None = N
     Raises:
         RinglightError: it cannot be written; then nothing may go out.
     """
-    write_row(console_of(request), actor or actor_of(request), request.state.rule.action, subject)
+    written = getattr(request.state, "subjects", ())
+    if dict(subject) not in written:  # a page may ask several questions about the same accounts
+        write_row(console_of(request), actor or actor_of(request), request.state.rule.action, subject)
+    request.state.subjects = (*written, dict(subject))
     request.state.is_recorded = True
 
 
 def record_refusal(request: Request, subject: Mapping[str, str], why: str) -> None:
     """Writes that the request came to nothing."""
     write_row(console_of(request), actor_of(request), request.state.rule.action, subject, why)
-    request.state.is_recorded = True
+    request.state.is_recorded = request.state.is_refused = True
 
 
 def write_row(console: Console, actor: Actor, action: str, subject: Mapping[str, str], why: str | None = None) -> None:

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 from graph.lake import Night, current_night, write_table
 from graph.schema import IDENTIFIERS, TABLES
 from graph.sightings import hash_identifier
-from graph.store import Store, connect, drop_all
+from graph.store import Store, connect
 from graph.store_load import load_night
 from jobs.console.app import create_app
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
@@ -90,8 +90,8 @@ def chromium() -> str:
 class Traffic:
     """All that the console was asked and answered, as its server saw it: (method, path with query, body) and (content type, body)."""
 
-    asked: list[tuple[str, str, bytes]] = field(default_factory=list)
-    answered: list[tuple[str, bytes]] = field(default_factory=list)
+    asked: list[tuple[str, str, bytes]] = field(default_factory=list, repr=False)
+    answered: list[tuple[str, bytes]] = field(default_factory=list, repr=False)
 
     def around(self, app: Any) -> Any:
         """The application, written down."""
@@ -196,12 +196,10 @@ def made_lake(tmp_path_factory: pytest.TempPathFactory, made_night: Callable[...
 
 @pytest.fixture(scope="module")
 def shown(neo4j_address: Any, made_lake: Path) -> Iterator[Store]:
-    """The server, showing the night."""
+    """The server, showing the night; where it shows it already, nothing is loaded."""
     with connect(neo4j_address) as store:
-        drop_all(store)
         load_night(store, current_night(made_lake), allow_older=True)
         yield store
-        drop_all(store)
 
 
 class Kept(logging.Handler):
@@ -335,10 +333,8 @@ def new_context(browser: Browser, console: Served, faults: Faults) -> Iterator[N
     made = []
 
     def make(role: str | None = "investigator", served: Served = console, **options: Any) -> BrowserContext:
-        context = browser.new_context(
-            base_url=served.origin, viewport={"width": 1280, "height": 800}, accept_downloads=True,
-            reduced_motion="reduce", **options,
-        )  # fmt: skip
+        usual = {"viewport": {"width": 1280, "height": 800}, "accept_downloads": True, "reduced_motion": "reduce"}
+        context = browser.new_context(base_url=served.origin, **usual | options)
         made.append(context)
         faults.watch(context)
         if role is not None:

@@ -5,20 +5,32 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from jobs.console.endpoints import IdentifierLabel
 
-__all__ = ["CursorField", "DayField", "NumberField", "ScoreField", "StatusField", "TextField", "TypeField", "address"]
+__all__ = [
+    "AccountField",
+    "CursorField",
+    "DayField",
+    "NumberField",
+    "ScoreField",
+    "StatusField",
+    "TextField",
+    "TypeField",
+    "address",
+]
 
 _Blank = BeforeValidator(lambda value: None if value == "" else value)
 
-CursorField = Annotated[str | None, _Blank, Query(max_length=2_000)]
+# Bounds stand on the inner type: on the whole, they would be asked of None as well.
+AccountField = Annotated[Annotated[str, Field(max_length=1_000)] | None, _Blank, Query()]
+CursorField = Annotated[Annotated[str, Field(max_length=2_000)] | None, _Blank, Query()]
 DayField = Annotated[date | None, _Blank, Query()]
-NumberField = Annotated[int | None, _Blank, Query(ge=1, le=10**9)]
-ScoreField = Annotated[float | None, _Blank, Query(ge=0, le=1)]
+NumberField = Annotated[Annotated[int, Field(ge=1, le=10**9)] | None, _Blank, Query()]
+ScoreField = Annotated[Annotated[float, Field(ge=0, le=1)] | None, _Blank, Query()]
 StatusField = Annotated[Literal["suspected", "confirmed"] | None, _Blank, Query()]
-TextField = Annotated[str | None, _Blank, Query(max_length=200)]
+TextField = Annotated[Annotated[str, Field(max_length=200)] | None, _Blank, Query()]
 TypeField = Annotated[IdentifierLabel | None, _Blank, Query()]
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from jobs.casefile import AuditLine
 from jobs.console.api.desk import list_dispositions, list_notes
 from jobs.console.desk_answers import DispositionAnswer, NoteAnswer
 from jobs.console.endpoints import Endpoint, RingPath
@@ -100,7 +99,7 @@ def history_part(request: Request, ring_id: RingPath) -> Response:
     rows = newest_rows(console.lake, MAX_AUDIT, matches=lambda row: row.target == ring_id)
     context: dict[str, Any] = {
         "claims": tuple(reversed(ring_claims(console.lake, ring_id))),
-        "rows": [AuditLine(row.time, row.actor, row.action, row.result) for row in rows],
+        "rows": rows,
         "is_cut": len(rows) == MAX_AUDIT,
     }
     return render(request, "_case_history.html", context)

@@ -10,10 +10,12 @@ import jinja2
 from fastapi import Request
 from starlette.responses import HTMLResponse
 
+from graph.store import current_date
 from jobs.console.access import Actor, Permission, is_allowed
 from jobs.console.pages.words import FILTERS
+from jobs.console.runtime import console_of, graph_of
 
-__all__ = ["CSP", "HTML", "REGIONS", "first_page", "permissions_of", "render", "wants_page"]
+__all__ = ["CSP", "HTML", "REGIONS", "first_page", "permissions_of", "render", "shown_night", "wants_page"]
 
 HTML = "text/html; charset=utf-8"
 
@@ -71,6 +73,15 @@ def render(
     }
     text = _environment().get_template(template).render(frame | context)
     return HTMLResponse(text, status, dict(_HEADERS))
+
+
+def shown_night(request: Request) -> date | None:
+    """The night that the graph shows, for the head.
+
+    Raises:
+        StoreError: the graph cannot be read.
+    """
+    return current_date(graph_of(console_of(request)))
 
 
 def permissions_of(actor: Actor | None) -> frozenset[str]:

@@ -23,14 +23,16 @@ def score_words(score: float | None) -> str:
     return next((words for least, words in LIKELIHOODS if score >= least), "unlikely")
 
 
-def utc(moment: datetime | None) -> str:
-    """A time to the minute, in UTC and saying so; it must have a zone.
+def utc(moment: datetime | None, seconds: bool = False) -> str:
+    """A time to the minute, or to the second, in UTC and saying so; it must have a zone.
 
     Examples:
         >>> utc(datetime(2026, 3, 31, 9, 5, tzinfo=UTC))
         '2026-03-31 09:05 UTC'
     """
-    return "not known" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if moment is None:
+        return "not known"
+    return f"{moment.astimezone(UTC):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}} UTC"
 
 
 def path_part(value: str) -> str:

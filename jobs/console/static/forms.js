@@ -73,6 +73,7 @@ async function succeed(form, answer) {
   } else if (form.dataset.then !== undefined) {
     window.location.assign(form.dataset.then);
   } else {
+    await answer.text(); // read to its end, else the browser takes the request for given up
     say(form.dataset.said ?? "Done.");
     form.reset();
     document.body.dispatchEvent(new CustomEvent("ringlight:desk-changed", { bubbles: true, detail: { api: form.dataset.api } }));

@@ -12,6 +12,7 @@ if (signin instanceof HTMLFormElement) {
     try {
       const answer = await send("/auth/session", { token: field.value.trim() });
       if (answer.ok) {
+        await answer.text(); // read to its end, else the browser takes the request for given up
         field.value = "";
         window.location.replace(signin.dataset.next);
         return;
@@ -31,7 +32,7 @@ for (const button of document.querySelectorAll("[data-signout]")) {
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
-      await send("/auth/signout", null);
+      await (await send("/auth/signout", null)).text();
     } finally {
       window.location.assign("/signin");
     }
