@@ -39,7 +39,15 @@ async def test_a_ring_is_told_whole_before_any_script_runs(console_app):
     page = answer.text
     assert answer.status_code == 200
     head = plain(page[page.index('class="ring-head"') : page.index('class="ring-why"')])
-    for words in ("c-farm", "almost certain", "0.97", "suspected", "Owner nobody", "Place in the queue 1", "2026-03-30"):
+    for words in (
+        "c-farm",
+        "almost certain",
+        "0.97",
+        "suspected",
+        "Owner nobody",
+        "Place in the queue 1",
+        "2026-03-30",
+    ):
         assert words in head, words
     reasons = plain(page[page.index('class="ring-why"') : page.index('class="ring-columns"')])
     assert "8 accounts share one device" in reasons

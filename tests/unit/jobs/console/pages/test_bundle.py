@@ -45,4 +45,6 @@ def test_no_script_of_ours_makes_markup_or_code_from_text():
     for entry in STATIC.iterdir():
         if entry.name.endswith(".js"):
             text = entry.read_text(encoding="utf-8")
-            assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), entry.name
+            assert not re.search(
+                r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text
+            ), entry.name
