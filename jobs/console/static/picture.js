@@ -37,7 +37,6 @@ export class Picture {
       selectionType: "additive",
       boxSelectionEnabled: true,
       pixelRatio: "auto",
-      hideEdgesOnViewport: data.answer.is_folded,
     });
     if (data.answer.is_folded) for (const row of data.answer.communities) this.view.folded.add(row.community);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.cy.style(pictureStyle()));

@@ -60,7 +60,7 @@ function nodeStyle(c) {
     })).sort((one) => (one.selector.includes("kind") ? -1 : 1)),
     {
       selector: 'node[kind = "community"]',
-      style: { shape: "round-hexagon", "background-color": `mapData(score, 0, 1, ${c.surface}, ${c.risk})`, "background-opacity": 0.85, "border-width": 2.5, "border-color": c.ink, "text-valign": "center", "text-margin-y": 0, "font-size": 13, "font-weight": 700, color: c.ink, "min-zoomed-font-size": 5, "text-background-opacity": 0, "text-outline-color": c.surface, "text-outline-width": 2 },
+      style: { shape: "round-hexagon", "background-color": `mapData(score, 0, 1, ${c.surface}, ${c.risk})`, "background-opacity": 0.85, "border-width": 2.5, "border-color": c.ink, "text-valign": "center", "text-margin-y": 0, "font-size": 22, "font-weight": 700, color: c.ink, "min-zoomed-font-size": 5, "text-background-opacity": 0, "text-outline-color": c.surface, "text-outline-width": 2 },
     },
     { selector: 'node[added = "yes"]', style: { "border-style": "dotted" } },
   ];
@@ -70,7 +70,7 @@ function edgeStyle(c) {
   return [
     { selector: "edge", style: { "curve-style": "straight", "line-color": c.edge, width: 1, opacity: 0.75 } },
     { selector: 'edge[kind = "pair"]', style: { "curve-style": "unbundled-bezier", "control-point-distances": 14, "control-point-weights": 0.5, "line-color": c.risk, width: "mapData(bits, 4, 40, 0.8, 7)", opacity: 0.32, "z-index": 0 } },
-    { selector: 'edge[kind = "gathered"]', style: { width: "mapData(n, 1, 40, 1, 9)", "line-color": c.edge, opacity: 0.6 } },
+    { selector: 'edge[kind = "gathered"]', style: { width: "mapData(n, 1, 20, 2, 10)", "line-color": c.edge, opacity: 0.85 } },
   ];
 }
 
