@@ -51,9 +51,9 @@ RAW = {
     "phone": "0049 1512 3456789",
     "national_id": "QX8812345Z",
     "address": "17 Gargoyle Lane",
-    "postcode": "90817",
+    "postcode": "ZK90817Q",
     "device_id": "dev-7f3a-raw-9911",
-    "ip": "198.51.100.77",
+    "ip": "91.198.174.192",
     "instrument_id": "card-raw-4417-0042",
 }
 
