@@ -324,7 +324,7 @@ def faults() -> Iterator[Faults]:
     """What went wrong; the test fails at its end if anything did that it did not provoke."""
     kept = Faults()
     yield kept
-    assert kept.left == []
+    assert not kept.left, "\n".join(kept.left)
 
 
 @pytest.fixture

@@ -26,10 +26,10 @@ def press(page: Page, *keys: str) -> None:
         assert page.evaluate(FOCUS) == "", key
 
 
-def tab_to(page: Page, selector: str, most: int = 60) -> None:
+def tab_to(page: Page, selector: str, most: int = 60, key: str = "Tab") -> None:
     """Goes on with Tab until the focus is on what the selector finds."""
     for _ in range(most):
-        press(page, "Tab")
+        press(page, key)
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"no way by Tab to {selector} within {most} steps")
@@ -79,7 +79,7 @@ def test_a_case_is_worked_on_without_a_mouse(new_context, console, shoot, violat
     expect(page.locator("#form-verdict [data-count]")).to_have_text("2 of 8 members")
     tab_to(page, "#form-verdict button.primary", 20)
     page.keyboard.press("Enter")
-    expect(page.locator("#case-panel")).to_contain_text("stands")
+    expect(page.locator("#case-panel")).to_contain_text("Supersede this verdict")
     assert page.evaluate("document.activeElement !== document.body")
     written = ring_dispositions(console.lake, "c-farm")
     assert [(each.verdict, each.reason, set(each.account_ids)) for each in written] == [
@@ -103,14 +103,13 @@ def test_the_picture_is_worked_from_table_and_buttons_alone(page):
     expect(page.locator("#picture")).to_have_attribute("data-stable", "true", timeout=30_000)
     page.wait_for_load_state("networkidle")
     press(page, "j", "x")
-    tab_to(page, "body *", 1)
     for key, told in (("h", "hidden"), ("u", "Taken back"), ("f", "in view")):
         page.keyboard.press(key)
         expect(page.locator("#picture-said")).to_contain_text(told)
-    tab_to(page, "#timeline input[type=range]", 80)
-    page.keyboard.press("ArrowRight")
+    tab_to(page, "#timeline input[type=range]", 20, "Shift+Tab")
+    page.keyboard.press("ArrowLeft")
     expect(page.locator("#picture-said")).to_contain_text("Shown:")
-    assert "from=" in page.url
+    assert "until=" in page.url
 
 
 def test_keys_can_be_turned_off(page):

@@ -52,7 +52,7 @@ def test_a_page_is_accessible_in_the_light_in_the_dark_and_at_twice_the_size(new
 def test_states_of_pages_are_accessible(page, faults, violations, shoot):
     faults.allow("status of 422")
     arrive(page, "/accounts/farm00")
-    row = page.get_by_role("row").filter(has_text=re.compile("^phone "))
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=re.compile("^phone")))
     row.get_by_text("Reveal", exact=True).click()
     row.get_by_label("Why must it be seen?").fill("call back 0049 1512 3456789")
     row.get_by_role("button", name="Reveal the value").click()
