@@ -41,6 +41,7 @@ from graph.store import Ask, Row, Store
 __all__ = [
     "MAX_LIMIT",
     "MAX_MEMBERS",
+    "MAX_QUEUE",
     "MAX_TERMS",
     "SECONDS",
     "Account",
@@ -57,6 +58,7 @@ __all__ = [
     "read_queue",
     "read_ring_graph",
     "read_ring_picture",
+    "read_whole_queue",
     "shortest_path",
     "why_linked",
     "why_not",
@@ -66,6 +68,8 @@ MAX_TERMS = 200  # identifiers looked up at once
 MAX_MEMBERS = 1_500  # of a ring
 MAX_REASONS = 20  # of an account
 MAX_PAIRS = 100  # of a member
+MAX_QUEUE = 50_000  # rings
+_AT_ONCE = 2_000
 _CANDIDATES = 200
 
 
@@ -158,6 +162,27 @@ def read_queue(
         limit=limit,
     )
     return [with_times(row) for row in rows]
+
+
+def read_whole_queue(store: Store, *, max_rings: int = MAX_QUEUE) -> list[Row]:
+    """All rings of the night in its order, as `read_queue` gives them.
+
+    Args:
+        max_rings: rings at most, the first ones.
+    """
+    any_ring = {"statuses": None, "min_score": None, "min_accounts": None, "identifier_type": None}
+
+    def work(ask: Ask) -> list[Row]:
+        found: list[Row] = []
+        while len(found) < max_rings:
+            limit = min(_AT_ONCE, max_rings - len(found))
+            rows = ask(cypher.QUEUE, {**any_ring, "after": found[-1]["place"] if found else 0, "limit": limit})
+            found += [with_times(row) for row in rows]
+            if len(rows) < limit:
+                break
+        return found
+
+    return store.read_together(work, seconds=SECONDS)
 
 
 def read_ring_graph(

@@ -30,6 +30,7 @@ class Limit(StrEnum):
     search = "search"
     export = "export"
     reveal = "reveal"
+    signin = "signin"  # by address
 
 
 # An admin makes tokens and an auditor reads the audit: neither needs to see a case, so neither may.
@@ -101,7 +102,7 @@ _RING, _V1 = ("ring_id",), "/api/v1"
 
 RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/healthz"): Rule(Permission.public, "health"),
-    ("GET", "/auth/signin"): Rule(Permission.public, "signin.begin"),
+    ("GET", "/auth/signin"): Rule(Permission.public, "signin.begin", limit=Limit.signin),
     ("GET", "/auth/callback"): Rule(Permission.public, "signin", names_subject=True),
     ("POST", "/auth/session"): Rule(Permission.public, "signin", names_subject=True),
     ("POST", "/auth/signout"): Rule(Permission.signed_in, "signout"),
@@ -133,6 +134,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", f"{_V1}/rings/{{ring_id}}/positions"): Rule(
         _WRITE, "positions.write", _RING, is_change=True, max_body_bytes=524_288
     ),
+    ("GET", f"{_V1}/rings/{{ring_id}}/lineage"): Rule(_READ, "lineage.view", _RING),
     ("GET", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(_READ, "dispositions.view", _RING),
     ("POST", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(_WRITE, "disposition.write", _RING, is_change=True),
     ("GET", f"{_V1}/rings/{{ring_id}}/notes"): Rule(_READ, "notes.view", _RING),

@@ -1,6 +1,7 @@
 """The console's application, made from what it is given: it reads no environment, no clock and no randomness of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from fastapi import FastAPI, Request
 
 from graph.store import Store
 from jobs.console.access import refuse_unlisted
-from jobs.console.api import accounts, audit, desk, export, nights, pictures, reveal, rings, search, session
+from jobs.console.api import accounts, audit, desk, export, lineage, nights, pictures, reveal, rings, search, session
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.endpoints import Endpoint
 from jobs.console.gate import GatedRoute
@@ -29,6 +30,7 @@ from jobs.console.pages.problem_page import answer_problem
 from jobs.console.problems import PROBLEM_TYPE, ProblemAnswer, add_handlers
 from jobs.console.runtime import Console, Keys, RateLimits
 from jobs.console.signin import refuse_open_door
+from jobs.console.warming import keep_warm
 from jobs.desk.audit import AuditLog
 
 __all__ = ["API_VERSION", "create_app", "routes_of"]
@@ -36,7 +38,7 @@ __all__ = ["API_VERSION", "create_app", "routes_of"]
 API_VERSION = "1"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
-_MODULES: tuple[Any, ...] = (session, nights, rings, pictures, accounts, search, desk, export, reveal, audit)
+_MODULES: tuple[Any, ...] = (session, nights, rings, pictures, lineage, accounts, search, desk, export, reveal, audit)
 _PAGES: tuple[Any, ...] = (
     statics,
     signin_pages,
@@ -94,6 +96,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_warmed,
     )
     app.state.console = console
     app.router.route_class = GatedRoute
@@ -103,6 +106,13 @@ def create_app(
     add_handlers(app, answer_problem)
     app.add_middleware(Guard, config=config, lake=lake, answer=answer_problem)
     return app
+
+
+@asynccontextmanager
+async def _warmed(app: FastAPI) -> AsyncIterator[None]:
+    """While a server serves the application, its questions are kept warm beside it."""
+    with keep_warm(app.state.console):
+        yield
 
 
 def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:

@@ -36,7 +36,7 @@ def record(request: Request, subject: Mapping[str, str], actor: Actor | None = N
 def record_refusal(request: Request, subject: Mapping[str, str], why: str) -> None:
     """Writes that the request came to nothing."""
     write_row(console_of(request), actor_of(request), request.state.rule.action, subject, why)
-    request.state.is_recorded = True
+    request.state.is_recorded = request.state.is_refused = True
 
 
 def write_row(console: Console, actor: Actor, action: str, subject: Mapping[str, str], why: str | None = None) -> None:

@@ -58,6 +58,7 @@ class ConsoleConfig(StepConfig):
     searches_per_minute: int = Field(30, ge=1, description="searches of one person or token")
     exports_per_hour: int = Field(60, ge=1, description="case files of one person or token")
     reveals_per_hour: int = Field(30, ge=1, description="revealed values of one person or token")
+    signins_per_minute: int = Field(30, ge=1, description="sign-ins begun with the provider from one address")
     failures_per_minute: int = Field(20, ge=1, description="requests without a valid sign-in from one address")
     trusted_proxies: tuple[str, ...] = Field(
         (), description="networks whose proxies sign people in by header, parted by commas"

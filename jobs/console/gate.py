@@ -1,4 +1,8 @@
-"""What stands before every handler, in this order: sign-in, rate, origin, permission, the audit row; and behind it: no row, no data."""
+"""What stands before every handler, in this order: sign-in, rate, origin, permission, the audit row; and behind it: no row, no data.
+
+A request that was let in and then came to nothing (404, 409, 422 ...) leaves a second row, `refused`, with status and kind: the first is on the disk
+before anything is looked at, and a log that is only added to cannot be corrected.
+"""
 
 import hashlib
 from collections.abc import Callable, Coroutine
@@ -9,10 +13,10 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from graph.errors import RinglightError
-from jobs.console.access import RULES, Actor, Permission, Rule, is_allowed
+from jobs.console.access import RULES, Actor, Limit, Permission, Rule, is_allowed
 from jobs.console.audited import shown_or_masked, write_row
 from jobs.console.guard import peer_of, refuse_foreign_origin
-from jobs.console.problems import Problem
+from jobs.console.problems import Problem, of_error
 from jobs.console.runtime import Console, Replay, console_of
 from jobs.console.signin import identify
 
@@ -34,12 +38,17 @@ class GatedRoute(APIRoute):
         async def gated(request: Request) -> Response:
             rule = RULES[request.method, self.path]
             console = console_of(request)
-            request.state.rule, request.state.is_recorded = rule, False
+            request.state.rule, request.state.is_recorded, request.state.is_refused = rule, False, False
             if rule.permission is Permission.public:
                 await run_in_threadpool(_let_in_public, request, console, rule)
             else:
                 request.state.actor = await run_in_threadpool(_let_in, request, console, rule)
-            response = await _once(answer, request, console, rule)
+            try:
+                response = await _once(answer, request, console, rule)
+            except Exception as error:
+                if rule.permission is not Permission.public and not request.state.is_refused:
+                    await run_in_threadpool(_write_failure, request, console, rule, error)
+                raise
             if rule.names_subject and response.status_code < 400 and not request.state.is_recorded:
                 raise RinglightError(f"`{rule.action}` must write its audit row before it answers; got none.")
             return response
@@ -52,6 +61,13 @@ def _let_in_public(request: Request, console: Console, rule: Rule) -> None:
     request.state.actor = NOBODY
     if request.method not in SAFE:
         refuse_foreign_origin(request, console.config, is_bearer=True)
+    peer = peer_of(request)
+    if rule.limit is not Limit.none:
+        wait = console.rates.wait_seconds(f"address {peer}", rule.limit)
+        if wait is not None:
+            if console.rates.is_first(f"{rule.limit}\x1f{peer}"):
+                _refused(request, console, NOBODY, rule, "too many requests")
+            raise Problem(429, "rate", "Too many requests. Wait, then try again.", {"Retry-After": str(wait)})
     if rule.names_subject:
         _refuse_flood(request, console, rule)
 
@@ -88,6 +104,12 @@ def _let_in(request: Request, console: Console, rule: Rule) -> Actor:
         write_row(console, actor, rule.action, _subject(request, console, rule))
         request.state.is_recorded = True
     return actor
+
+
+def _write_failure(request: Request, console: Console, rule: Rule, error: Exception) -> None:
+    """A request that was let in came to nothing: a row of its own says so, after the one that let it in."""
+    problem = of_error(error)
+    _refused(request, console, request.state.actor, rule, f"{problem.status} {problem.kind}")
 
 
 def _refuse_flood(request: Request, console: Console, rule: Rule) -> None:

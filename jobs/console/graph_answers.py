@@ -119,9 +119,10 @@ class QueueRow(BaseModel):
 
 
 class QueueAnswer(BaseModel):
-    """A page of the queue; `next_cursor` leads to the following one."""
+    """A page of the queue; `next_cursor` leads to the following one, `n_rings` match the filters in all."""
 
     night: date | None
+    n_rings: int
     rings: list[QueueRow]
     next_cursor: str | None
 

@@ -18,6 +18,7 @@ from jobs.console.problems import Problem, of_error
 
 __all__ = ["SECURITY_HEADERS", "Guard", "is_local", "peer_of", "refuse_foreign_origin"]
 
+HEALTH_PATH = "/healthz"
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "cache-control": "no-store",
@@ -35,7 +36,8 @@ _log = logging.getLogger("ringlight.console")
 class Guard:
     """The outermost layer.
 
-    A request for another host (a name that somebody pointed to this address), or that is too large, goes no further. An error
+    A request for another host (a name that somebody pointed to this address), or that is too large, goes no further; whether the console
+    lives is told under any name, for it tells nothing else, and those who ask know the machine by its address. An error
     that nobody foresaw ends here: its traceback may hold values, so it goes to LAKE/restricted and not to the log.
     """
 
@@ -77,7 +79,8 @@ class Guard:
                 await self._answer(Request(scope), problem)(scope, receive, send_guarded)
 
     def _refuse(self, request: Request, max_bytes: int) -> None:
-        if request.headers.get("host", "").lower() not in self._hosts:
+        is_health = request.scope["path"] == HEALTH_PATH and request.method == "GET"
+        if not is_health and request.headers.get("host", "").lower() not in self._hosts:
             raise Problem(421, "host", "The console answers to its own name alone: see the setting `console.origin`.")
         length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > max_bytes:

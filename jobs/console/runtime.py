@@ -17,6 +17,7 @@ from graph.errors import StoreError
 from graph.store import Store
 from jobs.console.access import Actor, Limit
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
+from jobs.console.kept_answers import KeptAnswers
 from jobs.console.signing import derive_key
 from jobs.desk.audit import AuditLog
 
@@ -51,6 +52,7 @@ class RateLimits:
             Limit.search: RateLimitItemPerMinute(config.searches_per_minute),
             Limit.export: RateLimitItemPerHour(config.exports_per_hour),
             Limit.reveal: RateLimitItemPerHour(config.reveals_per_hour),
+            Limit.signin: RateLimitItemPerMinute(config.signins_per_minute),
         }
         self._told = RateLimitItemPerMinute(1)
 
@@ -118,6 +120,7 @@ class Console:
         store: None where no Neo4j is connected: what needs the graph answers 503.
         clock: the time now, with a zone.
         random: text of n random bytes, like `secrets.token_urlsafe`.
+        kept: answers of the night that is shown.
         ended: ids of sessions that were signed out.
         verdicts: held while a verdict is checked and written, so that of two at once the second sees the first.
     """
@@ -132,6 +135,7 @@ class Console:
     rates: RateLimits
     audit: AuditLog
     replays: Replays = field(default_factory=Replays)
+    kept: KeptAnswers = field(default_factory=KeptAnswers)
     ended: set[str] = field(default_factory=set)
     verdicts: threading.Lock = field(default_factory=threading.Lock)
 

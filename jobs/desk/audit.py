@@ -15,15 +15,17 @@ with the system's next write-out. A row that a crash tore was never acknowledged
 """
 
 import contextlib
+import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from graph.errors import GateError, StoreError
+from graph.errors import GateError, InputError, RinglightError, StoreError
 from jobs.desk.audit_rows import (
     FIRST,
     AuditRow,
@@ -57,8 +59,19 @@ class _Tail:
     last: Seal
 
 
+@dataclass
+class _Entry:
+    """A row that is to be written; then the row, or why there is none."""
+
+    values: dict[str, Any]
+    row: AuditRow | None = None
+    error: Exception | None = None
+
+
 class AuditLog:
     """Writes a lake's audit. One for a process; safe with several threads, and beside other processes.
+
+    Rows of several threads that wait at once share one flush to the disk; each returns once its own row is there.
 
     Args:
         lake: the lake.
@@ -70,6 +83,8 @@ class AuditLog:
         self._head = lake / DESK_FOLDER / HEAD_FILE
         self._key = audit_key(key)
         self._tail: _Tail | None = None
+        self._guard, self._writing = threading.Lock(), threading.Lock()
+        self._waiting: list[_Entry] = []
 
     def append(
         self,
@@ -101,13 +116,42 @@ class AuditLog:
             "result": result,
             "details": dict(details or {}),
         }
-        with hold(self._path):
-            torn = settle(self._path) if self._is_new() else b""
-            last = self._find_last()
-            if torn:
-                row = self._write(last, _said_of(torn, time))
-                last = Seal(row.seq, row.mac)
-            return self._write(last, values)
+        entry = _Entry(values)
+        with self._guard:
+            self._waiting.append(entry)
+        with self._writing:  # whoever comes here while rows go to the disk waits, and then writes for all who wait
+            if entry.row is None and entry.error is None:
+                with self._guard:
+                    waiting, self._waiting = self._waiting, []
+                self._write_together(waiting)
+        if entry.row is None:
+            raise copy.copy(entry.error) if entry.error is not None else _broken("a row that was not written")
+        return entry.row
+
+    def _write_together(self, entries: Sequence["_Entry"]) -> None:
+        """Writes a row for each in one flush; each has its row once it is on the disk, or the reason why it has none."""
+        try:
+            with hold(self._path):
+                torn = settle(self._path) if self._is_new() else b""
+                last = self._find_last()
+                if torn:
+                    row = self._write([row_of(self._key, last, _said_of(torn, entries[0].values["time"]))])
+                    last = Seal(row.seq, row.mac)
+                rows: dict[int, AuditRow] = {}
+                for place, entry in enumerate(entries):
+                    try:
+                        rows[place] = row_of(self._key, last, entry.values)
+                    except InputError as error:
+                        entry.error = error
+                    else:
+                        last = Seal(rows[place].seq, rows[place].mac)
+                if rows:
+                    self._write(list(rows.values()))
+                for place, row in rows.items():
+                    entries[place].row = row
+        except (RinglightError, OSError) as error:
+            for entry in entries:
+                entry.error = entry.error or error
 
     def _is_new(self) -> bool:
         """Whether the file is not as this process left it."""
@@ -115,16 +159,16 @@ class AuditLog:
         found = self._path.stat() if self._path.exists() else None
         return tail is None or found is None or (found.st_ino, found.st_size) != (tail.inode, tail.n_bytes)
 
-    def _write(self, last: Seal, values: dict[str, Any]) -> AuditRow:
-        row = row_of(self._key, last, values)
+    def _write(self, rows: Sequence[AuditRow]) -> AuditRow:
+        """Adds rows that follow from the last one, and each other; returns the last."""
         self._tail = None  # until it is written
-        write_lines(self._path, [encode_row(row)])
-        self._remember(Seal(row.seq, row.mac))
+        write_lines(self._path, [encode_row(row) for row in rows])
+        last = self._remember(Seal(rows[-1].seq, rows[-1].mac))
         try:
-            write_seal(self._head, self._key, Seal(row.seq, row.mac))
+            write_seal(self._head, self._key, last)
         except OSError as error:
             raise _refused(error) from None
-        return row
+        return rows[-1]
 
     def _remember(self, last: Seal) -> Seal:
         found = self._path.stat()

@@ -53,7 +53,7 @@ class AuditRow:
         role: the actor's role, or `none`.
         action: what, as `ring.view`, `search`, `reveal`, `export`, `token.create`.
         target: on what: the id of a ring, account, night or token; may be empty.
-        result: whether it was allowed.
+        result: whether it was allowed; what was allowed and then came to nothing has a second row, refused, that says why.
         details: what else is to be known: JSON values. Never a raw identity value: a search is written down by its keyed hash, a
             reveal by its identifier's hash and its reason. That is the caller's duty; nothing here can tell.
         previous: mac of the row before.

@@ -6,33 +6,26 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import polars as pl
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from graph.lake import Night, write_table
-from graph.schema import TABLES
-from graph.sightings import hash_identifier
-from graph.store import Store, connect, drop_all
-from graph.store_load import load_night
+from graph.store import Store
 from jobs.console.access import RULES
-from jobs.console.app import create_app
-from jobs.console.config import ConsoleConfig, ConsoleSecrets
+from jobs.console.warming import warm
 from jobs.desk.audit import verify_audit
 from jobs.desk.roles import Role, Scope
 from jobs.desk.tokens import make_token
-from jobs.key import make_private_folder
 
 pytestmark = pytest.mark.anyio
 
+# as in conftest.py
 KEY = "5a" * 32
 ORIGIN = "http://127.0.0.1:8484"
 TOKEN = "demo-token"
@@ -54,52 +47,19 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def phone_hash() -> str:
-    found = hash_identifier("phone", {"phone": PHONE}, KEY)
-    assert found is not None
-    return found
+def lake(console_lake) -> Path:
+    return console_lake
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory, made_night, phone_hash) -> Path:
-    """The small night, in which two members of a ring hold a phone number that the event folder has raw."""
-    root = tmp_path_factory.mktemp("console")
-    night: Night = made_night(root / "lake")
-    make_private_folder(root / "lake" / "restricted")
-    links = night.read("links")
-    held = links.filter(pl.col("account_id").is_in(["farm00", "farm01"]) & (pl.col("identifier_type") == "email"))
-    more = held.with_columns(identifier_type=pl.lit("phone"), identifier=pl.lit(phone_hash))
-    write_table(pl.concat([links, more]).sort("account_id", "identifier_type", "identifier"), night.folder, "links")
-    schema = {column.name: column.dtype for column in TABLES["profiles"].columns}
-    row = {"event_id": "e1", "event_time": AT - timedelta(days=60), "account_id": "farm00", "phone": PHONE}
-    signup = {"event_id": "s1", "event_time": AT - timedelta(days=60), "account_id": "farm00", "channel": "app"}
-    for table, values in (("profiles", row), ("signups", signup)):
-        schema = {column.name: column.dtype for column in TABLES[table].columns}
-        (root / "events" / table).mkdir(parents=True)
-        pl.DataFrame([values], schema=schema).write_parquet(root / "events" / table / "part.parquet")
-    return root / "lake"
+def shown(console_store) -> Store:
+    return console_store
 
 
 @pytest.fixture(scope="module")
-def shown(neo4j_address, lake) -> Iterator[Store]:
-    """The server, showing the night."""
-    from graph.lake import current_night
-
-    with connect(neo4j_address) as store:
-        drop_all(store)
-        load_night(store, current_night(lake), allow_older=True)
-        yield store
-        drop_all(store)
-
-
-@pytest.fixture(scope="module")
-def app(shown, lake) -> Any:
-    config = ConsoleConfig.model_validate(
-        {"events": lake.parent / "events", "requests_per_minute": 100_000, "searches_per_minute": 100_000,
-         "reveals_per_hour": 100_000, "exports_per_hour": 100_000}
-    )  # fmt: skip
-    held = ConsoleSecrets(KEY, demo_token=TOKEN)
-    return create_app(config, lake, shown, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
+def app(console_app) -> Any:
+    assert warm(console_app.state.console) == 4
+    return console_app
 
 
 async def ask(app: Any, method: str, path: str, **more: Any) -> httpx.Response:
@@ -120,6 +80,20 @@ async def test_the_queue_comes_page_by_page_with_owners_and_verdicts(app):
     assert (second["rings"][0]["ring_id"], second["rings"][0]["owner"]) == ("c-chain", "demo")
     other = await ask(app, "GET", "/queue", params={"limit": 1, "cursor": first["next_cursor"], "min_accounts": 2})
     assert other.status_code == 400
+    for wanted, found in (
+        ({"min_accounts": 20}, ["c-chain"]),
+        ({"min_score": 0.95}, ["c-farm"]),
+        ({"identifier_type": "device"}, ["c-farm"]),
+        ({"status": "confirmed"}, []),
+        ({"owner": "demo"}, ["c-chain"]),
+        ({"owner": "nobody"}, []),
+        ({"is_claimed": False}, ["c-farm"]),
+        ({"verdict": "undecided"}, ["c-farm", "c-chain"]),
+        ({"verdict": "household"}, []),
+    ):
+        some = (await ask(app, "GET", "/queue", params=wanted)).json()
+        assert ([ring["ring_id"] for ring in some["rings"]], some["n_rings"]) == (found, len(found)), wanted
+    assert (first["n_rings"], second["next_cursor"]) == (2, None)
     large = (await ask(app, "GET", "/queue", params={"min_accounts": 20})).json()
     assert [ring["ring_id"] for ring in large["rings"]] == ["c-chain"]
     await ask(app, "POST", "/rings/c-chain/release")

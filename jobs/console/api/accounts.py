@@ -1,10 +1,10 @@
 """An account, who is beside it, who is like it, and how two are tied."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Path, Query, Request
+from pydantic import BaseModel
 
 from graph.errors import InputError
 from graph.queries import nearest_accounts, neighbours, read_account
@@ -27,14 +27,13 @@ from jobs.console.runtime import console_of, graph_of
 
 __all__ = ["ENDPOINTS"]
 
+Answer = TypeVar("Answer", bound=BaseModel)
 AccountPath = Annotated[str, Path(min_length=1, max_length=1_000, description="id of an account")]
 
 
 def get_account(request: Request, account_id: AccountPath) -> AccountAnswer:
     """An account: where it stands, why, and what it holds."""
-    return AccountAnswer.model_validate(
-        _ask(request, [account_id], lambda store: asdict(read_account(store, account_id)))
-    )
+    return _ask(request, AccountAnswer, [account_id], (), lambda store: vars(read_account(store, account_id)))
 
 
 def get_neighbours(
@@ -44,12 +43,13 @@ def get_neighbours(
     limit: LimitQuery = 50,
 ) -> NeighboursAnswer:
     """Accounts that share an identifier with this one. Nothing is followed through a hub."""
-    found = _ask(
+    return _ask(
         request,
+        NeighboursAnswer,
         [account_id],
-        lambda store: asdict(neighbours(store, account_id, identifier_type=identifier_type, limit=limit)),
+        (identifier_type, limit),
+        lambda store: vars(neighbours(store, account_id, identifier_type=identifier_type, limit=limit)),
     )
-    return NeighboursAnswer.model_validate(found)
 
 
 def get_alike(
@@ -63,15 +63,15 @@ def get_alike(
         )  # so that an unknown account is told from one without an embedding
         return {"accounts": nearest_accounts(store, account_id, limit)}
 
-    return AlikeAnswer.model_validate(_ask(request, [account_id], ask))
+    return _ask(request, AlikeAnswer, [account_id], (limit,), ask)
 
 
 def get_path(
     request: Request, a: AccountQuery, b: AccountQuery, max_hops: Annotated[int, Query(ge=1, le=MAX_HOPS)] = MAX_HOPS
 ) -> PathAnswer:
     """A shortest path of two accounts over what they share."""
-    return PathAnswer.model_validate(
-        _ask(request, [a, b], lambda store: asdict(shortest_path(store, a, b, max_hops=max_hops)))
+    return _ask(
+        request, PathAnswer, [a, b], (max_hops,), lambda store: vars(shortest_path(store, a, b, max_hops=max_hops))
     )
 
 
@@ -83,30 +83,48 @@ def get_why_linked(request: Request, a: AccountQuery, b: AccountQuery) -> WhyLin
             read_account(store, account_id, max_identifiers=1)
         return why_linked(store, a, b) or {"weight_bits": None, "evidence": []}
 
-    return WhyLinkedAnswer.model_validate(_ask(request, [a, b], ask))
+    return _ask(request, WhyLinkedAnswer, [a, b], (), ask)
 
 
 def get_why_not(request: Request, a: AccountQuery, b: AccountQuery) -> WhyNotAnswer:
     """What two accounts share all the same, and why it does not join them."""
-    return WhyNotAnswer.model_validate(_ask(request, [a, b], lambda store: asdict(why_not(store, a, b))))
+    return _ask(request, WhyNotAnswer, [a, b], (), lambda store: vars(why_not(store, a, b)))
 
 
-def _ask(request: Request, accounts: Sequence[str], question: Callable[[Store], dict[str, Any]]) -> Any:
+def _ask(
+    request: Request,
+    form: type[Answer],
+    accounts: Sequence[str],
+    further: Sequence[str | int | None],
+    question: Callable[[Store], dict[str, Any]],
+) -> Answer:
     """The answer with names, once the row about these accounts is written.
+
+    Args:
+        further: what else the answer depends on.
 
     Raises:
         Problem: 404, an account is not in the night that is shown. What was asked for may be anything: the audit has its mark.
     """
     console = console_of(request)
+    store = graph_of(console)
+
+    def read() -> Answer:
+        return form.model_validate(with_names(question(store), console.keys.pseudonym))
+
     names = ("account_id",) if len(accounts) == 1 else ("a", "b")
     try:
-        found = question(graph_of(console))
+        found = console.kept.get(store, (form, *accounts, *further), read, _weigh)
     except InputError:
         marks = (shown_or_masked(account, console.keys.pseudonym) for account in accounts)
         record_refusal(request, dict(zip(names, marks, strict=True)), "not in the night")
         raise Problem(404, "no-account", "The night that is shown has no such account.") from None
     record(request, dict(zip(names, accounts, strict=True)))
-    return with_names(found, console.keys.pseudonym)
+    return found
+
+
+def _weigh(found: BaseModel) -> int:
+    return sum(len(value) for _, value in found if isinstance(value, list))
 
 
 _V1 = "/api/v1"

@@ -25,17 +25,23 @@ _FORM = re.compile(rf"i:(?:{'|'.join(IDENTIFIERS)}):[0-9a-f]{{64}}|c:\d{{1,4}}")
 def get_picture(request: Request, response: Response, ring_id: RingPath) -> PictureAnswer:
     """A ring as it is drawn, with the newest positions that were kept of it. `ETag` is its version."""
     console = console_of(request)
+    store = graph_of(console)
+
+    def read() -> PictureAnswer:
+        found = with_names(vars(read_ring_picture(store, ring_id)), console.keys.pseudonym)
+        return PictureAnswer.model_validate({**found, "positions": None, "positions_version": None})
+
     try:
-        found = read_ring_picture(graph_of(console), ring_id)
+        drawn = console.kept.get(
+            store, ("picture", ring_id), read, lambda found: len(found.holds) + 2 * len(found.pairs)
+        )
     except InputError:
         raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
+    response.headers["etag"] = etag(drawn.ring_version)
     kept = read_positions(console.lake, ring_id)
-    placed = {
-        "positions": None if kept is None else kept.nodes,
-        "positions_version": None if kept is None else kept.ring_version,
-    }
-    response.headers["etag"] = etag(found.ring_version)
-    return PictureAnswer.model_validate({**with_names(vars(found), console.keys.pseudonym), **placed})
+    if kept is None:
+        return drawn
+    return drawn.model_copy(update={"positions": kept.nodes, "positions_version": kept.ring_version})
 
 
 def write_positions(

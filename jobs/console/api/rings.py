@@ -1,25 +1,28 @@
 """The queue, and a ring with its graph."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
 
 from graph.errors import InputError
-from graph.queries import read_ring_graph
-from graph.store import current_date
+from graph.queries import read_ring_graph, read_whole_queue
+from graph.store import Row
 from jobs.console.cursors import make_cursor, read_cursor
 from jobs.console.endpoints import Endpoint, IdentifierLabel, LimitQuery, RingPath
 from jobs.console.graph_answers import QueueAnswer, QueueRow, RingAnswer
 from jobs.console.lake_rings import etag
 from jobs.console.naming import with_names
 from jobs.console.problems import Problem
-from jobs.console.queue_reading import DeskFilter, read_queue_page, with_desk
-from jobs.console.runtime import console_of, graph_of
+from jobs.console.runtime import Console, console_of, graph_of
+from jobs.desk.claims import standing_claims
+from jobs.desk.dispositions import standing_dispositions
 
-__all__ = ["ENDPOINTS"]
+__all__ = ["ENDPOINTS", "kept_queue", "kept_ring"]
 
 Status = Literal["suspected", "confirmed"]
+Verdict = Literal["confirmed_ring", "household", "needs_more", "undecided"]
 
 
 def get_queue(
@@ -28,47 +31,131 @@ def get_queue(
     min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
     min_accounts: Annotated[int | None, Query(ge=1, le=10**9)] = None,
     identifier_type: IdentifierLabel | None = None,
-    owner: Annotated[str | None, Query(max_length=200, description="rings that this person has")] = None,
-    is_free: Annotated[bool, Query(description="rings that nobody has")] = False,
-    hides_decided: Annotated[bool, Query(description="without rings whose version has a verdict that decides")] = False,
+    owner: Annotated[str | None, Query(min_length=1, max_length=200, description="who has claimed it")] = None,
+    is_claimed: Annotated[bool | None, Query(description="whether anybody has claimed it")] = None,
+    verdict: Annotated[
+        list[Verdict] | None,
+        Query(max_length=10, description="one of these stands on it; `undecided`: none does on this version"),
+    ] = None,
     limit: LimitQuery = 50,
     cursor: Annotated[str | None, Query(max_length=2_000)] = None,
 ) -> QueueAnswer:
-    """Rings in the order of the night: first the one whose case is expected to stop the most."""
+    """Rings in the order of the night: first the one whose case is expected to stop the most.
+
+    409 where another night is shown than the one that the cursor is of.
+    """
     console = console_of(request)
-    store = graph_of(console)
-    night = current_date(store)
+    night, rings = kept_queue(console)
     filters: dict[str, Any] = {
-        "statuses": status, "min_score": min_score, "min_accounts": min_accounts, "identifier_type": identifier_type,
+        "status": status, "min_score": min_score, "min_accounts": min_accounts, "identifier_type": identifier_type,
+        "owner": owner, "is_claimed": is_claimed, "verdict": verdict,
     }  # fmt: skip
-    desk = DeskFilter(owner, is_free, hides_decided)
-    question = {**filters, **asdict(desk), "night": night.isoformat() if night else None}
-    after = read_cursor(cursor, question, console.keys.cursor)
-    rows, following = read_queue_page(console, store, filters, desk, after, limit)
+    question = {**filters, "night": night.isoformat() if night else None}
+    after = read_cursor(cursor, question, console.keys.cursor) or 0
+    wanted = [row for row in _with_desk(console, rings) if _is_wanted(row, **filters)]
+    left = [row for row in wanted if row["place"] > after]
+    rows = left[:limit]
     return QueueAnswer(
         night=night,
+        n_rings=len(wanted),
         rings=[QueueRow.model_validate(row) for row in rows],
-        next_cursor=None if following is None else make_cursor(following, question, console.keys.cursor),
+        next_cursor=make_cursor(rows[-1]["place"], question, console.keys.cursor) if len(left) > limit else None,
     )
 
 
 def get_ring(request: Request, response: Response, ring_id: RingPath) -> RingAnswer:
     """A ring, its members, what they hold, what joins them, and why each is suspected. `ETag` is its version."""
     console = console_of(request)
+    found = kept_ring(console, ring_id)
+    response.headers["etag"] = etag(found.ring.ring_version)
+    own = QueueRow.model_validate(_with_desk(console, [found.ring.model_dump()])[0])
+    return found.model_copy(update={"ring": own})
+
+
+def kept_queue(console: Console) -> tuple[date | None, list[Row]]:
+    """The night that is shown, and its rings in order, as the night knows them.
+
+    Raises:
+        StoreError: no night is loaded, or the store fails.
+    """
     store = graph_of(console)
+
+    def read() -> tuple[date | None, list[Row]]:
+        while True:  # the name of the night and its rings are of one night
+            before = store.pointer()
+            rings = read_whole_queue(store)
+            if store.pointer().generation == before.generation:
+                return before.night, rings
+
+    return console.kept.get(store, "queue", read, lambda found: len(found[1]))
+
+
+def kept_ring(console: Console, ring_id: str) -> RingAnswer:
+    """A ring as the night knows it, without what the desk says of it.
+
+    Raises:
+        Problem: 404, no such ring.
+    """
+    store = graph_of(console)
+
+    def read() -> RingAnswer:
+        found = vars(read_ring_graph(store, ring_id))
+        return RingAnswer.model_validate(with_names(found, console.keys.pseudonym))
+
     try:
-        found = read_ring_graph(store, ring_id)
+        return console.kept.get(
+            store,
+            ("ring", ring_id),
+            read,
+            lambda found: len(found.accounts) + len(found.links) + 2 * len(found.pairs),
+        )
     except InputError:
         raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
-    response.headers["etag"] = etag(found.ring["ring_version"])
-    rows = {
-        "ring": with_desk(console, [found.ring])[0],
-        "accounts": found.accounts,
-        "links": found.links,
-        "pairs": found.pairs,
-    }
-    left_out = {"n_accounts_left_out": found.n_accounts_left_out, "n_links_left_out": found.n_links_left_out}
-    return RingAnswer.model_validate({**with_names(rows, console.keys.pseudonym), **left_out})
+
+
+def _is_wanted(
+    row: Row,
+    status: Sequence[str] | None,
+    min_score: float | None,
+    min_accounts: int | None,
+    identifier_type: str | None,
+    owner: str | None,
+    is_claimed: bool | None,
+    verdict: Sequence[str] | None,
+) -> bool:
+    return (
+        (not status or row["status"] in status)
+        and (min_score is None or (row["score"] is not None and row["score"] >= min_score))
+        and (min_accounts is None or row["n_accounts"] >= min_accounts)
+        and (identifier_type is None or identifier_type in (row["shared_types"] or ()))
+        and (owner is None or row["owner"] == owner)
+        and (is_claimed is None or (row["owner"] is not None) is is_claimed)
+        and (not verdict or bool(_verdicts(row) & set(verdict)))
+    )
+
+
+def _verdicts(row: Row) -> set[str]:
+    """What a ring counts as: a verdict on an earlier version stands, and does not decide what the ring is now."""
+    stands = {row["verdict"]} if row["verdict"] else set()
+    return stands if stands and row["verdict_version"] == row["ring_version"] else stands | {"undecided"}
+
+
+def _with_desk(console: Console, rows: Sequence[Row]) -> list[Row]:
+    """The rings with who has each, and the verdict that stands on it."""
+    claims = standing_claims(console.lake)
+    verdicts = {each.ring_id: each for each in standing_dispositions(console.lake)}
+    made = []
+    for row in rows:
+        claim, verdict = claims.get(row["ring_id"]), verdicts.get(row["ring_id"])
+        made.append(
+            {
+                **row,
+                "owner": claim.actor if claim else None,
+                "verdict": verdict.verdict if verdict else None,
+                "verdict_version": verdict.ring_version if verdict else None,
+            }
+        )
+    return made
 
 
 ENDPOINTS = (

@@ -51,16 +51,20 @@ def queue_page(
         "owner": owner, "hides_decided": hides_decided,
     }  # fmt: skip
     asked = {
-        **filters,
         "status": [status] if status else None,
+        "min_score": min_score,
+        "min_accounts": min_accounts,
+        "identifier_type": identifier_type,
         "owner": actor.name if owner == MINE else None if owner == NOBODYS else owner,
-        "is_free": owner == NOBODYS,
+        "is_claimed": False if owner == NOBODYS else None,
+        "verdict": ["undecided", "needs_more"] if hides_decided else None,
     }
     answer, has_moved = _answer(request, asked, cursor, night)
     since, changes = changes_since(console, answer.night)
     more = None if answer.next_cursor is None else {"cursor": answer.next_cursor, "night": answer.night}
     context = {
         "rings": answer.rings,
+        "n_rings": answer.n_rings,
         "filters": filters,
         "has_filters": any(filters.values()),
         "types": list(IDENTIFIERS),

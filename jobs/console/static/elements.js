@@ -93,5 +93,5 @@ function communityData(row, n) {
 
 function label(node) {
   node.label = String(node.n_accounts);
-  node.size = 24 + 5 * Math.sqrt(node.n_accounts);
+  node.size = 26 + 6 * Math.sqrt(node.n_accounts);
 }

@@ -12,7 +12,7 @@ const SHOWN = ["both", "shared", "pairs"];
 /**
  * @typedef {object} Filters
  * @property {string[]|null} types types shown; null: all
- * @property {number} minBits the least that a pair, or an identifier, must say
+ * @property {number} minBits the least that a pair, or an identifier that is part of none, must say
  * @property {string|null} from first day, UTC, of first uses that are shown
  * @property {string|null} until last day, the day included
  * @property {"both"|"shared"|"pairs"} shown what the picture draws: what is shared, pairs, or both
@@ -110,23 +110,17 @@ export function passing(data, filters) {
   const from = filters.from ? Date.parse(filters.from) : -Infinity;
   const until = filters.until ? Date.parse(filters.until) + DAY : Infinity;
   const isType = (type) => !types || types.has(type);
-  const strong = (row) => isType(row.identifier_type) && (!filters.minBits || row.weight >= filters.minBits);
-  const identifiers = new Set([...data.identifiers].filter(([, row]) => strong(row)).map(([node]) => node));
+  const identifiers = new Set([...data.identifiers].filter(([, row]) => isType(row.identifier_type)).map(([node]) => node));
   const isDated = Boolean(filters.from || filters.until);
-  const inTime = data.holds.filter((row) => !isDated || (row.time >= from && row.time < until));
-  const holds = new Set(inTime.filter((row) => identifiers.has(row.node)));
+  const inTime = data.holds.filter((row) => identifiers.has(row.node) && (!isDated || (row.time >= from && row.time < until)));
   const held = new Set(inTime.map((row) => row.name));
-  const holdsBoth = (pair, row) => {
-    const node = `i:${row.identifier_type}:${row.identifier}`;
-    return [pair.account_a, pair.account_b].every((id) => held.has(JSON.stringify([id, node])));
-  };
-  const pairs = new Set(
-    data.pairs.filter(
-      (pair) =>
-        pair.weight_bits >= filters.minBits &&
-        pair.evidence.some((row) => isType(row.identifier_type) && (!isDated || holdsBoth(pair, row))),
-    ),
-  );
+  const said = (pair, row) => [pair.account_a, pair.account_b].map((id) => JSON.stringify([id, `i:${row.identifier_type}:${row.identifier}`]));
+  const speaks = (pair, row) => isType(row.identifier_type) && (!isDated || said(pair, row).every((name) => held.has(name)));
+  const pairs = new Set(data.pairs.filter((pair) => pair.weight_bits >= filters.minBits && pair.evidence.some((row) => speaks(pair, row))));
+  // What is too weak by itself is shown where it is part of a pair that is not.
+  const told = new Set();
+  if (filters.minBits) for (const pair of pairs) for (const row of pair.evidence) for (const name of said(pair, row)) told.add(name);
+  const holds = new Set(inTime.filter((row) => data.identifiers.get(row.node).weight >= filters.minBits || told.has(row.name)));
   const accounts = isAll(filters) ? new Set(data.accounts.keys()) : joined(holds, pairs);
   const nodes = new Set([...accounts].map(accountNode));
   for (const row of holds) nodes.add(row.node);

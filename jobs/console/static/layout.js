@@ -9,9 +9,10 @@ const FCOSE = {
   nodeDimensionsIncludeLabels: false,
   nodeRepulsion: 7_000,
   nodeSeparation: 70,
-  idealEdgeLength: (edge) => (edge.data("kind") === "gathered" ? 110 : 62),
+  idealEdgeLength: (edge) => (edge.data("kind") === "gathered" ? 75 : 62),
   edgeElasticity: 0.4,
-  gravity: 0.35,
+  gravity: 4,
+  gravityRange: 1.6,
   tilingPaddingVertical: 18,
   tilingPaddingHorizontal: 18,
 };
@@ -49,6 +50,7 @@ export function placeNodes(cy, kept) {
   const eles = cy.nodes().union(joining.length ? joining : cy.edges());
   if (fixed.empty()) {
     seeded(() => eles.layout({ ...FCOSE, randomize: true }).run());
+    fillPlace(eles, cy.width() / Math.max(1, cy.height()));
     return true;
   }
   startBeside(loose, fixed);
@@ -56,6 +58,42 @@ export function placeNodes(cy, kept) {
   seeded(() => eles.layout({ ...FCOSE, randomize: false, fixedNodeConstraint }).run());
   fixed.forEach((node) => void node.position(kept.get(node.id())));
   return true;
+}
+
+/** Turns each connected part so that it is wide rather than tall, and sets the parts beside each other in rows: the place is wide. */
+function fillPlace(eles, aspect) {
+  const gap = 45;
+  const parts = eles.components().map((part) => part.nodes());
+  parts.forEach(layFlat);
+  const boxes = parts.map((nodes) => ({ nodes, box: nodes.boundingBox({ includeLabels: false, includeOverlays: false, includeUnderlays: false }) }));
+  const area = boxes.reduce((sum, { box }) => sum + (box.w + gap) * (box.h + gap), 0);
+  const width = Math.max(Math.sqrt(area * aspect), ...boxes.map(({ box }) => box.w + gap));
+  let [x, y, high] = [0, 0, 0];
+  for (const { nodes, box } of boxes.sort((one, other) => other.box.h - one.box.h || other.box.w - one.box.w)) {
+    if (x > 0 && x + box.w > width) [x, y, high] = [0, y + high + gap, 0];
+    nodes.shift({ x: x - box.x1, y: y - box.y1 });
+    x += box.w + gap;
+    high = Math.max(high, box.h);
+  }
+}
+
+/** Turns nodes around their middle until they spread most from left to right. */
+function layFlat(nodes) {
+  if (nodes.length < 3) return;
+  const middle = centreOf(nodes);
+  let [xx, yy, xy] = [0, 0, 0];
+  nodes.forEach((node) => {
+    const [dx, dy] = [node.position("x") - middle.x, node.position("y") - middle.y];
+    xx += dx * dx;
+    yy += dy * dy;
+    xy += dx * dy;
+  });
+  const angle = -0.5 * Math.atan2(2 * xy, xx - yy);
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  nodes.positions((node) => {
+    const [dx, dy] = [node.position("x") - middle.x, node.position("y") - middle.y];
+    return { x: middle.x + dx * cos - dy * sin, y: middle.y + dx * sin + dy * cos };
+  });
 }
 
 /** New nodes begin around what they hang on, each on its own spoke, so that they need not cross the whole picture. */

@@ -4,7 +4,8 @@
  *
  * Sets `data-stable="true"` on its place, and the performance mark `ringlight:stable`, once the first layout has ended.
  * Sends `ringlight:looked-at` on its place: `detail.node` or `detail.edge` with cytoscape's data of what was clicked, and
- * `ringlight:unfold` with `detail.community` on a double click. Hears `ringlight:selection`.
+ * `ringlight:unfold` with `detail.community` on a double click. Hears `ringlight:selection`. A test finds cytoscape itself, and by it where
+ * a node is drawn, under `_cyreg.cy` of the picture's place.
  */
 import cytoscape from "./vendor/graph.js";
 import { drawnElements } from "./elements.js";
@@ -36,7 +37,6 @@ export class Picture {
       selectionType: "additive",
       boxSelectionEnabled: true,
       pixelRatio: "auto",
-      hideEdgesOnViewport: data.answer.is_folded,
     });
     if (data.answer.is_folded) for (const row of data.answer.communities) this.view.folded.add(row.community);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.cy.style(pictureStyle()));
@@ -94,6 +94,14 @@ export class Picture {
       this.cy.zoom(1.6);
       this.cy.center(part?.nonempty() ? part : this.cy.elements());
     }
+  }
+
+  /** Shows all again, where what is drawn has left the view. */
+  fitIfLost() {
+    const view = this.cy.extent();
+    const isSeen = (node) => node.position("x") > view.x1 && node.position("x") < view.x2 && node.position("y") > view.y1 && node.position("y") < view.y2;
+    const nodes = this.cy.nodes();
+    if (nodes.filter(isSeen).length < nodes.length / 2) this.fit();
   }
 
   /** Draws the community's accounts in place of its one node. */

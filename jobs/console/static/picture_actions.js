@@ -123,8 +123,11 @@ export class PictureActions {
     const { data } = this.picture;
     const fresh = found.accounts.filter((row) => !data.accounts.has(row.account_id));
     remember(this.picture, `expanding ${id}`);
-    data.add(JSON.stringify(["expand", id, type]), fresh, holdsOf(id, found.accounts));
-    if (!fresh.length) forget();
+    const by = JSON.stringify(["expand", id, type]);
+    if (!data.add(by, fresh, holdsOf(id, found.accounts)).length) {
+      data.takeAway(by);
+      forget();
+    }
     const said = [
       `${count(fresh.length, "account")} added beside ${id}${type ? ` by ${typeName(type)}` : ""}`,
       `${number(found.accounts.length - fresh.length)} shown already`,
@@ -133,7 +136,7 @@ export class PictureActions {
     if (more > 0) said.push(`${number(more)} left out, for at most ${MOST_ADDED} are added at once`);
     if (found.not_followed.length) said.push(`not followed, for too many hold it: ${hubs(found.not_followed)}`);
     this.changed(`${said.join("; ")}.`);
-    return this.picture.fit();
+    return fresh.length ? this.picture.fit() : undefined;
   }
 
   /** Takes away what was added beside the selected accounts; beside all, where none is selected. */

@@ -36,7 +36,7 @@ export function pictureStyle() {
     { selector: ".faint", style: { opacity: 0.22 } },
     { selector: "node.path", style: { "border-width": 4, "border-color": c.accent, "border-style": "solid", "z-index": 20 } },
     { selector: "edge.path", style: { width: 5, "line-color": c.accent, opacity: 1, "line-style": "solid", "z-index": 19 } },
-    { selector: "node.selected", style: { "border-width": 4, "border-style": "solid", "border-color": c.focus, "underlay-color": c.focus, "underlay-opacity": 0.28, "underlay-padding": 6, "z-index": 21, "min-zoomed-font-size": 0 } },
+    { selector: "node.selected", style: { "border-width": 4, "border-style": "solid", "border-color": c.focus, "underlay-color": c.focus, "underlay-opacity": 0.28, "underlay-padding": 6, "underlay-shape": "ellipse", "z-index": 21, "min-zoomed-font-size": 0 } },
     { selector: "edge.looked-at", style: { "line-color": c.focus, opacity: 1, "overlay-color": c.focus, "overlay-opacity": 0.25, "overlay-padding": 4 } },
     { selector: "node.pinned", style: { "border-style": "double", "border-width": 5 } },
     { selector: ":active", style: { "overlay-opacity": 0.12, "overlay-color": c.ink } },
@@ -60,7 +60,7 @@ function nodeStyle(c) {
     })).sort((one) => (one.selector.includes("kind") ? -1 : 1)),
     {
       selector: 'node[kind = "community"]',
-      style: { shape: "round-hexagon", "background-color": `mapData(score, 0, 1, ${c.surface}, ${c.risk})`, "background-opacity": 0.85, "border-width": 2.5, "border-color": c.ink, "text-valign": "center", "text-margin-y": 0, "font-size": 13, "font-weight": 700, color: c.ink, "min-zoomed-font-size": 5, "text-background-opacity": 0, "text-outline-color": c.surface, "text-outline-width": 2 },
+      style: { shape: "round-hexagon", "background-color": `mapData(score, 0, 1, ${c.surface}, ${c.risk})`, "background-opacity": 0.85, "border-width": 2.5, "border-color": c.ink, "text-valign": "center", "text-margin-y": 0, "font-size": 22, "font-weight": 700, color: c.ink, "min-zoomed-font-size": 5, "text-background-opacity": 0, "text-outline-color": c.surface, "text-outline-width": 2 },
     },
     { selector: 'node[added = "yes"]', style: { "border-style": "dotted" } },
   ];
@@ -70,7 +70,7 @@ function edgeStyle(c) {
   return [
     { selector: "edge", style: { "curve-style": "straight", "line-color": c.edge, width: 1, opacity: 0.75 } },
     { selector: 'edge[kind = "pair"]', style: { "curve-style": "unbundled-bezier", "control-point-distances": 14, "control-point-weights": 0.5, "line-color": c.risk, width: "mapData(bits, 4, 40, 0.8, 7)", opacity: 0.32, "z-index": 0 } },
-    { selector: 'edge[kind = "gathered"]', style: { width: "mapData(n, 1, 40, 1, 9)", "line-color": c.edge, opacity: 0.6 } },
+    { selector: 'edge[kind = "gathered"]', style: { width: "mapData(n, 1, 20, 2, 10)", "line-color": c.edge, opacity: 0.85 } },
   ];
 }
 

@@ -65,7 +65,10 @@ function work(picture, data) {
     const laidOut = picture.draw(shown);
     const memberCount = members.rows.length - members.filter(shown.accounts);
     pairs.filter(shown.pairs);
-    if (!isFirst) say(countsOf(data, shown, memberCount));
+    if (!isFirst) {
+      picture.fitIfLost();
+      say(countsOf(data, shown, memberCount));
+    }
     return laidOut;
   };
   new Timeline(document.getElementById("timeline"), data.holds);
@@ -126,9 +129,10 @@ function bindFilters(data) {
   const boxes = [...form.querySelectorAll('input[name="type"]')];
   const fields = form.elements;
   const read = () => {
-    const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
+    const offered = boxes.filter((box) => !box.closest("label").hidden);
+    const chosen = offered.filter((box) => box.checked).map((box) => box.value);
     return {
-      types: chosen.length === boxes.length ? null : chosen.sort(),
+      types: chosen.length === offered.length ? null : chosen.sort(),
       minBits: Math.max(0, Number(fields.namedItem("min_bits").value) || 0),
       from: fields.namedItem("from").value || null,
       until: fields.namedItem("until").value || null,

@@ -81,3 +81,13 @@ def test_names_are_put_beside_identifiers_however_deep_they_lie():
         "identifier_type": None,
         "identifier": None,
     }
+
+
+def test_a_cursor_of_the_same_question_in_another_night_says_that_the_night_moved():
+    cursor = make_cursor(7, {"owner": "ana", "night": "2026-03-31"}, b"k")
+    with pytest.raises(Problem) as told:
+        read_cursor(cursor, {"owner": "ana", "night": "2026-04-01"}, b"k")
+    assert (told.value.status, told.value.kind) == (409, "night-moved")
+    with pytest.raises(Problem) as told:
+        read_cursor(cursor, {"owner": "bo", "night": "2026-04-01"}, b"k")
+    assert (told.value.status, told.value.kind) == (400, "cursor")

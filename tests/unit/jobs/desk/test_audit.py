@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from graph.errors import GateError, InputError
+from graph.errors import GateError, InputError, RinglightError
 from jobs.desk.audit import AuditLog, newest_rows, verify_audit
 
 KEY = "5a" * 32
@@ -234,3 +236,58 @@ def test_a_copy_that_cannot_be_written_is_verified(lake: Path) -> None:
         assert verify_audit(lake, KEY).n_rows == 5
     finally:
         (lake / "desk").chmod(0o700)
+
+
+def test_rows_of_many_threads_share_flushes_and_each_is_on_the_disk_before_it_is_told(tmp_path, monkeypatch):
+    lake = tmp_path / "shared"
+    lake.mkdir()
+    log, n_flushes, gate = AuditLog(lake, KEY), [], threading.Barrier(16)
+    written = lake / "desk" / "audit.jsonl"
+
+    def slow(descriptor: int) -> None:
+        n_flushes.append(1)
+        time.sleep(0.01)
+        os.fsync(descriptor)
+
+    monkeypatch.setattr("jobs.desk.log._sync", slow)
+
+    def write(number: int) -> None:
+        gate.wait()
+        for turn in range(10):
+            row = log.append(
+                time=NOON, actor=f"a{number}", role="viewer", action="x", target=str(turn), result="allowed"
+            )
+            assert row.mac.encode() in written.read_bytes()
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(16)))
+    verdict = verify_audit(lake, KEY)
+    assert (verdict.n_rows, verdict.fault, verdict.n_unsealed) == (160, None, 0)
+    assert len(n_flushes) < 80
+
+
+def test_of_rows_that_go_together_a_malformed_one_harms_no_other_and_a_refusing_disk_tells_all(tmp_path, monkeypatch):
+    lake = tmp_path / "shared"
+    lake.mkdir()
+    log, gate = AuditLog(lake, KEY), threading.Barrier(8)
+
+    def write(number: int) -> str:
+        gate.wait()
+        actor = "" if number % 2 else "ana"
+        try:
+            log.append(time=NOON, actor=actor, role="viewer", action="x", target="", result="allowed")
+        except RinglightError as error:
+            return type(error).__name__
+        return "kept"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(write, range(8))) == ["InputError"] * 4 + ["kept"] * 4
+        assert verify_audit(lake, KEY).n_rows == 4
+
+        def full(descriptor: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("jobs.desk.log._sync", full)
+        assert sorted(pool.map(write, range(8))) == ["InputError"] * 4 + ["StoreError"] * 4
+    verdict = verify_audit(lake, KEY)
+    assert (verdict.n_rows, verdict.fault) == (4, None)

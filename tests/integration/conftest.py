@@ -1,0 +1,76 @@
+"""The console over a real Neo4j that shows the small night: what tests of its API and of its pages share."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from graph.lake import Night, current_night, write_table
+from graph.schema import TABLES
+from graph.sightings import hash_identifier
+from graph.store import Store, connect, drop_all
+from graph.store_load import load_night
+from jobs.console.app import create_app
+from jobs.console.config import ConsoleConfig, ConsoleSecrets
+from jobs.key import make_private_folder
+
+KEY = "5a" * 32
+TOKEN = "demo-token"
+PHONE = "+4915123456789"
+AT = datetime(2026, 4, 1, tzinfo=UTC)
+GENEROUS = {
+    "requests_per_minute": 100_000, "searches_per_minute": 100_000, "reveals_per_hour": 100_000, "exports_per_hour": 100_000,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def phone_hash() -> str:
+    found = hash_identifier("phone", {"phone": PHONE}, KEY)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def console_lake(tmp_path_factory, made_night, phone_hash) -> Path:
+    """Two small nights. In the later one two members of a ring hold a phone number that the event folder has raw; in the earlier one
+    that ring is not there."""
+    root = tmp_path_factory.mktemp("console")
+    before: Night = made_night(root / "lake", date(2026, 3, 30))
+    scores = before.read("scores").with_columns(ring_id=pl.col("ring_id").replace("c-farm", None))
+    write_table(scores, before.folder, "scores")
+    write_table(before.read("rings").filter(pl.col("ring_id") != "c-farm"), before.folder, "rings")
+    night: Night = made_night(root / "lake")
+    make_private_folder(root / "lake" / "restricted")
+    links = night.read("links")
+    held = links.filter(pl.col("account_id").is_in(["farm00", "farm01"]) & (pl.col("identifier_type") == "email"))
+    more = held.with_columns(identifier_type=pl.lit("phone"), identifier=pl.lit(phone_hash))
+    write_table(pl.concat([links, more]).sort("account_id", "identifier_type", "identifier"), night.folder, "links")
+    row = {"event_id": "e1", "event_time": AT - timedelta(days=60), "account_id": "farm00", "phone": PHONE}
+    signup = {"event_id": "s1", "event_time": AT - timedelta(days=60), "account_id": "farm00", "channel": "app"}
+    for table, values in (("profiles", row), ("signups", signup)):
+        schema = {column.name: column.dtype for column in TABLES[table].columns}
+        (root / "events" / table).mkdir(parents=True)
+        pl.DataFrame([values], schema=schema).write_parquet(root / "events" / table / "part.parquet")
+    return root / "lake"
+
+
+@pytest.fixture(scope="module")
+def console_store(neo4j_address, console_lake) -> Iterator[Store]:
+    """The server, showing the later night."""
+    with connect(neo4j_address) as store:
+        drop_all(store)
+        load_night(store, current_night(console_lake), allow_older=True)
+        yield store
+        drop_all(store)
+
+
+@pytest.fixture(scope="module")
+def console_app(console_store, console_lake) -> Any:
+    """The console, with a demo token that signs in whoever has it, and no rate that a test could reach."""
+    config = ConsoleConfig.model_validate({"events": console_lake.parent / "events"} | GENEROUS)
+    held = ConsoleSecrets(KEY, demo_token=TOKEN)
+    return create_app(config, console_lake, console_store, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
