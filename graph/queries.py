@@ -51,6 +51,7 @@ __all__ = [
     "RingPicture",
     "WhyNot",
     "find_identifiers",
+    "find_term",
     "nearest_accounts",
     "neighbours",
     "parse_evidence",
@@ -255,12 +256,33 @@ def read_account(store: Store, account_id: str, *, max_identifiers: int = MAX_ID
     """
 
     def work(ask: Ask) -> Account:
-        refuse_unknown_account(ask, "account_id", account_id)
         rows = ask(cypher.ACCOUNT, {"account_id": account_id, "max_reasons": MAX_REASONS})
+        if not rows:
+            refuse_unknown_account(ask, "account_id", account_id)
         links = read_held(ask, account_id, max_identifiers)
         return Account(_with_reasons(rows[0]), links, rows[0]["n_identifiers"] - len(links))
 
     return store.read_together(work, seconds=SECONDS)
+
+
+def find_term(
+    store: Store, wanted: Sequence[tuple[str, str]], account_id: str, *, limit: int = 50
+) -> tuple[Row | None, list[Row]]:
+    """What a search term is, in one look at the night: an account's id, identifiers, or neither.
+
+    Args: see `find_identifiers`.
+
+    Returns:
+        the account as `read_account` has it (None for no account's id), and `find_identifiers`.
+    """
+    values = _find_values(wanted, limit)
+
+    def work(ask: Ask) -> tuple[list[Row], list[Row]]:
+        account = ask(cypher.ACCOUNT, {"account_id": account_id, "max_reasons": MAX_REASONS})
+        return account, ask(cypher.FIND, values) if wanted else []
+
+    account, rows = store.read_together(work, seconds=SECONDS)
+    return _with_reasons(account[0]) if account else None, _gathered(wanted, rows)
 
 
 def find_identifiers(store: Store, wanted: Sequence[tuple[str, str]], *, limit: int = 50) -> list[Row]:
@@ -274,16 +296,20 @@ def find_identifiers(store: Store, wanted: Sequence[tuple[str, str]], *, limit: 
         In the order asked: identifier_type, identifier, n_accounts, is_hub, accounts (list of account_id, score, rank, ring_id, outcome,
         first_seen, last_seen, n_events, the riskiest first).
     """
+    return _gathered(wanted, store.read_current(cypher.FIND, seconds=SECONDS, **_find_values(wanted, limit)))
+
+
+def _find_values(wanted: Sequence[tuple[str, str]], limit: int) -> dict[str, Any]:
     refuse_outside("limit", limit, MAX_LIMIT)
     if len(wanted) > MAX_TERMS:
         raise InputError(f"`wanted` must be at most {MAX_TERMS} identifiers; got {len(wanted)}. Ask for fewer at once.")
-    rows = store.read_current(
-        cypher.FIND,
-        seconds=SECONDS,
-        wanted=named_identifiers(list(dict.fromkeys(wanted))),
-        max_holders=MAX_HOLDERS,
-        limit=limit,
-    )
+    return {
+        "wanted": named_identifiers(list(dict.fromkeys(wanted))), "max_holders": MAX_HOLDERS, "limit": limit,
+    }  # fmt: skip
+
+
+def _gathered(wanted: Sequence[tuple[str, str]], rows: Sequence[Row]) -> list[Row]:
+    """Rows of holders as one row an identifier, in the order asked."""
     found: dict[tuple[str, str], Row] = {}
     for row in rows:
         name = row["identifier_type"], row["identifier"]

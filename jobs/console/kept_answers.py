@@ -16,7 +16,7 @@ from graph.store import Pointer, Store
 
 __all__ = ["KeptAnswers"]
 
-MAX_WEIGHT = 400_000  # rows; some hundreds of MB at most
+MAX_WEIGHT = 200_000  # rows; some 200 MB
 POINTER_SECONDS = 0.2  # so long it may take until a night that was just loaded is seen
 
 T = TypeVar("T")
@@ -38,7 +38,8 @@ class KeptAnswers:
 
     def __init__(self, max_weight: int = MAX_WEIGHT, ticks: Callable[[], float] = time.monotonic) -> None:
         self._max_weight, self._ticks = max_weight, ticks
-        self._guard, self._pointing = threading.Lock(), threading.Lock()
+        self._guard = threading.Lock()
+        self._looking: Future[Pointer] | None = None
         self._seen: tuple[float, Store, Pointer] | None = None
         self._generation: tuple[str, int] | None = None
         self._held: OrderedDict[Hashable, _Kept] = OrderedDict()
@@ -51,13 +52,25 @@ class KeptAnswers:
         Raises:
             StoreError: the store does not answer.
         """
-        with self._pointing:
+        own: Future[Pointer] = Future()
+        with self._guard:
             now = self._ticks()
             if self._seen is not None and self._seen[1] is store and now - self._seen[0] < POINTER_SECONDS:
                 return self._seen[2]
+            waiting, self._looking = self._looking, self._looking or own
+        if waiting is not None:  # of a store that does not answer, all who wait are told at once
+            return waiting.result()
+        try:
             found = store.pointer()
-            self._seen = (now, store, found)
-            return found
+        except BaseException as error:
+            with self._guard:
+                self._looking = None
+            own.set_exception(error)
+            raise
+        with self._guard:
+            self._looking, self._seen = None, (now, store, found)
+        own.set_result(found)
+        return found
 
     def get(self, store: Store, question: Hashable, make: Callable[[], T], weigh: Callable[[T], int]) -> T:
         """The answer to a question: the kept one, or the one that `make` gives now. Whoever gets it must not change it.

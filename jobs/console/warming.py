@@ -13,7 +13,7 @@ from typing import Any
 from graph.errors import RinglightError, StoreError
 from graph.identifier_search import hash_search_term
 from graph.queries import (
-    find_identifiers,
+    find_term,
     nearest_accounts,
     neighbours,
     read_account,
@@ -63,7 +63,7 @@ def warm(console: Console) -> int:
             why_not(store, a, b)
 
     def search() -> None:
-        find_identifiers(store, hash_search_term(A_PHONE, console.secrets.key))
+        find_term(store, hash_search_term(A_PHONE, console.secrets.key), A_PHONE)
 
     return sum(_is_answered(ask) for ask in (queue, ring, members, search))
 

@@ -19,7 +19,7 @@ import copy
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -66,6 +66,11 @@ class _Entry:
     values: dict[str, Any]
     row: AuditRow | None = None
     error: Exception | None = None
+    turn: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_done(self) -> bool:
+        return self.row is not None or self.error is not None
 
 
 class AuditLog:
@@ -83,7 +88,8 @@ class AuditLog:
         self._head = lake / DESK_FOLDER / HEAD_FILE
         self._key = audit_key(key)
         self._tail: _Tail | None = None
-        self._guard, self._writing = threading.Lock(), threading.Lock()
+        self._guard = threading.Lock()
+        self._is_led = False
         self._waiting: list[_Entry] = []
 
     def append(
@@ -119,14 +125,29 @@ class AuditLog:
         entry = _Entry(values)
         with self._guard:
             self._waiting.append(entry)
-        with self._writing:  # whoever comes here while rows go to the disk waits, and then writes for all who wait
-            if entry.row is None and entry.error is None:
-                with self._guard:
-                    waiting, self._waiting = self._waiting, []
-                self._write_together(waiting)
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            entry.turn.wait()
+        if leads or not entry.is_done:
+            self._lead()
         if entry.row is None:
-            raise copy.copy(entry.error) if entry.error is not None else _broken("a row that was not written")
+            raise copy.copy(entry.error or _interrupted())  # one of its own for each thread
         return entry.row
+
+    def _lead(self) -> None:
+        """Writes for all who wait; whoever came meanwhile is led by the first of them."""
+        with self._guard:
+            entries, self._waiting = self._waiting, []
+        try:
+            self._write_together(entries)
+        finally:
+            with self._guard:
+                self._is_led = bool(self._waiting)
+                following = self._waiting[:1]
+            for entry in entries:
+                entry.error = entry.error or (None if entry.row else _interrupted())
+            for entry in (*following, *entries):
+                entry.turn.set()
 
     def _write_together(self, entries: Sequence["_Entry"]) -> None:
         """Writes a row for each in one flush; each has its row once it is on the disk, or the reason why it has none."""
@@ -367,6 +388,10 @@ def _said_of(torn: bytes, time: datetime) -> dict[str, Any]:
 
 def _refused(error: OSError) -> StoreError:
     return StoreError(f"`{HEAD_FILE}` must be writable; got {error.strerror}. Free space, and try again.")
+
+
+def _interrupted() -> StoreError:
+    return StoreError(f"`{AUDIT_FILE}` must be written to the end; got an interruption. Try again.")
 
 
 def _broken(what: str) -> GateError:

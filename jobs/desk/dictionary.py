@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from jobs.desk.audit import AUDIT_FILE, HEAD_FILE
 from jobs.desk.audit_rows import AuditRow
 from jobs.desk.kinds import KINDS
+from jobs.desk.positions import POSITIONS, POSITIONS_FOLDER
 
 __all__ = ["render_desk"]
 
@@ -30,6 +31,14 @@ def render_desk() -> str:
         "",
     ]
     lines += _fields(TypeAdapter(AuditRow))
+    lines += [
+        "",
+        f"### `{POSITIONS_FOLDER}/`",
+        "",
+        "Where the nodes of rings' pictures lie: one file a ring, replaced whole; no log, and the only part of the desk that may be lost.",
+        "",
+    ]
+    lines += _fields(POSITIONS)
     return "\n".join(lines) + "\n"
 
 

@@ -46,15 +46,17 @@ def get_queue(
     """
     console = console_of(request)
     night, rings = kept_queue(console)
-    filters: dict[str, Any] = {
+    of_night: dict[str, Any] = {
         "status": status, "min_score": min_score, "min_accounts": min_accounts, "identifier_type": identifier_type,
-        "owner": owner, "is_claimed": is_claimed, "verdict": verdict,
     }  # fmt: skip
-    question = {**filters, "night": night.isoformat() if night else None}
+    of_desk: dict[str, Any] = {"owner": owner, "is_claimed": is_claimed, "verdict": verdict}
+    question = {**of_night, **of_desk, "night": night.isoformat() if night else None}
     after = read_cursor(cursor, question, console.keys.cursor) or 0
-    wanted = [row for row in _with_desk(console, rings) if _is_wanted(row, **filters)]
+    wanted = [row for row in rings if _is_of_night(row, **of_night)]
+    if any(value is not None for value in of_desk.values()):
+        wanted = [row for row in _with_desk(console, wanted) if _is_of_desk(row, **of_desk)]
     left = [row for row in wanted if row["place"] > after]
-    rows = left[:limit]
+    rows = _with_desk(console, left[:limit])
     return QueueAnswer(
         night=night,
         n_rings=len(wanted),
@@ -113,22 +115,26 @@ def kept_ring(console: Console, ring_id: str) -> RingAnswer:
         raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
 
 
-def _is_wanted(
+def _is_of_night(
     row: Row,
     status: Sequence[str] | None,
     min_score: float | None,
     min_accounts: int | None,
     identifier_type: str | None,
-    owner: str | None,
-    is_claimed: bool | None,
-    verdict: Sequence[str] | None,
 ) -> bool:
+    """Whether the ring is wanted, by what the night says of it."""
     return (
         (not status or row["status"] in status)
         and (min_score is None or (row["score"] is not None and row["score"] >= min_score))
         and (min_accounts is None or row["n_accounts"] >= min_accounts)
         and (identifier_type is None or identifier_type in (row["shared_types"] or ()))
-        and (owner is None or row["owner"] == owner)
+    )
+
+
+def _is_of_desk(row: Row, owner: str | None, is_claimed: bool | None, verdict: Sequence[str] | None) -> bool:
+    """Whether the ring is wanted, by what the desk says of it."""
+    return (
+        (owner is None or row["owner"] == owner)
         and (is_claimed is None or (row["owner"] is not None) is is_claimed)
         and (not verdict or bool(_verdicts(row) & set(verdict)))
     )

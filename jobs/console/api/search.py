@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graph.errors import InputError
 from graph.identifier_search import hash_search_term
-from graph.queries import find_identifiers, read_account
-from graph.store import Row, Store
+from graph.queries import find_term
 from jobs.console.audited import record
 from jobs.console.endpoints import Endpoint
 from jobs.console.graph_answers import SearchAnswer
@@ -44,20 +43,13 @@ def search(request: Request, wanted: Annotated[SearchRequest, Body()]) -> Search
     account_id = wanted.term.strip()
 
     def read() -> SearchAnswer:
-        found = find_identifiers(store, hashes, limit=wanted.limit) if hashes else []
-        rows = {"account": _account(store, account_id), "identifiers": found}
+        account, found = find_term(store, hashes, account_id, limit=wanted.limit)
+        rows = {"account": account, "identifiers": found}
         return SearchAnswer.model_validate(with_names(rows, console.keys.pseudonym))
 
     mark = hmac.digest(console.keys.pseudonym, account_id.encode("utf-8", "surrogatepass"), "sha256")  # no term is kept
     question = (SearchAnswer, mark, tuple(hashes), wanted.limit)
     return console.kept.get(store, question, read, lambda found: sum(len(row.accounts) for row in found.identifiers))
-
-
-def _account(store: Store, account_id: str) -> Row | None:
-    try:
-        return read_account(store, account_id, max_identifiers=1).account
-    except InputError:
-        return None
 
 
 ENDPOINTS = (Endpoint("POST", "/api/v1/search", search, SearchAnswer),)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graph.errors import InputError
+from graph.errors import InputError, StoreError
 from graph.store import Pointer
 from jobs.console.kept_answers import POINTER_SECONDS, KeptAnswers
 
@@ -137,3 +137,26 @@ def test_an_answer_that_a_new_night_overtook_is_not_kept_for_it(kept, now):
 
     assert kept.get(store, "q", slow, weigh) == "old"
     assert kept.get(store, "q", lambda: "new", weigh) == "new"
+
+
+def test_of_a_store_that_does_not_answer_all_who_wait_are_told_at_once_and_it_is_asked_again(kept):
+    class Down(Shown):
+        def pointer(self) -> Pointer:
+            self.n_asked += 1
+            threading.Event().wait(0.3)
+            raise StoreError("no answer")
+
+    store, gate = Down(), threading.Barrier(8)
+
+    def ask(_: int) -> str:
+        gate.wait()
+        try:
+            kept.get(store, "q", lambda: "never", weigh)
+        except StoreError:
+            return "told"
+        return "kept"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == ["told"] * 8
+    assert store.n_asked == 1
+    assert kept.get(Shown(), "q", lambda: "now", weigh) == "now"
