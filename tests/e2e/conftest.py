@@ -369,12 +369,13 @@ def shoot(request: pytest.FixtureRequest) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def violations() -> Callable[[Page], list[str]]:
-    """What axe-core finds against the accessibility of a page as it is now, one line a rule and element."""
+def violations() -> Callable[..., list[str]]:
+    """What axe-core finds against the accessibility of a page as it is now, by all rules or those named: one line a rule and element."""
     axe = Axe()
 
-    def look(page: Page) -> list[str]:
-        found = axe.run(page).response["violations"]
+    def look(page: Page, *rules: str) -> list[str]:
+        only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+        found = axe.run(page, options=only).response["violations"]
         return [
             f"{each['id']} ({each['impact']}): {each['help']}: {node['target']} {node.get('failureSummary', '')}"
             for each in found
