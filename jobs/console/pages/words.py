@@ -56,10 +56,12 @@ def _count(value: int | None) -> str:
 
 
 def _score(value: float | None) -> str:
-    """Two digits, and never 1.00 for what is not sure."""
+    """Two digits, and never 0.00 or 1.00 for what is not sure."""
     if value is None:
         return "–"
-    return f"{value:.2f}" if value < 0.995 else f"{value:.3f}"
+    if 0 < value < 0.005:
+        return "< 0.01"
+    return "> 0.99" if 0.995 <= value < 1 else f"{value:.2f}"
 
 
 def _decimal(value: float | None, digits: int = 1) -> str:

@@ -9,7 +9,12 @@ bindEverywhere();
 
 document.addEventListener("htmx:afterSettle", (event) => {
   const target = event.detail.target;
-  if (target instanceof HTMLElement && target.id === "main") target.focus({ preventScroll: true });
+  if (!(target instanceof HTMLElement) || target.id !== "main") return;
+  target.focus({ preventScroll: true });
+  for (const link of document.querySelectorAll("header nav a")) {
+    if (link.pathname === window.location.pathname) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 });
 
 /** Whoever comes back to a page after a while is told if another night is shown by now. */

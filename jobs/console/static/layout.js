@@ -51,13 +51,21 @@ export function placeNodes(cy, kept) {
   if (fixed.empty()) {
     seeded(() => eles.layout({ ...FCOSE, randomize: true }).run());
     fillPlace(eles, cy.width() / Math.max(1, cy.height()));
+    roundPlaces(loose);
     return true;
   }
   startBeside(loose, fixed);
   const fixedNodeConstraint = fixed.map((node) => ({ nodeId: node.id(), position: { ...kept.get(node.id()) } }));
   seeded(() => eles.layout({ ...FCOSE, randomize: false, fixedNodeConstraint }).run());
   fixed.forEach((node) => void node.position(kept.get(node.id())));
+  roundPlaces(loose);
   return true;
+}
+
+/** To a tenth, as the console keeps them: who comes later sees the same. */
+function roundPlaces(nodes) {
+  const tenth = (value) => Math.round(value * 10) / 10;
+  nodes.positions((node) => ({ x: tenth(node.position("x")), y: tenth(node.position("y")) }));
 }
 
 /** Turns each connected part so that it is wide rather than tall, and sets the parts beside each other in rows: the place is wide. */

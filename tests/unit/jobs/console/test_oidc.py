@@ -99,9 +99,9 @@ def signing(serve, provider, clock):
     return serve(with_tokens=False, oidc=oidc)
 
 
-async def begin(client, provider) -> str:
+async def begin(client, provider, path: str = "/auth/signin") -> str:
     """The state of a sign-in that was begun; what the browser carried to the provider is kept there."""
-    begun = await client.get("/auth/signin")
+    begun = await client.get(path)
     assert begun.status_code == 303
     parts = urlsplit(begun.headers["location"])
     provider.asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -120,6 +120,19 @@ async def test_a_person_signs_in_with_the_roles_of_their_groups(signing, provide
         assert (me["name"], me["roles"]) == ("ana", [Role.investigator])
     assert '"action":"signin"' in signing.audit
     assert '"actor":"ana"' in signing.audit
+
+
+@pytest.mark.parametrize(
+    ("wanted", "led"),
+    [("/rings/c-farm%3Fselect%3Da", "/rings/c-farm?select=a"), ("https://evil.example/", "/"), ("//evil.example", "/")],
+)
+async def test_a_person_comes_back_to_the_page_that_they_wanted_and_never_elsewhere(signing, provider, wanted, led):
+    async with signing.client() as client:
+        page = await client.get(f"/signin?next={wanted}", headers={"Accept": "text/html"})
+        assert "Sign in with your organisation" in page.text
+        state = await begin(client, provider, f"/auth/signin?next={wanted}")
+        back = await client.get("/auth/callback", params={"code": "good", "state": state})
+        assert (back.status_code, back.headers["location"]) == (303, led)
 
 
 @pytest.mark.parametrize(

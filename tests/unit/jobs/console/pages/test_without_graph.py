@@ -1,0 +1,62 @@
+"""Pages where no graph can be read: each says so as a page, and what needs none is shown."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from graph.lake import write_table
+from jobs.console.night_pairs import changes_between, night_before
+
+pytestmark = pytest.mark.anyio
+
+PAGE = {"Accept": "text/html"}
+
+
+@pytest.mark.parametrize("path", ["/queue", "/search", "/rings/c-farm", "/accounts/farm00", "/compare?a=x&b=y"])
+async def test_what_needs_the_graph_is_a_page_that_says_so(served, path):
+    answer = await served.ask("GET", path, headers=PAGE)
+    assert answer.status_code == 503
+    assert "<h1>Not available now</h1>" in answer.text
+    assert answer.headers["retry-after"]
+
+
+async def test_the_case_and_the_nights_need_none(served):
+    panel = await served.ask("GET", "/rings/c-farm/panel", headers=PAGE)
+    assert panel.status_code == 200
+    assert "Nobody has this ring" in panel.text
+    nights = await served.ask("GET", "/nights", headers=PAGE)
+    assert "2026-03-31" in nights.text
+
+
+async def test_a_session_that_ended_leads_htmx_out_of_the_page(served):
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://127.0.0.1:8484/rings/c-farm?select=a"}
+    answer = await served.ask("GET", "/rings/c-farm/panel", None, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["hx-redirect"] == "/signin?next=/rings/c-farm%3Fselect%3Da"
+    page = await served.ask("GET", "/rings/c-farm?select=a,b", None, headers=PAGE)
+    assert (page.status_code, page.headers["location"]) == (303, "/signin?next=/rings/c-farm%3Fselect%3Da%2Cb")
+    other = await served.ask("POST", "/search", None, headers=PAGE, data={"term": "x"})
+    assert other.headers["location"] == "/signin?next=/search"
+
+
+async def test_a_member_that_is_markup_is_shown_as_text(served):
+    night = served.lake / "nights" / "2026-03-31"
+    scores = pl.read_parquet(night / "scores.parquet")
+    write_table(scores.with_columns(pl.col("account_id").replace("farm00", '"><script>x')), night, "scores")
+    panel = await served.ask("GET", "/rings/c-farm/panel", headers=PAGE)
+    assert "&#34;&gt;&lt;script&gt;x" in panel.text
+    assert "<script" not in panel.text
+
+
+async def test_two_nights_are_compared_once_until_one_is_made_anew(made_night, tmp_path):
+    lake = tmp_path / "two"
+    before, now = made_night(lake, date(2026, 3, 30)), made_night(lake)
+    for night in (before, now):
+        (night.folder / "manifest.json").write_text("{}")
+    assert night_before(lake, now) == before
+    assert night_before(lake, before) is None
+    found = changes_between(before, now)
+    assert changes_between(before, now) is found
+    (now.folder / "manifest.json").unlink()
+    assert changes_between(before, now) is not found
