@@ -225,16 +225,18 @@ def measure(
         pool.apply(drive, (port, tokens, drawn, given.settle, 0.5, given.seed + 100))
     for number, mode in enumerate(given.modes.split(",")):
         before = {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in pids.items()}
-        load, start = os.getloadavg()[0], time.perf_counter()
+        load = os.getloadavg()[0]
         think = given.think if mode == "think" else None
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             told = pool.apply(drive, (port, tokens, drawn, given.seconds, think, given.seed + number))
-        seconds = time.perf_counter() - start
         used = {name: sum(psutil.Process(pid).cpu_times()[:2]) - before[name] for name, pid in pids.items()}
         is_met &= say(
-            f"{mode}: {len(tokens)} clients, {seconds:.0f} s, {len(told) / seconds:.1f} answers a second, seed {given.seed + number}",
+            f"{mode}: {len(tokens)} clients, {given.seconds:.0f} s, {len(told) / given.seconds:.1f} answers a second, seed {given.seed + number}",
             told, is_bar=mode == "think",
         )  # fmt: skip
+        codes = Counter(code for _, _, code in told if code != 200)
+        if codes:
+            print(f"  errors by status (0: no answer): {dict(codes)}")
         cpu = ", ".join(
             f"{name} {spent:.1f} ({1000 * spent / max(1, len(told)):.1f} ms an answer)" for name, spent in used.items()
         )
