@@ -213,7 +213,7 @@ class Kept(logging.Handler):
         self._said.append(f"{record.name} {record.getMessage()}")
 
 
-Serve = Callable[[Path, Store], Served]
+Serve = Callable[..., Served]
 
 
 @pytest.fixture(scope="module")
@@ -221,12 +221,12 @@ def serve(made_lake: Path, free_port: Callable[[], int]) -> Iterator[Serve]:
     """Serves a lake, with a token for each role; what it serves ends with the module."""
     running: list[tuple[uvicorn.Server, threading.Thread, Kept]] = []
 
-    def begin(lake: Path, store: Store) -> Served:
+    def begin(lake: Path, store: Store, now: datetime = START) -> Served:
         port, began = free_port(), time.monotonic()
         tokens = {
             role.value: make_token(
-                lake, role.value, role, START + timedelta(days=30), secrets.token_hex,
-                created_by="test", now=START, scopes=tuple(Scope),
+                lake, role.value, role, now + timedelta(days=30), secrets.token_hex,
+                created_by="test", now=now, scopes=tuple(Scope),
             )[0]
             for role in Role
         }  # fmt: skip
@@ -236,7 +236,7 @@ def serve(made_lake: Path, free_port: Callable[[], int]) -> Iterator[Serve]:
         )  # fmt: skip
         app = create_app(
             config, lake, store, secrets=ConsoleSecrets(KEY), random=secrets.token_urlsafe,
-            clock=lambda: START + timedelta(seconds=time.monotonic() - began),
+            clock=lambda: now + timedelta(seconds=time.monotonic() - began),
         )  # fmt: skip
         traffic, said = Traffic(), list[str]()
         kept = Kept(said)
