@@ -11,7 +11,7 @@ def test_a_wrong_token_is_told_and_the_right_one_leads_to_where_one_wanted_to_go
 ):
     faults.allow("status of 401")
     page = new_context(role=None).new_page()
-    page.goto("/nights?since=2026-03-30")
+    page.goto("/queue?min_accounts=20")
     expect(page).to_have_url(re.compile(r"/signin\?next="))
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     shoot(page, "signin")
@@ -26,7 +26,7 @@ def test_a_wrong_token_is_told_and_the_right_one_leads_to_where_one_wanted_to_go
 
     page.get_by_label("Token").fill(console.tokens["viewer"])
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(f"{console.origin}/nights?since=2026-03-30")
+    expect(page).to_have_url(f"{console.origin}/queue?min_accounts=20")
     assert console.tokens["viewer"] not in page.content()
 
 
