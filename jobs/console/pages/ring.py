@@ -19,6 +19,7 @@ from jobs.console.runtime import console_of, graph_of
 __all__ = ["ENDPOINTS"]
 
 PAIRS_A_PAGE = 100
+ROWS_AT_ONCE = 300  # members laid out before the picture is; their script adds the rest, which stand in the page as a template
 
 # All that `ring.js` imports, however deep: the browser need not read one to learn of the next.
 MODULES = (
@@ -42,6 +43,7 @@ def ring_page(
         "answer": ring,
         "modules": MODULES,
         "members": member_lines(ring),
+        "rows_at_once": ROWS_AT_ONCE,
         "named": named_evidence(ring.accounts),
         "pairs": pairs,
         "pairs_page": min(pairs_page, n_pages),
