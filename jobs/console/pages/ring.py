@@ -19,7 +19,8 @@ from jobs.console.runtime import console_of, graph_of
 __all__ = ["ENDPOINTS"]
 
 PAIRS_A_PAGE = 100
-ROWS_AT_ONCE = 300  # members laid out before the picture is; their script adds the rest, which stand in the page as a template
+# Members laid out before the picture is; the rest stand in the page as a template, which their script adds.
+ROWS_AT_ONCE = 300
 
 # All that `ring.js` imports, however deep: the browser need not read one to learn of the next.
 MODULES = (
