@@ -16,6 +16,7 @@ from graph.store import Store, connect, drop_all
 from graph.store_load import load_night
 from jobs.console.app import create_app
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
+from jobs.console.warming import warm
 from jobs.key import make_private_folder
 
 KEY = "5a" * 32
@@ -73,4 +74,6 @@ def console_app(console_store, console_lake) -> Any:
     """The console, with a demo token that signs in whoever has it, and no rate that a test could reach."""
     config = ConsoleConfig.model_validate({"events": console_lake.parent / "events"} | GENEROUS)
     held = ConsoleSecrets(KEY, demo_token=TOKEN)
-    return create_app(config, console_lake, console_store, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
+    made = create_app(config, console_lake, console_store, secrets=held, clock=lambda: AT, random=secrets.token_urlsafe)
+    warm(made.state.console)  # as the command does: a server that makes its plan for a question may run out of time
+    return made

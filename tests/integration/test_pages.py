@@ -234,7 +234,7 @@ async def test_the_audit_is_for_auditors_and_filtered_by_its_address(ask):
     assert (await ask("/alike?account_id=farm00", "auditor")).status_code == 403
     refused = rows_of((await ask("/audit?action=alike.view&result=refused", "auditor")).text)
     assert ["lacks read" in row for row in refused] == [True]
-    allowed = rows_of((await ask("/audit?action=alike.view&result=allowed", "auditor")).text)
+    allowed = rows_of((await ask("/audit?action=audit.view&result=allowed", "auditor")).text)
     assert allowed
     assert not any("refused" in row for row in allowed)
 
