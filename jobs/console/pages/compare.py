@@ -1,6 +1,6 @@
 """Two accounts beside each other: why they are linked, or why not, and the shortest path between them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Request, Response
 from starlette.responses import RedirectResponse
@@ -25,11 +25,8 @@ def compare_page(request: Request, a: AccountField = None, b: AccountField = Non
         return RedirectResponse(address("/compare", a=chosen[0], b=chosen[1]), 303)
     if a is None or b is None or a == b:
         record(request, {})
-        context: dict[str, Any] = {
-            "n_picked": len(chosen),
-            "linked": None,
-        }  # what was sent may be anything, and does not come back
-        return render(request, "compare.html", context)
+        # What was sent may be anything, and does not come back.
+        return render(request, "compare.html", {"n_picked": len(chosen), "linked": None})
     linked = get_why_linked(request, a, b)
     context = {
         "a": a,
