@@ -30,11 +30,8 @@ _KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("x", "select the row"),
             ("X", "select the rows from the last one to this"),
-            ("X", "select the rows from the last one to this"),
             ("f", "fit the picture"),
             ("e", "expand the selected account"),
-            ("E", "take away what was added"),
-            ("w", "why two selected accounts are linked, or why not"),
             ("E", "take away what was added"),
             ("w", "why two selected accounts are linked, or why not"),
             ("p", "path between two selected accounts"),
