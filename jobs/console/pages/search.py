@@ -25,7 +25,7 @@ def results_page(request: Request, term: Annotated[str, Form(max_length=500)] = 
         record(request, {})
         return _page(request, {"answer": None, "problem": "There was nothing to search for. Type one value."}, 422)
     try:
-        answer = api.search(request, api.SearchRequest(term=term))
+        answer = api.search(request, api.SearchRequest.model_validate({"term": term}))
     except Problem as problem:
         if problem.kind != "term":
             raise
