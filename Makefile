@@ -28,6 +28,9 @@ run: install ## a local Neo4j, a made world of 10,000 accounts, its night, and w
 	$(BIN)/ringlight nightly --events $(WORLD)/events --lake $(LAKE) --as-of $(AS_OF)
 	$(BIN)/ringlight evaluate --lake $(LAKE) --truth $(WORLD)/truth/accounts.parquet
 	$(BIN)/ringlight show --lake $(LAKE)
+	@echo
+	@echo "To look at it in the console, in a browser:"
+	@echo "  $(BIN)/ringlight console --lake $(LAKE) --events $(WORLD)/events --demo"
 
 test: check chromium ## check, then all tests (unit, property, integration, e2e)
 	$(BIN)/pytest tests

@@ -56,7 +56,8 @@ def _identifiers(account: str, cluster: str) -> list[tuple[str, str]]:
     return [*own, ("address", "home")] if cluster == HOME else own
 
 
-def _night_tables(day: date, with_model: bool, embedding_version: str, n_crowd: int) -> dict[str, pl.DataFrame]:
+def night_tables(day: date, with_model: bool, embedding_version: str, n_crowd: int) -> dict[str, pl.DataFrame]:
+    """The tables of the small night; without a model, those that a model makes are empty."""
     as_of = datetime(day.year, day.month, day.day, tzinfo=UTC)
     random = np.random.default_rng(7)
     members = _members(n_crowd)
@@ -194,7 +195,7 @@ def made_night() -> MadeNight:
     ) -> Night:
         folder = night_folder(lake, day)
         folder.mkdir(parents=True)
-        for name, table in _night_tables(day, with_model, embedding_version, n_crowd).items():
+        for name, table in night_tables(day, with_model, embedding_version, n_crowd).items():
             write_table(table, folder, name)
         (lake / "current").write_text(f"{day.isoformat()}\n")
         return Night(folder, day)

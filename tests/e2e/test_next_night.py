@@ -60,7 +60,7 @@ def run_night(events: Path, lake: Path, day: date, neo4j_address, *more: str) ->
     settings = [part for name, value in QUICK.items() for part in ("--set", f"{name}={value}")]
     command = [sys.executable, "-m", "jobs", "nightly", "--events", events, "--lake", lake, "--as-of", str(day)]
     own = {"RINGLIGHT_KEY": KEY, "NEO4J_URI": neo4j_address.uri, "NEO4J_USERNAME": neo4j_address.username,
-           "NEO4J_PASSWORD": neo4j_address.password}  # fmt: skip
+           "NEO4J_PASSWORD": neo4j_address.password, "RAY_raylet_start_wait_time_s": "300"}  # fmt: skip
     done = subprocess.run(
         [str(part) for part in (*command, *settings, *more)], env=os.environ | own, capture_output=True, text=True
     )
