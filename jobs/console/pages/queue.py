@@ -6,15 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from graph.lake import list_nights
 from graph.schema import IDENTIFIERS
 from graph.store import current_date
-from jobs.casefile import Amount
 from jobs.console.api.rings import get_queue
 from jobs.console.endpoints import Endpoint
 from jobs.console.graph_answers import QueueAnswer
 from jobs.console.lake_rings import read_amounts
-from jobs.console.night_pairs import changes_between, night_before
+from jobs.console.night_pairs import changes_between
 from jobs.console.pages.fields import (
     CursorField,
     DayField,
@@ -26,6 +24,7 @@ from jobs.console.pages.fields import (
     address,
 )
 from jobs.console.pages.shell import render
+from jobs.console.pages.shown_nights import shown_nights
 from jobs.console.runtime import Console, actor_of, console_of, graph_of
 from jobs.desk.claims import standing_claims
 
@@ -63,6 +62,7 @@ def queue_page(
     }
     answer, has_moved = _answer(request, asked, cursor, night)
     since, changes = changes_since(console, answer.night)
+    shown, _ = shown_nights(console.lake, answer.night)
     more = None if answer.next_cursor is None else {"cursor": answer.next_cursor, "night": answer.night}
     context = {
         "rings": answer.rings,
@@ -73,7 +73,7 @@ def queue_page(
         "owners": sorted({claim.actor for claim in standing_claims(console.lake).values()} - {actor.name}),
         "since": since,
         "changes": changes,
-        "amounts": _amounts(console, answer.night),
+        "amounts": {} if shown is None else read_amounts(shown),
         "moved_from": night if has_moved else None,
         "is_first": cursor is None or has_moved,
         "first_href": address("/queue", **filters),
@@ -93,17 +93,11 @@ def night_notice(request: Request, seen: DayField = None) -> Response:
 
 def changes_since(console: Console, night: date | None) -> tuple[date | None, Mapping[str, dict[str, Any]]]:
     """The night before the one that is shown, and what became of each ring since; none where the lake has no earlier night."""
-    now = next((each for each in list_nights(console.lake) if each.date == night), None)
-    before = None if now is None else night_before(console.lake, now)
+    now, before = shown_nights(console.lake, night)
     if now is None or before is None:
         return None, {}
     rows = changes_between(before, now).rings
     return before.date, {row["ring_id"]: row for row in rows.to_dicts()}
-
-
-def _amounts(console: Console, day: date | None) -> Mapping[str, tuple[Amount, ...]]:
-    night = next((each for each in list_nights(console.lake) if each.date == day), None)
-    return {} if night is None else read_amounts(night)
 
 
 def _answer(

@@ -1,19 +1,17 @@
 """The ring page: who is in it and why, with its picture, its timeline and the case beside it."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from graph.lake import list_nights
 from graph.schema import IDENTIFIERS
 from graph.store import current_date
 from jobs.console.api.rings import get_ring
 from jobs.console.endpoints import Endpoint, RingPath
-from jobs.console.night_pairs import night_before
 from jobs.console.pages.panel import read_panel
 from jobs.console.pages.ring_rows import evidence_words, member_lines, named_evidence, pair_page
 from jobs.console.pages.shell import render
+from jobs.console.pages.shown_nights import shown_nights
 from jobs.console.runtime import console_of, graph_of
 
 __all__ = ["ENDPOINTS"]
@@ -38,7 +36,9 @@ def ring_page(
     """A ring of the night that is shown; what is selected and filtered stands in the URL and is read by its scripts."""
     ring = get_ring(request, Response(), ring_id)
     pairs, n_pages = pair_page(ring.pairs, pairs_page, PAIRS_A_PAGE)
-    shown, before = _nights(request)
+    console = console_of(request)
+    shown = current_date(graph_of(console))
+    _, before = shown_nights(console.lake, shown)
     context = {
         "ring": ring.ring,
         "answer": ring,
@@ -53,19 +53,10 @@ def ring_page(
         "identifier_types": list(IDENTIFIERS),
         "page_query": lambda page: request.url.include_query_params(pairs_page=page).query,
         "moved_from": version if version and version != ring.ring.ring_version else None,
-        "night_before": before,
+        "night_before": None if before is None else before.date,
         "panel": read_panel(request, ring_id, ring.ring.ring_version),
     }
     return render(request, "ring.html", context, night=shown)
-
-
-def _nights(request: Request) -> tuple[date | None, date | None]:
-    """The night that is shown, and the one before it."""
-    console = console_of(request)
-    shown = current_date(graph_of(console))
-    night = next((each for each in list_nights(console.lake) if each.date == shown), None)
-    before = None if night is None else night_before(console.lake, night)
-    return shown, None if before is None else before.date
 
 
 ENDPOINTS = (Endpoint("GET", "/rings/{ring_id}", ring_page, is_page=True),)
