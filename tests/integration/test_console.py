@@ -139,6 +139,30 @@ async def test_a_ring_is_drawn_and_its_positions_stay_and_reach_the_case_file(ap
     assert (await ask(app, "GET", "/rings/c-nothing/picture")).status_code == 404
 
 
+async def test_positions_are_kept_of_the_rings_own_nodes_alone_and_the_first_of_a_version_stand(app, lake, phone_hash):
+    drawn = (await ask(app, "GET", "/rings/c-chain/picture")).json()
+    strange = {
+        "a:farm00": [0, 0], f"a:{PHONE}": [0, 0], f"i:phone:{phone_hash}": [0, 0], f"i:device:{'ab' * 32}": [0, 0], "c:999": [0, 0],
+    }  # fmt: skip
+
+    async def keep(positions: dict[str, Any], **more: Any) -> httpx.Response:
+        wanted = {"ring_version": drawn["ring_version"], "positions": positions} | more
+        return await ask(app, "POST", "/rings/c-chain/positions", json=wanted)
+
+    refused = await keep(strange)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:ringlight:problem:no-nodes")
+    own = {f"a:{drawn['accounts'][0]['account_id']}": [1.04, 2], f"c:{drawn['communities'][0]['community']}": [5, 6]}
+    first = (await keep(strange | own)).json()
+    assert (first["is_kept"], first["n_nodes"]) == (True, 2)
+    rounded = {node: [round(x, 1), y] for node, (x, y) in own.items()}
+    assert (await ask(app, "GET", "/rings/c-chain/picture")).json()["positions"] == rounded
+    one = {f"a:{drawn['accounts'][1]['account_id']}": [1, 1]}
+    second, third = (await keep(one)).json(), (await keep(one, replaces=True)).json()
+    assert [(answer["is_kept"], answer["n_nodes"]) for answer in (second, third)] == [(False, 2), (True, 1)]
+    row = json.loads((lake / "desk" / "audit.jsonl").read_text().splitlines()[-1])
+    assert (row["action"], row["target"], row["result"]) == ("positions.write", "c-chain", "allowed")
+
+
 async def test_an_account_its_neighbours_and_those_like_it(app):
     account = (await ask(app, "GET", "/accounts/farm00")).json()
     assert account["account"]["ring_id"] == "c-farm"
