@@ -24,7 +24,7 @@ def console_command(
     config: Annotated[Path, typer.Option("--config", help="The settings file.")] = Path("ringlight.toml"),
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
 ) -> None:
-    """Serves the investigators' console: its API is under /api/v1.
+    """Serves the investigators' console: its pages for a browser, and their API under /api/v1.
 
     Without a way to sign in (a token, `console.oidc`, `console.trusted_proxies`, or --demo) it does not start.
 
@@ -33,6 +33,8 @@ def console_command(
       ringlight console --lake lake --demo
 
       ringlight console --lake lake --events events
+
+      ringlight console --lake lake --host 127.0.0.1 --port 9000
     """
     import uvicorn
 
