@@ -59,9 +59,10 @@ class ConsoleConfig(StepConfig):
     exports_per_hour: int = Field(60, ge=1, description="case files of one person or token")
     reveals_per_hour: int = Field(30, ge=1, description="revealed values of one person or token")
     signins_per_minute: int = Field(30, ge=1, description="sign-ins begun with the provider from one address")
-    failures_per_minute: int = Field(20, ge=1, description="requests without a valid sign-in from one address")
+    failures_per_minute: int = Field(20, ge=1, description="tokens and cookies that do not hold, from one address")
     trusted_proxies: tuple[str, ...] = Field(
-        (), description="networks whose proxies sign people in by header, parted by commas"
+        (),
+        description="networks whose proxies sign people in by header and say in `X-Forwarded-For` for whom they ask, parted by commas",
     )
     proxy_user_header: str = Field("X-Forwarded-User", description="header with the person's name")
     proxy_roles_header: str = Field("X-Forwarded-Roles", description="header with roles, parted by commas")

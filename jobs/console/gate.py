@@ -15,10 +15,10 @@ from starlette.concurrency import run_in_threadpool
 from graph.errors import RinglightError
 from jobs.console.access import RULES, Actor, Limit, Permission, Rule, is_allowed
 from jobs.console.audited import shown_or_masked, write_row
-from jobs.console.guard import peer_of, refuse_foreign_origin
+from jobs.console.guard import counted_address, refuse_foreign_origin
 from jobs.console.problems import Problem, of_error
 from jobs.console.runtime import Console, Replay, console_of
-from jobs.console.signin import identify
+from jobs.console.signin import identify, is_claimed
 
 __all__ = ["GatedRoute"]
 
@@ -61,7 +61,7 @@ def _let_in_public(request: Request, console: Console, rule: Rule) -> None:
     request.state.actor = NOBODY
     if request.method not in SAFE:
         refuse_foreign_origin(request, console.config, is_bearer=True)
-    peer = peer_of(request)
+    peer = counted_address(request, console.config)
     if rule.limit is not Limit.none:
         wait = console.rates.wait_seconds(f"address {peer}", rule.limit)
         if wait is not None:
@@ -80,9 +80,7 @@ def _let_in(request: Request, console: Console, rule: Rule) -> Actor:
     """
     actor = identify(request, console)
     if actor is None:
-        _refuse_flood(request, console, rule)
-        console.rates.count_failure(peer_of(request))
-        _refused(request, console, NOBODY, rule, "not signed in")
+        _refuse_nobody(request, console, rule)
         raise Problem(
             401, "sign-in", "Sign in, or send a valid token.", {"WWW-Authenticate": 'Bearer realm="ringlight"'}
         )
@@ -112,12 +110,25 @@ def _write_failure(request: Request, console: Console, rule: Rule, error: Except
     _refused(request, console, request.state.actor, rule, f"{problem.status} {problem.kind}")
 
 
+def _refuse_nobody(request: Request, console: Console, rule: Rule) -> None:
+    """Writes down a request of nobody. Only one that brings a token or cookie is a failed sign-in: who opens a page first has neither."""
+    peer = counted_address(request, console.config)
+    if is_claimed(request, console):
+        _refuse_flood(request, console, rule)
+        console.rates.count_failure(peer)
+        _refused(request, console, NOBODY, rule, "not signed in")
+    elif console.rates.is_few(peer):
+        _refused(request, console, NOBODY, rule, "not signed in")
+    elif console.rates.is_first(f"anonymous\x1f{peer}"):
+        _refused(request, console, NOBODY, rule, "not signed in, again and again")
+
+
 def _refuse_flood(request: Request, console: Console, rule: Rule) -> None:
-    peer = peer_of(request)
+    peer = counted_address(request, console.config)
     if console.rates.is_failing(peer):
         if console.rates.is_first(f"failures\x1f{peer}"):
             _refused(request, console, NOBODY, rule, "too many failed sign-ins")
-        raise Problem(429, "rate", "Too many requests without a valid sign-in. Wait.", {"Retry-After": "60"})
+        raise Problem(429, "rate", "Too many sign-ins that failed. Wait.", {"Retry-After": "60"})
 
 
 def _refused(request: Request, console: Console, actor: Actor, rule: Rule, why: str) -> None:

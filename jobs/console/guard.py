@@ -4,6 +4,7 @@ import logging
 import os
 import traceback
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from jobs.console.access import body_limit
 from jobs.console.config import ConsoleConfig, is_loopback
 from jobs.console.problems import Problem, of_error
 
-__all__ = ["SECURITY_HEADERS", "Guard", "is_local", "peer_of", "refuse_foreign_origin"]
+__all__ = ["SECURITY_HEADERS", "Guard", "counted_address", "is_local", "is_proxy", "peer_of", "refuse_foreign_origin"]
 
 HEALTH_PATH = "/healthz"
 SECURITY_HEADERS = {
@@ -129,6 +130,30 @@ def refuse_foreign_origin(request: Request, config: ConsoleConfig, is_bearer: bo
 def peer_of(request: Request) -> str:
     """The address at the other end of the connection; a proxy's, where one stands between."""
     return request.client.host if request.client else "unknown"
+
+
+def is_proxy(address: str, config: ConsoleConfig) -> bool:
+    """Whether the address is of a listed proxy."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in ip_network(network) for network in config.trusted_proxies)
+
+
+def counted_address(request: Request, config: ConsoleConfig) -> str:
+    """The address that rates count a request by, and nothing else is decided by.
+
+    Behind listed proxies it is the last hop of `X-Forwarded-For` that is none of them: what stands before it, the sender may have made up.
+    """
+    address = peer_of(request)
+    hops = [hop.strip() for hop in ",".join(request.headers.getlist("x-forwarded-for")).split(",")]
+    while hops and is_proxy(address, config):
+        try:
+            address = str(ip_address(hops.pop()))
+        except ValueError:
+            break
+    return address
 
 
 def is_local(request: Request) -> bool:

@@ -64,12 +64,16 @@ class RateLimits:
         return None
 
     def is_failing(self, peer: str) -> bool:
-        """Whether too many requests without a valid sign-in came from this address."""
+        """Whether too many tokens or cookies that do not hold came from this address."""
         return not self._limiter.test(self._failures, "failures", peer)
 
     def count_failure(self, peer: str) -> None:
-        """Counts a request without a valid sign-in."""
+        """Counts a token or cookie that does not hold."""
         self._limiter.hit(self._failures, "failures", peer)
+
+    def is_few(self, peer: str) -> bool:
+        """Counts a request that carries no sign-in; whether so few came from this address that each is written down."""
+        return self._limiter.hit(self._failures, "anonymous", peer)
 
     def is_first(self, what: str) -> bool:
         """Whether this is the first of its kind within a minute: a flood of refusals is written down once a minute."""

@@ -2,7 +2,6 @@
 
 import hmac
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from fastapi import Request, Response
@@ -10,13 +9,23 @@ from fastapi import Request, Response
 from graph.errors import InputError
 from jobs.console.access import Actor
 from jobs.console.config import is_loopback
-from jobs.console.guard import is_local, peer_of
+from jobs.console.guard import is_local, is_proxy, peer_of
 from jobs.console.runtime import Console
 from jobs.console.signing import open_signed, sign
 from jobs.desk.roles import Role, Scope
 from jobs.desk.tokens import check_token, list_tokens
 
-__all__ = ["DEMO", "begin_session", "cookie_name", "end_session", "identify", "of_secret", "refuse_open_door"]
+__all__ = [
+    "DEMO",
+    "begin_session",
+    "cookie_name",
+    "end_session",
+    "identify",
+    "is_claimed",
+    "of_browser",
+    "of_secret",
+    "refuse_open_door",
+]
 
 DEMO = Actor("demo", frozenset(Role), "demo")
 MAX_NAME = 200
@@ -47,9 +56,19 @@ def identify(request: Request, console: Console) -> Actor | None:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme:
         return of_secret(request, console, secret.strip()) if scheme.lower() == "bearer" else None
+    return of_browser(request, console)
+
+
+def of_browser(request: Request, console: Console) -> Actor | None:
+    """Whom the session's cookie or a listed proxy names. No token is looked at, so nobody can try tokens where nothing is counted."""
     if (cookie := request.cookies.get(cookie_name(console))) is not None:
         return _of_cookie(cookie, console)
     return _of_proxy(request, console)
+
+
+def is_claimed(request: Request, console: Console) -> bool:
+    """Whether the request carries something that could be guessed: a token or a cookie, whatever it is worth."""
+    return "authorization" in request.headers or cookie_name(console) in request.cookies
 
 
 def of_secret(request: Request, console: Console, secret: str) -> Actor | None:
@@ -129,11 +148,7 @@ def _actor_of(value: dict[str, Any]) -> Actor:
 def _of_proxy(request: Request, console: Console) -> Actor | None:
     """Whom a listed proxy names. The address is the connection's own: no header says where a request comes from."""
     config = console.config
-    try:
-        peer = ip_address(peer_of(request))
-    except ValueError:
-        return None
-    if not any(peer in ip_network(network) for network in config.trusted_proxies):
+    if not is_proxy(peer_of(request), config):
         return None
     names = request.headers.getlist(config.proxy_user_header)
     if len(names) != 1 or not names[0].strip() or len(names[0]) > MAX_NAME:

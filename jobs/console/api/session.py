@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from jobs.console.access import Actor, Permission, is_allowed
 from jobs.console.audited import record, record_refusal
 from jobs.console.endpoints import Endpoint
-from jobs.console.guard import peer_of
+from jobs.console.guard import counted_address
 from jobs.console.night_answers import HealthAnswer, MeAnswer, SessionAnswer, SessionRequest
 from jobs.console.oidc import FLOW_SECONDS, begin_flow, finish_flow, onward_of
 from jobs.console.paths import local_path
@@ -95,7 +95,7 @@ def _signed_in(request: Request, response: Response, console: Console, actor: Ac
 
 
 def _failed(request: Request, console: Console, why: str) -> None:
-    console.rates.count_failure(peer_of(request))
+    console.rates.count_failure(counted_address(request, console.config))
     record_refusal(request, {}, why)
 
 

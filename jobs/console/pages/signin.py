@@ -9,14 +9,14 @@ from jobs.console.endpoints import Endpoint
 from jobs.console.pages.shell import first_page, render
 from jobs.console.paths import local_path
 from jobs.console.runtime import console_of
-from jobs.console.signin import identify
+from jobs.console.signin import of_browser
 
 __all__ = ["ENDPOINTS"]
 
 
 def home_page(request: Request) -> Response:
     """Leads on: to where the actor's work begins, or to the sign-in."""
-    actor = identify(request, console_of(request))
+    actor = of_browser(request, console_of(request))
     return RedirectResponse("/signin" if actor is None else first_page(actor), 303)
 
 
@@ -26,7 +26,7 @@ def signin_page(
     """Asks for a token, or leads to the provider; who is signed in is led on."""
     console = console_of(request)
     target = local_path(onward)
-    if identify(request, console) is not None:
+    if of_browser(request, console) is not None:
         return RedirectResponse(target, 303)
     return render(
         request,

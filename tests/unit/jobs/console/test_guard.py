@@ -152,6 +152,50 @@ async def test_guessing_tokens_is_slowed_down_for_the_address(serve):
         assert (await client.post("/auth/session", json={"token": "wrong"})).status_code == 429
 
 
+async def test_who_brings_no_sign_in_locks_nobody_out_and_is_written_down_a_few_times(serve):
+    served = serve(failures_per_minute=3)
+    statuses = [
+        (await served.ask("GET", "/queue", None, headers={"Accept": "text/html"})).status_code for _ in range(8)
+    ]
+    assert statuses == [303] * 8
+    async with served.client() as client:
+        assert (await client.post("/auth/session", json={"token": served.tokens["viewer"]})).status_code == 201
+    assert served.audit.count('"refused","reason":"not signed in"') == 3
+    assert served.audit.count("not signed in, again and again") == 1
+
+
+async def test_behind_a_listed_proxy_each_client_is_counted_alone(serve):
+    served = serve(failures_per_minute=2, trusted_proxies="10.1.0.0/16")
+
+    async def guess(forwarded: str, peer: str = "10.1.0.1") -> int:
+        headers = {"Authorization": "Bearer wrong", "X-Forwarded-For": forwarded}
+        return (await served.ask("GET", "/api/v1/me", None, peer=peer, headers=headers)).status_code
+
+    made_up = [await guess(f"203.0.113.{number}, 198.51.100.7, 10.1.0.2") for number in range(3)]
+    assert made_up == [401, 401, 429]
+    assert await guess("198.51.100.8") == 401
+    assert [await guess(f"203.0.113.{number}", "192.0.2.1") for number in range(3)] == [401, 401, 429]
+    assert [await guess(text) for text in ("", "unknown", "10.1.0.1x")] == [401, 401, 429]  # the proxy's own address
+    async with served.client("10.1.0.1") as client:
+        answers = [
+            await client.post("/auth/session", json={"token": "wrong"}, headers={"X-Forwarded-For": address})
+            for address in ("198.51.100.7", "198.51.100.9")
+        ]
+    assert [answer.status_code for answer in answers] == [429, 401]
+
+
+async def test_signins_with_the_provider_are_counted_for_each_client_behind_a_proxy(serve):
+    served = serve(signins_per_minute=1, trusted_proxies="10.1.0.0/16")
+
+    async def begin(address: str) -> int:
+        headers = {"X-Forwarded-For": address}
+        return (await served.ask("GET", "/auth/signin", None, peer="10.1.0.1", headers=headers)).status_code
+
+    first = await begin("198.51.100.7")
+    assert first != 429
+    assert [await begin("198.51.100.7"), await begin("198.51.100.8")] == [429, first]
+
+
 async def test_openapi_names_every_route_and_its_problems(served):
     answer = await served.ask("GET", "/api/v1/openapi.json")
     described = answer.json()

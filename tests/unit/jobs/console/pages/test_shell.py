@@ -30,13 +30,37 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(served):
     ("role", "start"), [("viewer", "/queue"), ("investigator", "/queue"), ("auditor", "/audit"), ("admin", "/help")]
 )
 async def test_everybody_starts_where_their_work_is(served, role, start):
-    home = await served.ask("GET", "/", role, headers=PAGE)
+    async with served.client() as client:
+        await client.post("/auth/session", json={"token": served.tokens[role]})
+        home = await client.get("/", headers=PAGE)
     assert (home.status_code, home.headers["location"]) == (303, start)
 
 
 async def test_who_is_signed_in_is_led_on_from_the_sign_in(served):
-    page = await served.ask("GET", "/signin?next=/nights", "viewer", headers=PAGE)
+    async with served.client() as client:
+        await client.post("/auth/session", json={"token": served.tokens["viewer"]})
+        page = await client.get("/signin?next=/nights", headers=PAGE)
     assert (page.status_code, page.headers["location"]) == (303, "/nights")
+
+
+async def test_a_proxys_people_are_led_on_too(serve):
+    served = serve(trusted_proxies="10.1.0.0/16")
+    headers = PAGE | {"X-Forwarded-User": "ana", "X-Forwarded-Roles": "viewer"}
+    home = await served.ask("GET", "/", None, peer="10.1.2.3", headers=headers)
+    assert home.headers["location"] == "/queue"
+
+
+async def test_the_way_in_does_not_tell_whether_a_token_holds(served):
+    for path in ("/", "/signin"):
+        known, unknown = [
+            await served.ask("GET", path, None, headers=PAGE | {"Authorization": f"Bearer {token}"})
+            for token in (served.tokens["viewer"], "wrong")
+        ]
+        assert (known.status_code, known.headers.get("location"), known.text) == (
+            unknown.status_code,
+            unknown.headers.get("location"),
+            unknown.text,
+        )
 
 
 @pytest.mark.parametrize(
