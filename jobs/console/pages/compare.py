@@ -25,8 +25,8 @@ def compare_page(request: Request, a: AccountField = None, b: AccountField = Non
         return RedirectResponse(address("/compare", a=chosen[0], b=chosen[1]), 303)
     if a is None or b is None or a == b:
         record(request, {})
-        context = {"a": a or "", "b": b or "", "n_picked": len(chosen), "linked": None}
-        return render(request, "compare.html", context)
+        # What was sent may be anything, and does not come back.
+        return render(request, "compare.html", {"n_picked": len(chosen), "linked": None})
     linked = get_why_linked(request, a, b)
     context = {
         "a": a,

@@ -19,6 +19,8 @@ from jobs.console.runtime import console_of, graph_of
 __all__ = ["ENDPOINTS"]
 
 PAIRS_A_PAGE = 100
+# Members laid out before the picture is; the rest stand in the page as a template, which their script adds.
+ROWS_AT_ONCE = 300
 
 # All that `ring.js` imports, however deep: the browser need not read one to learn of the next.
 MODULES = (
@@ -42,6 +44,7 @@ def ring_page(
         "answer": ring,
         "modules": MODULES,
         "members": member_lines(ring),
+        "rows_at_once": ROWS_AT_ONCE,
         "named": named_evidence(ring.accounts),
         "pairs": pairs,
         "pairs_page": min(pairs_page, n_pages),

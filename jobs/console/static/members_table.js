@@ -2,7 +2,7 @@
  * The members table: the real control of the page. Selects by checkbox, click, keys and ranges; sorts; hides what the filters leave out.
  *
  * Sends nothing itself but what `selection.js` sends. Hears `ringlight:selection`. Rows are `tr[data-account]`; `data-selected` marks those
- * that are selected, `hidden` those that the filters leave out.
+ * that are selected, `hidden` those that the filters leave out. A long table has its first rows at once and the rest once `addRest` is called.
  */
 import * as selection from "./selection.js";
 
@@ -13,7 +13,8 @@ export class MembersTable {
   constructor(table) {
     this.table = table;
     this.body = table.tBodies[0];
-    this.rows = [...this.body.rows].filter((row) => row.dataset.account !== undefined);
+    this.template = this.body.querySelector("template");
+    this.rows = [...this.body.rows, ...(this.template?.content.querySelectorAll("tr") ?? [])];
     this.byAccount = new Map(this.rows.map((row) => [row.dataset.account, row]));
     this.anchor = null;
     this.marked = [];
@@ -22,6 +23,14 @@ export class MembersTable {
     this.all?.addEventListener("change", () => selection.set(this.all.checked ? this.visible() : [], "table"));
     for (const button of table.querySelectorAll("button[data-sort]")) button.addEventListener("click", () => this.sort(button));
     document.addEventListener("ringlight:selection", (event) => this.mark(event.detail));
+  }
+
+  /** Adds the rows of a long table that the page keeps back until its picture is drawn, so that the picture need not wait for them. */
+  addRest() {
+    if (!this.template) return;
+    this.body.append(...this.template.content.querySelectorAll("tr"));
+    this.template.remove();
+    this.template = null;
   }
 
   /** Accounts of the rows that are shown, in their order. */
@@ -91,6 +100,7 @@ export class MembersTable {
   }
 
   sort(button) {
+    this.addRest();
     const { sort } = button.dataset;
     const head = button.closest("th");
     const isUp = head.getAttribute("aria-sort") !== "ascending";

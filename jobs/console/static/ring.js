@@ -31,7 +31,11 @@ document.addEventListener("ringlight:selection", (event) => showSelection(event.
 selection.set(filters.selectedByUrl(), "url");
 bind("x", "select the row, or no longer", () => members.selectHere(false));
 bind("X", "select the rows from the last one to this", () => members.selectHere(true));
-await begin();
+try {
+  await begin();
+} finally {
+  requestAnimationFrame(() => setTimeout(() => members.addRest()));
+}
 
 async function begin() {
   const place = document.getElementById("picture");
@@ -191,7 +195,8 @@ function measureStuck() {
   const measure = () => {
     const isStuck = getComputedStyle(stage).position === "sticky";
     const height = isStuck ? `${Math.round(stage.getBoundingClientRect().height)}px` : "0px";
-    root.style.setProperty("--stuck", height);
+    // On the heads alone: the whole page would be styled anew for what it inherits.
+    for (const head of root.querySelectorAll(".table thead")) head.style.setProperty("--stuck", height);
     document.documentElement.style.setProperty("scroll-padding-top", `calc(${height} + 3rem)`);
   };
   new ResizeObserver(measure).observe(stage);

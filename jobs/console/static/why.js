@@ -119,6 +119,7 @@ export class WhyPanel {
   }
 
   async asked(question, a, b) {
+    this.show(element("p", { class: "muted" }, `Looking at ${a} and ${b} …`));
     try {
       return await ask(question, { a, b });
     } catch (problem) {
