@@ -129,7 +129,7 @@ REASON_CODES: tuple[ReasonCode, ...] = (
         "IN_STEP",
         lambda v: v["joined_7d"] > 0,
         _in_step,
-        ("device", "instrument", "phone", "email", "national_id", "address", "ip"),
+        ("device", "instrument", "phone", "email", "national_id", "address", "building", "ip"),
     ),
     ReasonCode(
         "LINKED",

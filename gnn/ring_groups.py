@@ -25,7 +25,7 @@ __all__ = ["TRANSFERS_SCHEMA", "build_transfers", "group_suspects"]
 _IN_STEP = timedelta(days=7)  # between signups of accounts that weaker evidence or money joins
 _PAUSE = timedelta(days=30)  # between signups of a cluster, above which it is another wave, and another actor's
 _JOINED = 40.0  # log odds of a pair that is joined, above those of a pair of which nothing is known
-_LEAST_MEAN = -0.8  # log odds, on average over the pairs of two groups, from which they are one actor's
+_LEAST_MEAN = 0.0  # log odds, on average over the pairs of two groups, from which they are one actor's
 _LARGEST = 2_000  # waves that are merged in one go
 TRANSFERS_SCHEMA: dict[str, pl.DataType] = {"payer": pl.Int32(), "payee": pl.Int32()}
 

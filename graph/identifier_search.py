@@ -122,4 +122,5 @@ _READINGS: dict[str, Callable[[str], Iterator[Reading]]] = {
     "phone": _phones,
     "person": _persons,
     "address": _addresses,
+    "building": _addresses,
 }

@@ -30,7 +30,7 @@ __all__ = ["TYPES", "find_junk"]
 
 # what people type, and the device, which software may fill in. Not instruments and payees: many accounts at one are custom, not a
 # placeholder. Not a person: one name and birth date with many numbers is what rings do, and its holders are one identity by definition
-TYPES = ("phone", "email", "national_id", "address", "device")
+TYPES = ("phone", "email", "national_id", "address", "building", "device")
 NOT_TELLING = ("ip",)
 FEWEST = 24
 QUANTILE = 0.999

@@ -86,6 +86,12 @@ NIGHT_TABLES: dict[str, dict[str, pl.DataType]] = {
         "reasons": pl.List(pl.String()),
         "status": pl.String(),
     },
+    "amounts": {
+        "ring_id": pl.String(),
+        "currency": pl.String(),
+        "n_payments": pl.Int64(),
+        "amount_minor": pl.Int64(),
+    },
     "reasons": {
         "account_id": pl.String(),
         "code": pl.String(),
@@ -105,6 +111,7 @@ TABLE_NOTES: dict[str, str] = {
     "scores": "`score` is a calibrated probability, `rank` 1 the riskiest; `ring_id` names the ring, not always the account's own cluster.",
     "rings": "The order of rows is the rank: first the ring whose case is expected to stop the most, by the scores of its members without an outcome. "
     "`score` is the mean over all members. `ring_id` is the `cluster_id` of one of its clusters.",
+    "amounts": "What the accounts of a ring paid until the as-of and was settled, by currency, in its minor unit.",
     "reasons": "`contribution` is in log odds of the score. Codes of features and `NETWORK_LINKS` add up; `WITHOUT_LINKS` is what the score loses without all the "
     "links in its evidence, and overlaps them.",
     "embeddings": "Vectors of one `embedding_version` mean the same, from night to night and through trainings; of two they do not: `graph.embeddings.read_embeddings` "

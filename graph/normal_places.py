@@ -6,7 +6,7 @@ import polars as pl
 
 from graph.normal_text import JUNK, SEPARATOR, by_value, folded, plain
 
-__all__ = ["address", "ip"]
+__all__ = ["address", "building", "ip"]
 
 # US Postal Service, publication 28, and the commonest elsewhere; what stands for one thing is written one way
 WORDS = {
@@ -17,13 +17,14 @@ WORDS = {
     "plaza": "plz", "alley": "aly", "expressway": "expy", "freeway": "fwy", "turnpike": "tpke", "crossing": "xing", "centre": "ctr",
     "center": "ctr", "route": "rte", "fort": "ft", "point": "pt", "ridge": "rdg", "valley": "vly", "village": "vlg", "estate": "est",
     "apartment": "apt", "appartement": "apt", "appt": "apt", "apartamento": "apt", "unit": "apt", "flat": "apt", "suite": "apt", "ste": "apt",
-    "no": "apt", "nr": "apt", "num": "apt", "number": "apt", "numero": "apt", "wohnung": "apt", "whg": "apt", "depto": "apt", "dept": "apt",
+    "no": "apt", "nr": "apt", "num": "apt", "number": "apt", "numero": "apt", "wohnung": "apt", "whg": "apt", "depto": "apt", "dept": "apt", "pmb": "apt",
     "building": "bldg", "bld": "bldg", "floor": "fl", "flr": "fl", "room": "rm", "department": "apt",
     "north": "n", "south": "s", "east": "e", "west": "w", "northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw",
     "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th", "seventh": "7th", "eighth": "8th",
     "ninth": "9th", "tenth": "10th", "eleventh": "11th", "twelfth": "12th",
 }  # fmt: skip
 PO_BOX = r"\b(?:p ?o|post office|postal) ?box\b"
+UNIT = r"(?:^| )apt [^ \x1f]+"
 JUNK_ADDRESSES = JUNK | {
     "homeless", "no fixed abode", "nfa", "address", "home", "street", "st", "123 fake st", "address line 1",
 }  # fmt: skip
@@ -46,6 +47,12 @@ V4 = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
 def address(text: pl.Expr, postcode: pl.Expr) -> pl.Expr:
     """Words of the address with common ones shortened and the unit last, and the postcode's letters and digits."""
     return pl.struct(text=text, postcode=postcode).map_batches(_addresses, return_dtype=pl.String)
+
+
+def building(text: pl.Expr, postcode: pl.Expr) -> pl.Expr:
+    """As `address`, without the unit: the same for all who live, or say they live, under one roof."""
+    street = address(text, postcode).str.replace_all(UNIT, "")
+    return pl.when(~street.str.starts_with(SEPARATOR)).then(street)
 
 
 def ip(value: pl.Expr) -> pl.Expr:

@@ -19,7 +19,7 @@ import polars as pl
 
 from graph.normal_contacts import email, is_disposable_email, is_voip_phone, phone
 from graph.normal_persons import national_id, person
-from graph.normal_places import address, ip
+from graph.normal_places import address, building, ip
 from graph.normal_tokens import token
 
 __all__ = ["NORMALISERS", "Normaliser", "is_disposable_email", "is_voip_phone", "normalise"]
@@ -45,6 +45,7 @@ NORMALISERS: dict[str, Normaliser] = {
     "email": Normaliser(email, "lower case, ASCII domain; tags, dots and domains as the provider reads them; none for stand-ins"),
     "national_id": Normaliser(national_id, "letters and digits, upper case; none for one character, a count, sample numbers"),
     "person": Normaliser(person, "words without accents, titles and middle initials, in order, with the birth date; none for placeholders of either"),
+    "building": Normaliser(building, "as address, without the unit"),
     "address": Normaliser(address, "words without accents, shortened, the unit last, with the postcode; none for stand-ins"),
 }  # fmt: skip
 

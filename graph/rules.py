@@ -47,6 +47,7 @@ RULES: dict[str, Rule] = {
     "national_id": Rule(1.0, 30, 0.6, 30, 0.7),
     "person": Rule(0.8, 30, 0.8, 30, 0.8),
     "address": Rule(0.5, 30, 0.4, 14, 0.5, ties_alone=False),
+    "building": Rule(0.5, 30, 0.4, 14, 0.4, ties_alone=False),
     "payee": Rule(0.6, 3, 0.4, 3, 0.4),
 }
 

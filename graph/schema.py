@@ -88,6 +88,7 @@ class IdentifierType:
         privacy: class of the raw value.
         group: types of one group are not independent evidence (a device and its IP).
         meaning: one line for the data dictionary.
+        within: a type of the same columns whose agreement implies this one's: where both agree, this one says nothing more.
     """
 
     label: str
@@ -98,6 +99,7 @@ class IdentifierType:
     privacy: Privacy
     group: str
     meaning: str
+    within: str | None = None
 
 
 EVENT_COLUMNS: tuple[Column, ...] = (
@@ -253,6 +255,17 @@ IDENTIFIERS: dict[str, IdentifierType] = {
         ),
         IdentifierType(
             "address", "profiles", ("address", "postcode"), "address", 300, "personal", "place", "address with postcode"
+        ),
+        IdentifierType(
+            "building",
+            "profiles",
+            ("address", "postcode"),
+            "building",
+            100,
+            "personal",
+            "place",
+            "address without its unit: a drop address is given with units that do not exist",
+            within="address",
         ),
         IdentifierType("payee", "payments", ("counterparty_id",), "token", 200, "pseudonym", "payee", "who was paid"),
     )

@@ -131,6 +131,8 @@ def mark_values(events: Events, key: str) -> dict[str, pl.DataFrame]:
 def mask_values(marked: Events, links: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Events that name the values of some links no more: the first column that a value is made of is null in their rows.
 
+    What else is made of that column (a building beside its address) goes with it.
+
     Args:
         marked: as `mark_values` gives them.
         links: account_id, identifier_type, hash.

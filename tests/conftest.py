@@ -150,6 +150,14 @@ def night_tables(day: date, with_model: bool, embedding_version: str, n_crowd: i
                 }
             ),
             "rings": pl.DataFrame(rings),
+            "amounts": pl.DataFrame(
+                {
+                    "ring_id": [CHAIN, FARM],
+                    "currency": ["EUR"] * 2,
+                    "n_payments": [31, 12],
+                    "amount_minor": [95_000, 431_900],
+                }
+            ),
             "reasons": pl.DataFrame(
                 [
                     {

@@ -65,7 +65,7 @@ class CaseLink:
 
 @dataclass(frozen=True)
 class Amount:
-    """What the accounts paid within the window, in one currency: minor units."""
+    """What the accounts paid until the night's as-of and was settled, in one currency: minor units."""
 
     currency: str
     n_payments: int

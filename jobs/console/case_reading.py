@@ -21,6 +21,7 @@ from jobs.casefile import (
     Verdict,
     consider_innocent,
 )
+from jobs.console.lake_rings import read_amounts
 from jobs.console.naming import with_names
 from jobs.console.problems import Problem
 from jobs.console.runtime import Console, graph_of
@@ -77,6 +78,7 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
         window=(min(times), max(times)) if times else None,
         reasons=tuple(ring["reasons"]),
         accounts=accounts,
+        amounts=read_amounts(night).get(ring_id, ()),
         links=links,
         timeline=_timeline(links),
         explanations=consider_innocent(links, len(accounts)),

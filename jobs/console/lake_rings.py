@@ -1,5 +1,7 @@
 """A ring of the current night as the lake has it: what a change is checked against, since the lake is the truth."""
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from graph.lake import Night, current_night
+from jobs.casefile import Amount
 from jobs.console.problems import Problem
 
-__all__ = ["LakeRing", "etag", "read_lake_ring"]
+__all__ = ["LakeRing", "etag", "read_amounts", "read_lake_ring"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,23 @@ def read_lake_ring(lake: Path, ring_id: str) -> LakeRing:
         )
     members = night.scan("scores").filter(pl.col("ring_id") == ring_id).sort("rank").select("account_id").collect()
     return LakeRing(night, found.row(0, named=True), tuple(members["account_id"]))
+
+
+def read_amounts(night: Night) -> Mapping[str, tuple[Amount, ...]]:
+    """What the accounts of each ring paid, by currency; no ring without a payment, and none of a night that kept no amounts."""
+    path = night.folder / "amounts.parquet"
+    return _amounts(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@functools.lru_cache(maxsize=4)
+def _amounts(path: Path, written: int) -> Mapping[str, tuple[Amount, ...]]:
+    """`written` parts a night from what was there before it was run again."""
+    found: dict[str, tuple[Amount, ...]] = {}
+    for ring_id, *facts in (
+        pl.read_parquet(path).select("ring_id", "currency", "n_payments", "amount_minor").iter_rows()
+    ):
+        found[ring_id] = (*found.get(ring_id, ()), Amount(*facts))
+    return found
 
 
 def etag(version: str) -> str:

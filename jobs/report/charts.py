@@ -20,6 +20,7 @@ _SHAPES = {
     "national_id": "M-5,-8H5L9,0L5,8H-5L-9,0Z",
     "person": "M0,9L9,-7H-9Z",
     "address": "M0,-10L9,-3L6,8H-6L-9,-3Z",
+    "building": "M-7,10V-10H7V10Z",
     "ip": "M-3,-9H3V-3H9V3H3V9H-3V3H-9V-3H-3Z",
 }
 _OTHER_SHAPE = "M-8,-4L0,-9L8,-4V4L0,9L-8,4Z"

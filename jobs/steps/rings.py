@@ -1,6 +1,6 @@
 """Rings of suspected accounts, within a cluster or over several, ranked, and the reasons of every account at or above the threshold.
 
-out/scores.parquet, out/rings.parquet, out/reasons.parquet; all empty, with their schema, where there is no model
+out/scores.parquet, out/rings.parquet, out/amounts.parquet, out/reasons.parquet; all empty, with their schema, where there is no model
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Config", "run"]
 
 READS = ("ingest", "links", "pairs", "clusters", "features", "train", "score")
-TABLES = ("scores", "rings", "reasons")
+TABLES = ("scores", "rings", "amounts", "reasons")
 
 
 class Config(StepConfig):
@@ -79,6 +79,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     from gnn.examples import SYNTHETIC, latest_outcomes
     from gnn.model_files import load_model
     from gnn.reasons import build_counterfactuals, build_reasons
+    from gnn.ring_amounts import sum_amounts
     from gnn.ring_groups import build_transfers
     from gnn.rings import build_rings
 
@@ -132,8 +133,10 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         )
         reasons = pl.concat([reasons, counterfactuals])
     names = pl.read_parquet(place.work / "cluster_names.parquet").select("cluster", ring_id="cluster_id").unique()
+    ranked = _rank(scored, accounts, rings.members.join(names, on="cluster"), place.key, model.version)
     tables = {
-        "scores": _rank(scored, accounts, rings.members.join(names, on="cluster"), place.key, model.version),
+        "scores": ranked,
+        "amounts": sum_amounts(payments, ranked, place.as_of),
         "rings": rings.rings.join(names, on="cluster", maintain_order="left"),
         "reasons": reasons.join(accounts, on="account", maintain_order="left").sort(
             "account_id", "contribution", "code", descending=[False, True, False]

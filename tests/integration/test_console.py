@@ -209,6 +209,7 @@ async def test_a_case_holds_what_the_ring_shows(app):
     assert (roles["farm00"], roles["farm05"]) == ("confirmed", "suspected")
     assert [note["text"] for note in case["notes"]] == ["looked at"]
     assert case["exported_by"] == "demo"
+    assert case["amounts"] == [{"currency": "EUR", "n_payments": 12, "amount_minor": 431_900}]
     assert "note.write" in {row["action"] for row in case["audit"]}
     assert case["audit"][-1]["action"] == "case.export"
 

@@ -64,6 +64,7 @@ async def test_the_queue_shows_its_rings_and_what_changed_since_the_night_before
     assert farm.startswith("1 almost certain 0.97 c-farm 8")
     assert "new" in farm
     assert "about 8 synthetic" in farm
+    assert "4,319.00 EUR paid" in farm
     assert "8 accounts share one device" in farm
     assert "Claim" in farm
     assert "unchanged" in chain

@@ -9,9 +9,11 @@ from fastapi import Query, Request, Response
 from graph.lake import list_nights
 from graph.schema import IDENTIFIERS
 from graph.store import current_date
+from jobs.casefile import Amount
 from jobs.console.api.rings import get_queue
 from jobs.console.endpoints import Endpoint
 from jobs.console.graph_answers import QueueAnswer
+from jobs.console.lake_rings import read_amounts
 from jobs.console.night_pairs import changes_between, night_before
 from jobs.console.pages.fields import (
     CursorField,
@@ -71,6 +73,7 @@ def queue_page(
         "owners": sorted({claim.actor for claim in standing_claims(console.lake).values()} - {actor.name}),
         "since": since,
         "changes": changes,
+        "amounts": _amounts(console, answer.night),
         "moved_from": night if has_moved else None,
         "is_first": cursor is None or has_moved,
         "first_href": address("/queue", **filters),
@@ -96,6 +99,11 @@ def changes_since(console: Console, night: date | None) -> tuple[date | None, Ma
         return None, {}
     rows = changes_between(before, now).rings
     return before.date, {row["ring_id"]: row for row in rows.to_dicts()}
+
+
+def _amounts(console: Console, day: date | None) -> Mapping[str, tuple[Amount, ...]]:
+    night = next((each for each in list_nights(console.lake) if each.date == day), None)
+    return {} if night is None else read_amounts(night)
 
 
 def _answer(

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["FILTERS", "LIKELIHOODS", "path_part", "score_words", "utc"]
+__all__ = ["FILTERS", "LIKELIHOODS", "money", "path_part", "score_words", "utc"]
 
 # Words of estimative probability; a score is a calibrated probability, so each covers what it says.
 LIKELIHOODS = ((0.95, "almost certain"), (0.8, "very likely"), (0.5, "likely"), (0.2, "possible"))
@@ -33,6 +33,23 @@ def utc(moment: datetime | None, seconds: bool = False) -> str:
     if moment is None:
         return "not known"
     return f"{moment.astimezone(UTC):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}} UTC"
+
+
+# ISO 4217: currencies whose minor unit is no hundredth, and how many digits theirs has
+_MINOR_DIGITS = dict.fromkeys(
+    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"], 0
+) | dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)
+
+
+def money(amount_minor: int, currency: str) -> str:
+    """An amount in the currency's own unit.
+
+    Examples:
+        >>> money(431900, "EUR"), money(1200, "JPY"), money(1200, "KWD")
+        ('4,319.00 EUR', '1,200 JPY', '1.200 KWD')
+    """
+    digits = _MINOR_DIGITS.get(currency, 2)
+    return f"{amount_minor / 10**digits:,.{digits}f} {currency}"
 
 
 def path_part(value: str) -> str:
@@ -76,6 +93,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "utc": utc,
     "day": _day,
     "count": _count,
+    "money": money,
     "score": _score,
     "score_words": score_words,
     "decimal": _decimal,

@@ -60,6 +60,9 @@ def form(name: str, *values: str | None) -> str | None:
     ("address", ("Hauptstraße 5", "10115"), ("Hauptstr. 5", "10115")),
     ("address", ("No. 7 Fifth Avenue", "1"), ("7 5th Ave", "1")),
     ("address", ("12-A O'Connell Rd", "1"), ("12A OConnell Road", "1")),
+    ("address", ("9 Oak Road PMB 33", "1"), ("9 Oak Rd #33", "1")),
+    ("building", ("12 Elm St Apt 4", "1"), ("12 Elm Street, Unit 5", "1")),
+    ("building", ("Flat 3, 12 Elm St", "1"), ("12 Elm St", "1")),
 ])  # fmt: skip
 def test_two_ways_to_write_one_thing_become_one(name: str, one: tuple[str, ...], other: tuple[str, ...]) -> None:
     assert form(name, *one) == form(name, *other) is not None
@@ -86,6 +89,8 @@ def test_two_ways_to_write_one_thing_become_one(name: str, one: tuple[str, ...],
     ("token", ("a1",), (" a1",)),
     ("address", ("12 Elm St Apt 4", "1"), ("12 Elm St Apt 5", "1")),
     ("address", ("12 Elm St", "1"), ("12 Elm St", "2")),
+    ("building", ("12 Elm St Apt 4", "1"), ("13 Elm St Apt 4", "1")),
+    ("building", ("12 Elm St Apt 4", "1"), ("12 Elm St Apt 4", "2")),
 ])  # fmt: skip
 def test_two_things_stay_two(name: str, one: tuple[str, ...], other: tuple[str, ...]) -> None:
     assert None not in (form(name, *one), form(name, *other))
@@ -104,6 +109,7 @@ def test_two_things_stay_two(name: str, one: tuple[str, ...], other: tuple[str, 
     ("person", ("N/A", "1980-01-01")), ("person", ("Test User", "1980-01-01")), ("person", ("Ann Lee", None)), ("person", ("Ann Lee", "1900-01-01")),
     ("person", ("Ann Lee", "1970-01-01")), ("person", ("aaaa", "1980-01-01")), ("person", ("", "1980-01-01")), ("person", ("--", "1980-01-01")), ("person", ("Mr.", "1980-01-01")),
     ("address", ("unknown", "12345")), ("address", (None, "12345")), ("address", ("n/a", None)), ("address", ("No fixed abode", "1")),
+    ("building", ("unknown", "12345")), ("building", ("Apt 5", "12345")), ("building", (None, "12345")),
     ("token", ("",)), ("token", (" null",)), ("token", ("00000000-0000-0000-0000-000000000000",)), ("token", ("9774D56D682E549C",)),
     ("token", ("ff:ff:ff:ff:ff:ff",)), ("token", ("02:00:00:00:00:00",)),
 ])  # fmt: skip
@@ -169,6 +175,7 @@ def test_every_identifier_type_has_a_form_and_a_class() -> None:
     ("email", {"email": "A.nn+x@googlemail.com"}, {"email": "ann@gmail.com"}),
     ("person", {"full_name": "Lee, Ann", "birth_date": "1980-02-03"}, {"full_name": "ann lee", "birth_date": "1980-02-03"}),
     ("address", {"address": "Unit 4, 12 Elm Street", "postcode": "1"}, {"address": "12 elm st #4", "postcode": "1"}),
+    ("building", {"address": "Unit 9, 12 Elm Street", "postcode": "1"}, {"address": "12 elm st #4", "postcode": "1"}),
     ("national_id", {"national_id": "123 45 6780"}, {"national_id": "123-45-6780"}),
     ("ip", {"ip": "::ffff:8.8.8.8"}, {"ip": "8.8.8.8"}),
     ("device", {"device_id": "d1"}, {"device_id": "d1"}),

@@ -55,6 +55,17 @@ def test_a_rare_device_used_by_two_at_once_carries_its_whole_rarity() -> None:
     assert bits((1, "device", "d", 0), (2, "device", "d", 1)) == pytest.approx(9.0)  # log2(1024 / 2)
 
 
+def test_who_shares_an_address_has_said_all_that_its_building_says() -> None:
+    home = (1, "address", "flat", 0), (2, "address", "flat", 1)
+    house = (1, "building", "house", 0), (2, "building", "house", 1), (3, "building", "house", 1)
+    assert bits(*home, *house) == bits(*home)
+    kinds = {
+        (pair["account_a"], pair["account_b"]): [piece["identifier_type"] for piece in pair["evidence"]]
+        for pair in pairs_of(*home, *house).to_dicts()
+    }
+    assert kinds == {(1, 2): ["address"], (1, 3): ["building"], (2, 3): ["building"]}
+
+
 def test_one_number_under_two_names_is_crossed_and_nothing_else_is() -> None:
     one_person = ACCOUNTS.with_columns(
         identity=pl.col("identity").replace({3: 1}), is_named=pl.col("account") != 4

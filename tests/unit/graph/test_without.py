@@ -49,7 +49,9 @@ def _pairs(snapshot: Snapshot) -> pl.DataFrame:
 
 
 def test_it_equals_the_snapshot_of_masked_events(events: Events, snapshot: Snapshot) -> None:
-    cut = _named(snapshot).filter(pl.col("identifier_type") != "person").sample(25, seed=2)
+    # an event names them by columns that others are made of, too: who masks one masks these
+    several = ["person", "address", "building"]
+    cut = _named(snapshot).filter(~pl.col("identifier_type").is_in(several)).sample(25, seed=2)
     assert cut["identifier_type"].n_unique() > 3
     masked = mask_values(mark_values(events, KEY), cut)
     anew = build_snapshot(masked, build_sightings(masked, KEY), AS_OF, KEY, 0)
