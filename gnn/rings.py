@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gnn.examples import SYNTHETIC
 from gnn.feature_types import exact_sum
 from gnn.ring_groups import group_suspects
+from graph.implied import HOLDERS, drop_implied
 from graph.schema import UTC_TIME
 from graph.snapshot import Snapshot
 
@@ -123,7 +124,7 @@ def build_rings(
 
 
 def _held(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:
-    """By cluster the identifiers that two or more members share, hubs aside, with n, how many do; sorted."""
+    """By cluster the identifiers that two or more members share, hubs and what follows from others aside, with n, how many do; sorted."""
     links = (
         snapshot.links.select("account", "identifier")
         .join(members.select("account", "cluster", "account_id"), on="account")
@@ -132,12 +133,9 @@ def _held(snapshot: Snapshot, members: pl.DataFrame) -> pl.DataFrame:
             on="identifier",
         )
     )
-    return (
-        links.group_by("cluster", "identifier_type", "hash", "weight")
-        .agg(n=pl.len())
-        .filter(pl.col("n") > 1)
-        .sort("cluster", "identifier_type", "hash")
-    )
+    held = links.group_by("cluster", "identifier_type", "hash", "weight").agg(n=pl.len(), holders=HOLDERS)
+    shared = drop_implied(held.filter(pl.col("n") > 1), "cluster").drop("holders")
+    return shared.sort("cluster", "identifier_type", "hash")
 
 
 def _excused(members: pl.DataFrame, held: pl.DataFrame, remembered: pl.DataFrame) -> pl.DataFrame:

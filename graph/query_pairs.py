@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from graph import query_cypher as cypher
+from graph.implied import is_implied
 from graph.pairs import ALL_PAIRS_LIMIT, build_evidence
 from graph.query_rows import MAX_IDENTIFIERS, SECONDS, parse_evidence, read_held, refuse_unknown_account
 from graph.schema import IDENTIFIERS, UTC_TIME
@@ -71,7 +72,9 @@ def compare_held(one: Held, other: Held, weight_bits: float | None) -> WhyNot:
         one, other: rows as `graph.queries.Account.identifiers`, by type and hash.
         weight_bits: of their pair, if there is one.
     """
-    shared = [name for name in one if name in other]
+    both = [name for name in one if name in other]
+    kinds = {label for label, _ in both}
+    shared = [name for name in both if not is_implied(name[0], kinds)]
     by_type = [
         {
             "identifier_type": label,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.clusters import part_by_potts
+from graph.schema import IDENTIFIERS
 
 __all__ = ["FOLD_ABOVE", "MAX_COMMUNITIES", "RingPicture", "build_picture", "fold_accounts", "shared_identifiers"]
 
@@ -61,12 +62,19 @@ class RingPicture:
 def shared_identifiers(links: Sequence[Row]) -> list[Name]:
     """(identifier_type, identifier) of what two of the accounts or more hold, most of them first; at most `MAX_SHARED`.
 
+    A building whose holders all give one address is left out.
+
     Args:
-        links: identifier_type, identifier, is_hub; one an account and identifier.
+        links: account_id, identifier_type, identifier, is_hub; one an account and identifier.
     """
     n_members = Counter((row["identifier_type"], row["identifier"]) for row in links)
     hubs = {(row["identifier_type"], row["identifier"]) for row in links if row["is_hub"]}
-    shared = [name for name, n in n_members.items() if n > 1]
+    holders: dict[Name, set[str]] = {name: set() for name, n in n_members.items() if n > 1}
+    for row in links:
+        if (name := (row["identifier_type"], row["identifier"])) in holders:
+            holders[name].add(row["account_id"])
+    said = {(label, frozenset(of)) for (label, _), of in holders.items()}
+    shared = [name for name, of in holders.items() if (IDENTIFIERS[name[0]].within, frozenset(of)) not in said]
     return sorted(shared, key=lambda name: (name in hubs, -n_members[name], name))[:MAX_SHARED]
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import polars as pl
 import polars.selectors as cs
 
+from graph.implied import HOLDERS, drop_implied
 from graph.lake import Night
 from graph.schema import IDENTIFIERS
 
@@ -200,7 +201,7 @@ def _reasons(night: Night) -> pl.LazyFrame:
 
 
 def _standings(night: Night) -> pl.LazyFrame:
-    """Rings with their place in the queue (from 1), and what two or more of their members share that is no hub."""
+    """Rings with their place in the queue (from 1), and what two or more of their members share that is no hub and follows from nothing else."""
     suspected = night.scan("scores").select("account_id", "ring_id").drop_nulls()
     shared = (
         night.scan("links")
@@ -208,13 +209,16 @@ def _standings(night: Night) -> pl.LazyFrame:
         .select("account_id", "identifier_type", "identifier")
         .join(suspected, on="account_id")
         .group_by("ring_id", "identifier_type", "identifier")
-        .agg(n=pl.len())
+        .agg(n=pl.len(), holders=HOLDERS)
         .filter(pl.col("n") > 1)
+    )
+    said = (
+        drop_implied(shared, "ring_id")
         .group_by("ring_id")
         .agg(n_shared=pl.len().cast(pl.Int64), shared_types=pl.col("identifier_type").unique().sort())
     )
     placed = night.scan("rings").with_row_index("place", offset=1).with_columns(pl.col("place").cast(pl.Int64))
-    return placed.join(shared, on="ring_id", how="left", maintain_order="left").with_columns(
+    return placed.join(said, on="ring_id", how="left", maintain_order="left").with_columns(
         pl.col("n_shared").fill_null(0), pl.col("shared_types").fill_null([])
     )
 

@@ -28,7 +28,8 @@ def without_links(snapshot: Snapshot, links: pl.DataFrame, seed: int, n_world: i
 
     Args:
         snapshot: the graph as of a night, or a part of it.
-        links: account i32, identifier i32; those that the snapshot lacks change nothing.
+        links: account i32, identifier i32; those that the snapshot lacks change nothing. An account's only building goes with all of its
+            addresses, and they with it; of several buildings nobody can say here which address is in which.
         seed: of the clusters' refinement.
         n_world: accounts of the world of which the snapshot is a part; all, if None.
 
@@ -36,7 +37,7 @@ def without_links(snapshot: Snapshot, links: pl.DataFrame, seed: int, n_world: i
         a snapshot; an identifier that nobody holds any more stays, with `n_accounts` 0.
     """
     n_world = snapshot.accounts.height if n_world is None else n_world
-    gone = snapshot.links.join(links.select(_LINK).unique(), on=_LINK, how="semi")
+    gone = snapshot.links.join(_with_kin(snapshot, links.select(_LINK).unique()), on=_LINK, how="semi")
     kept = snapshot.links.join(gone, on=_LINK, how="anti", maintain_order="left")
     identifiers = _recount(snapshot, gone, kept, rarity_ceiling(n_world))
     touched = identifiers.join(gone.select("identifier").unique(), on="identifier", how="semi")
@@ -50,6 +51,25 @@ def without_links(snapshot: Snapshot, links: pl.DataFrame, seed: int, n_world: i
     is_dirty[pl.concat([again[name] for name in _PAIR]).unique().to_numpy()] = True
     clusters = build_clusters(pairs, snapshot.accounts.height, seed, snapshot.clusters["cluster"], is_dirty, n_world)
     return Snapshot(snapshot.as_of, snapshot.accounts, identifiers, kept, pairs, evidence, clusters)
+
+
+def _with_kin(snapshot: Snapshot, links: pl.DataFrame) -> pl.DataFrame:
+    """These links, and those that the same events made: who was seen at no address was seen in no building."""
+    own = snapshot.links.join(links.select("account").unique(), on="account", how="semi").select(_LINK)
+    own = own.join(snapshot.identifiers.select("identifier", "identifier_type"), on="identifier")
+    is_gone = own.join(links.with_columns(is_gone=True), on=_LINK, how="left").with_columns(
+        pl.col("is_gone").fill_null(False)
+    )
+    parts = [links]
+    for label, kind in IDENTIFIERS.items():
+        if kind.within is None:
+            continue
+        inner = is_gone.filter(pl.col("identifier_type") == label).filter(pl.len().over("account") == 1)
+        outer = is_gone.filter(pl.col("identifier_type") == kind.within)
+        left_nowhere = outer.filter(pl.col("is_gone").all().over("account"))
+        parts.append(inner.join(left_nowhere, on="account", how="semi").select(_LINK))
+        parts.append(outer.join(inner.filter("is_gone"), on="account", how="semi").select(_LINK))
+    return pl.concat(parts).unique()
 
 
 def _recount(snapshot: Snapshot, gone: pl.DataFrame, kept: pl.DataFrame, ceiling: float) -> pl.DataFrame:

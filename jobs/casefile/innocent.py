@@ -46,7 +46,7 @@ def _household(links: Sequence[CaseLink], n_accounts: int) -> Finding:
 
 
 def _shared_home(links: Sequence[CaseLink], n_accounts: int) -> Finding:
-    places = _of(links, "address", "building", "ip")
+    places = _of(links, "address", "ip")
     if any((link.n_holders or 0) > MANY for link in places):
         return (
             FOR,

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from gnn.examples import BENIGN, SYNTHETIC
 from graph.errors import InputError
+from graph.implied import HOLDERS, drop_implied
 from graph.lake import Night
 from graph.schema import TABLES
 from jobs.desk.records import (
@@ -194,7 +195,7 @@ def mark_of_dispositions(dispositions: Sequence[Disposition], as_of: datetime) -
 
 
 def shared_evidence(night: Night, account_ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """What two or more of these accounts share in a night, hubs aside: (identifier type, keyed hash), sorted.
+    """What two or more of these accounts share in a night, hubs and what follows from others aside: (identifier type, keyed hash), sorted.
 
     It is what `ring_version` is made of, where the accounts are all of a ring's members.
     """
@@ -202,12 +203,11 @@ def shared_evidence(night: Night, account_ids: Sequence[str]) -> tuple[tuple[str
         night.scan("links")
         .filter(pl.col("account_id").is_in(list(account_ids)) & (pl.col("weight") > 0))  # a hub weighs nothing
         .group_by("identifier_type", "identifier")
-        .len()
-        .filter(pl.col("len") > 1)
-        .sort("identifier_type", "identifier")
-        .select("identifier_type", "identifier")
+        .agg(n=pl.len(), holders=HOLDERS)
+        .filter(pl.col("n") > 1)
     )
-    return tuple((kind, identifier) for kind, identifier in held.collect().iter_rows())
+    names = drop_implied(held).select("identifier_type", "identifier").sort("identifier_type", "identifier")
+    return tuple((kind, identifier) for kind, identifier in names.collect().iter_rows())
 
 
 def _faults(disposition: Disposition) -> Iterator[str]:

@@ -37,7 +37,13 @@ NAMES = (
 BIRTHS = (date(1980, 1, 2), date(1980, 2, 1), date(1980, 1, 12), date(1991, 7, 30), None)
 NUMBERS = (None, "AB123456", "AB123465", "XY900001")
 PHONES = (None, "+4915112345678", "+4915112345679")
-PLACES = ((None, None), ("1 High Street", "AB1 2CD"), ("1 Hihg Street", "AB1 2CD"), ("7 Low Road", "AB1 2CE"))
+PLACES = (
+    (None, None),
+    ("1 High Street", "AB1 2CD"),
+    ("1 High Street Apt 2", "AB1 2CD"),
+    ("1 Hihg Street", "AB1 2CD"),
+    ("7 Low Road", "AB1 2CE"),
+)
 LOOKS = st.tuples(*(st.integers(0, len(values) - 1) for values in (NAMES, BIRTHS, NUMBERS, PHONES, PLACES)))
 
 

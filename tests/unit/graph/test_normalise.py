@@ -90,6 +90,8 @@ def test_two_ways_to_write_one_thing_become_one(name: str, one: tuple[str, ...],
     ("address", ("12 Elm St Apt 4", "1"), ("12 Elm St Apt 5", "1")),
     ("address", ("12 Elm St", "1"), ("12 Elm St", "2")),
     ("building", ("12 Elm St Apt 4", "1"), ("13 Elm St Apt 4", "1")),
+    ("building", ("Hauptstraße Nr. 12", "1"), ("Hauptstraße Nr. 14", "1")),
+    ("building", ("Calle Mayor No 5", "1"), ("Calle Mayor No 7", "1")),
     ("building", ("12 Elm St Apt 4", "1"), ("12 Elm St Apt 4", "2")),
 ])  # fmt: skip
 def test_two_things_stay_two(name: str, one: tuple[str, ...], other: tuple[str, ...]) -> None:

@@ -182,7 +182,7 @@ def test_what_hundreds_submit_as_a_name_is_nobody() -> None:
 
 
 @pytest.mark.parametrize("n_accounts", [64, 1_024, 65_536])
-@pytest.mark.parametrize("kinds", [("address",), ("ip",), ("address", "ip")])
+@pytest.mark.parametrize("kinds", [("address",), ("building",), ("ip",), ("address", "building", "ip")])
 def test_a_place_alone_never_ties_however_many_accounts_there_are(n_accounts: int, kinds: tuple[str, ...]) -> None:
     accounts = pl.DataFrame({"account": range(n_accounts)}, schema={"account": pl.Int32}).with_columns(
         account_id=pl.lit("a") + pl.col("account").cast(pl.String), identity="account"
