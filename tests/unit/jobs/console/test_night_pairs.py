@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_the_night_before_is_the_latest_that_is_earlier(lake, nights):
 
 def test_who_steps_through_the_nights_does_not_make_the_queue_compare_anew(lake, nights, compared):
     changes_since(lake, LAST, ())
-    for before, now in zip(nights, nights[1:], strict=False):  # the last is the queue's own
+    for before, now in pairwise(nights):  # the last is the queue's own
         changes_between(before, now)
     changes_since(lake, LAST, ())
     assert compared[0] == (nights[-2].date, LAST)
