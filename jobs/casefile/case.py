@@ -149,6 +149,7 @@ class Case:
         is_masked: identifiers stand under pseudonyms.
         window: first and last time of the evidence.
         reasons: the night's reasons for the ring, in words.
+        is_audit_whole: `audit` has every row of the case; else it has the newest, and earlier ones may be in the console's audit.
         positions: of the picture; empty: a layout that follows from the case alone is made.
     """
 
@@ -174,6 +175,7 @@ class Case:
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[CaseNote, ...] = ()
     audit: tuple[AuditLine, ...] = ()
+    is_audit_whole: bool = True
     positions: tuple[Position, ...] = ()
 
     def __post_init__(self) -> None:

@@ -66,6 +66,7 @@ def sections(case: Case) -> tuple[Section, ...]:
         ("exported by", case.exported_by),
         ("exported at", case.exported_at),
         ("identifiers are masked", case.is_masked),
+        ("audit extract is whole", case.is_audit_whole),
         ("window begins", start),
         ("window ends", end),
         ("sha256", hash_case(case)),

@@ -25,7 +25,7 @@ from jobs.console.lake_rings import read_amounts
 from jobs.console.naming import with_names
 from jobs.console.problems import Problem
 from jobs.console.runtime import Console, graph_of
-from jobs.desk.audit import newest_rows
+from jobs.desk.audit_reading import rows_about
 from jobs.desk.claims import ring_claims
 from jobs.desk.dispositions import DISPOSITIONS, ring_dispositions
 from jobs.desk.notes import ring_notes
@@ -61,7 +61,7 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
     ring = found.ring
     verdicts = ring_dispositions(console.lake, ring_id)
     standing_ids = {each.disposition_id for each in standing(DISPOSITIONS, verdicts)}
-    rows = newest_rows(console.lake, MAX_AUDIT, matches=lambda row: row.target == ring_id)
+    audited = rows_about(console.lake, ring_id, MAX_AUDIT)
     settings, model = _versions(night)
     return Case(
         case_id=f"{ring_id}@{ring['ring_version']}",
@@ -96,7 +96,8 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
             for each in verdicts
         ),
         notes=tuple(CaseNote(each.time, each.actor, each.text) for each in ring_notes(console.lake, ring_id)),
-        audit=tuple(AuditLine(row.time, row.actor, row.action, row.result) for row in reversed(rows)),
+        audit=tuple(AuditLine(row.time, row.actor, row.action, row.result) for row in reversed(audited.rows)),
+        is_audit_whole=audited.is_whole,
         positions=_positions(console, ring_id, named),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from graph.errors import RinglightError
 from jobs.console.access import RULES, Actor, Limit, Permission, Rule, is_allowed
@@ -39,16 +40,20 @@ class GatedRoute(APIRoute):
             rule = RULES[request.method, self.path]
             console = console_of(request)
             request.state.rule, request.state.is_recorded, request.state.is_refused = rule, False, False
-            if rule.permission is Permission.public:
+            is_public = rule.permission is Permission.public
+            if is_public:
                 await run_in_threadpool(_let_in_public, request, console, rule)
             else:
                 request.state.actor = await run_in_threadpool(_let_in, request, console, rule)
             try:
                 response = await _once(answer, request, console, rule)
             except Exception as error:
-                if rule.permission is not Permission.public and not request.state.is_refused:
+                if not is_public and not request.state.is_refused:
                     await run_in_threadpool(_write_failure, request, console, rule, error)
                 raise
+            if response.status_code >= 400 and not is_public and not request.state.is_refused:
+                returned = HTTPException(response.status_code)  # a page that says so itself, with its form
+                await run_in_threadpool(_write_failure, request, console, rule, returned)
             if rule.names_subject and response.status_code < 400 and not request.state.is_recorded:
                 raise RinglightError(f"`{rule.action}` must write its audit row before it answers; got none.")
             return response

@@ -1,6 +1,6 @@
 """Answers of the night that is shown, kept in the process: a night in Neo4j does not change, so what was asked once need not be asked again.
 
-Kept under the generation that the store shows, and never given out for another; bounded by what they weigh, the ones that nobody asked for longest go
+Kept under the night that the store shows, and never given out for another; bounded by what they weigh, the ones that nobody asked for longest go
 first. They are asked for by handlers alone, behind the gate and its audit row. One who asks what another is asking already waits for that answer.
 """
 
@@ -10,16 +10,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar, cast
 
 from graph.store import Pointer, Store
 
-__all__ = ["KeptAnswers"]
+__all__ = ["AnswerShelf", "KeptAnswers", "NightMark", "mark_of"]
 
 MAX_WEIGHT = 200_000  # rows; some 200 MB
 POINTER_SECONDS = 0.2  # so long it may take until a night that was just loaded is seen
 
 T = TypeVar("T")
+NightMark = tuple[int, str | None, date | None]
+
+
+def mark_of(pointer: Pointer) -> NightMark:
+    """What differs between nights that are shown. The generation alone does not: a store that is built anew counts from 1 again."""
+    return pointer.generation, pointer.fingerprint, pointer.night
 
 
 @dataclass
@@ -28,8 +35,67 @@ class _Kept:
     weight: int
 
 
+class AnswerShelf:
+    """Answers by question, each made by one of those who ask at once; safe with several threads.
+
+    Args:
+        max_weight: of all that is kept; each answer weighs one more than its rows.
+    """
+
+    def __init__(self, max_weight: int) -> None:
+        self._max_weight = max_weight
+        self._guard = threading.Lock()
+        self._held: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._asked: dict[Hashable, Future[Any]] = {}
+        self._weight = 0
+
+    def __contains__(self, question: Hashable) -> bool:
+        """Whether the answer is kept, or is being made."""
+        with self._guard:
+            return question in self._held or question in self._asked
+
+    def get(self, question: Hashable, make: Callable[[], T], weigh: Callable[[T], int]) -> T:
+        """The kept answer, or the one that `make` gives now. Whoever gets it must not change it.
+
+        What `make` or `weigh` raises goes to all who wait for it, and is not kept.
+
+        Args:
+            weigh: rows of an answer.
+        """
+        own: Future[Any] = Future()
+        with self._guard:
+            if (found := self._held.get(question)) is not None:
+                self._held.move_to_end(question)
+                return cast(T, found.value)
+            asked = self._asked.setdefault(question, own)
+        if asked is not own:
+            return cast(T, asked.result())
+        try:
+            value = make()
+            weight = weigh(value)
+            with self._guard:  # at no moment is it neither asked nor held, or it would be made twice
+                del self._asked[question]
+                self._keep(question, value, weight)
+        except BaseException as error:
+            with self._guard:
+                self._asked.pop(question, None)
+            own.set_exception(error)
+            raise
+        own.set_result(value)
+        return value
+
+    def _keep(self, question: Hashable, value: Any, weight: int) -> None:
+        if weight > self._max_weight // 4:
+            return
+        self._held[question] = _Kept(value, weight + 1)
+        self._weight += weight + 1
+        while self._weight > self._max_weight:
+            _, gone = self._held.popitem(last=False)
+            self._weight -= gone.weight
+
+
 class KeptAnswers:
-    """Answers by question, of one generation at a time; safe with several threads.
+    """Answers of one night at a time; safe with several threads.
 
     Args:
         max_weight: of all that is kept, in rows.
@@ -41,10 +107,8 @@ class KeptAnswers:
         self._guard = threading.Lock()
         self._looking: Future[Pointer] | None = None
         self._seen: tuple[float, Store, Pointer] | None = None
-        self._generation: tuple[str, int] | None = None
-        self._held: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._asked: dict[Hashable, Future[Any]] = {}
-        self._weight = 0
+        self._shown: tuple[str, NightMark] | None = None
+        self._shelf = AnswerShelf(max_weight)
 
     def pointer(self, store: Store) -> Pointer:
         """What the store shows, as of `POINTER_SECONDS` ago at most.
@@ -73,51 +137,20 @@ class KeptAnswers:
         return found
 
     def get(self, store: Store, question: Hashable, make: Callable[[], T], weigh: Callable[[T], int]) -> T:
-        """The answer to a question: the kept one, or the one that `make` gives now. Whoever gets it must not change it.
-
-        What `make` raises goes to all who wait for it, and is not kept.
+        """The answer to a question of the night that is shown: see `AnswerShelf.get`.
 
         Args:
             question: equal for equal answers of one night.
             weigh: rows of an answer.
+
+        Raises:
+            StoreError: the store does not answer.
         """
-        generation = (store.uri, self.pointer(store).generation)
+        shown = (store.uri, mark_of(self.pointer(store)))
         with self._guard:
-            if generation != self._generation:
-                self._generation, self._weight = generation, 0
-                self._held.clear()
-                self._asked = {}
-            if (found := self._held.get(question)) is not None:
-                self._held.move_to_end(question)
-                return cast(T, found.value)
-            waiting = self._asked.get(question)
-            own: Future[Any] = Future()
-            if waiting is None:
-                self._asked[question] = own
-        if waiting is not None:
-            return cast(T, waiting.result())
-        try:
-            value = make()
-        except BaseException as error:
-            self._end(generation, question, own)
-            own.set_exception(error)
-            raise
-        self._keep(generation, question, own, value, weigh(value))
-        own.set_result(value)
-        return value
-
-    def _end(self, generation: tuple[str, int], question: Hashable, own: Future[Any]) -> None:
-        with self._guard:
-            if generation == self._generation and self._asked.get(question) is own:
-                del self._asked[question]
-
-    def _keep(self, generation: tuple[str, int], question: Hashable, own: Future[Any], value: Any, weight: int) -> None:
-        self._end(generation, question, own)
-        with self._guard:
-            if generation != self._generation or weight > self._max_weight // 4:
-                return
-            self._held[question] = _Kept(value, weight + 1)
-            self._weight += weight + 1
-            while self._weight > self._max_weight:
-                _, gone = self._held.popitem(last=False)
-                self._weight -= gone.weight
+            if (
+                shown != self._shown
+            ):  # what is still being made for the night before lands on its shelf, and goes with it
+                self._shown, self._shelf = shown, AnswerShelf(self._max_weight)
+            shelf = self._shelf
+        return shelf.get(question, make, weigh)

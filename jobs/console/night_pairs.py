@@ -1,17 +1,22 @@
 """Two nights compared, once for each pair: the queue and the nights' page ask again and again."""
 
-import functools
-import threading
+from collections.abc import Collection, Mapping
+from datetime import date
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from graph.lake import Night, list_nights
 from graph.night_changes import NightChanges, compare_nights
+from jobs.console.kept_answers import AnswerShelf
 
-__all__ = ["MAX_LISTED", "changes_between", "night_before"]
+__all__ = ["MAX_LISTED", "changes_between", "changes_since", "night_before"]
 
 MAX_LISTED = 20  # members and identifiers that are named of a ring
 
-_guard = threading.Lock()
+# The queue's pair has a place of its own: who steps through the nights does not make everybody's queue compare anew.
+_of_queue, _of_readers = AnswerShelf(1), AnswerShelf(3)
 
 
 def changes_between(before: Night, now: Night) -> NightChanges:
@@ -20,8 +25,24 @@ def changes_between(before: Night, now: Night) -> NightChanges:
     Raises:
         InputError: `before` is not earlier than `now`.
     """
-    with _guard:  # of two who ask at once, the second finds what the first one made
-        return _compare(before, _mark(before), now, _mark(now))
+    return _compare(before, now, _of_readers)
+
+
+def changes_since(
+    lake: Path, shown: date | None, ring_ids: Collection[str]
+) -> tuple[date | None, Mapping[str, dict[str, Any]]]:
+    """The night before the one that is shown, and what became of each of the rings since; none where the lake has no earlier night.
+
+    Args:
+        ring_ids: those that are asked for; no ring of the lake is made a row for anything else.
+    """
+    now = next((each for each in list_nights(lake) if each.date == shown), None)
+    before = None if now is None else night_before(lake, now)
+    if now is None or before is None:
+        return None, {}
+    rings = _compare(before, now, _of_queue).rings
+    rows = rings.filter(pl.col("ring_id").is_in(list(ring_ids))).to_dicts()
+    return before.date, {row["ring_id"]: row for row in rows}
 
 
 def night_before(lake: Path, night: Night) -> Night | None:
@@ -29,9 +50,11 @@ def night_before(lake: Path, night: Night) -> Night | None:
     return next((each for each in reversed(list_nights(lake)) if each.date < night.date), None)
 
 
-@functools.lru_cache(maxsize=4)
-def _compare(before: Night, _before: int, now: Night, _now: int) -> NightChanges:
-    return compare_nights(before, now, max_listed=MAX_LISTED)
+def _compare(before: Night, now: Night, shelf: AnswerShelf) -> NightChanges:
+    pair = (before, _mark(before), now, _mark(now))
+    if pair in _of_queue:
+        shelf = _of_queue
+    return shelf.get(pair, lambda: compare_nights(before, now, max_listed=MAX_LISTED), lambda _: 0)
 
 
 def _mark(night: Night) -> int:

@@ -23,6 +23,9 @@ from graph.queries import (
     why_not,
 )
 from jobs.console.api.rings import kept_queue, kept_ring
+from jobs.console.kept_answers import NightMark, mark_of
+from jobs.console.night_pairs import changes_since
+from jobs.console.problems import Problem
 from jobs.console.runtime import Console, graph_of
 
 __all__ = ["keep_warm", "warm"]
@@ -38,13 +41,16 @@ def warm(console: Console) -> int:
     """Asks each question once of the night that is shown; none fails for another's failure.
 
     Returns:
-        how many of the four kinds (queue, ring, accounts, search) were answered.
+        how many of the five kinds (queue, changes since the night before, ring, accounts, search) were answered.
     """
     store = graph_of(console)
-    told: dict[str, Any] = {"rings": [], "members": []}
+    told: dict[str, Any] = {"night": None, "rings": [], "members": []}
 
     def queue() -> None:
-        told["rings"] = kept_queue(console)[1]
+        told["night"], told["rings"] = kept_queue(console)
+
+    def changes() -> None:
+        changes_since(console.lake, told["night"], ())
 
     def ring() -> None:
         if told["rings"]:
@@ -65,14 +71,14 @@ def warm(console: Console) -> int:
     def search() -> None:
         find_term(store, hash_search_term(A_PHONE, console.secrets.key), A_PHONE)
 
-    return sum(_is_answered(ask) for ask in (queue, ring, members, search))
+    return sum(_is_answered(ask) for ask in (queue, changes, ring, members, search))
 
 
 def _is_answered(ask: Callable[[], None]) -> bool:
     for _ in range(TRIES):
         try:
             ask()
-        except RinglightError as error:
+        except (RinglightError, Problem) as error:  # a ring may be gone with its night
             _log.info("A question was not answered while the console warmed up: %s", type(error).__name__)
         else:
             return True
@@ -85,17 +91,19 @@ def keep_warm(console: Console) -> Iterator[None]:
     ends = threading.Event()
 
     def look() -> None:
-        warmed = 0
+        warmed: NightMark | None = None
         while True:
             try:
-                generation = console.kept.pointer(graph_of(console)).generation
-                if generation not in (0, warmed):
+                shown = console.kept.pointer(graph_of(console))
+                if shown.generation and mark_of(shown) != warmed:
+                    warmed = mark_of(shown)
                     begun = time.monotonic()
                     n_answered = warm(console)
-                    warmed = generation
                     _log.info("%d kinds of questions were warmed in %.1f s", n_answered, time.monotonic() - begun)
             except StoreError:  # no night yet, or the store does not answer: whoever asks is told so
                 pass
+            except Exception as error:  # the next night is warmed all the same; a message may hold values
+                _log.error("Warming failed with an unexpected %s", type(error).__name__)
             if ends.wait(LOOK_SECONDS):
                 return
 

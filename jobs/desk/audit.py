@@ -18,7 +18,7 @@ import contextlib
 import copy
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -33,18 +33,16 @@ from jobs.desk.audit_rows import (
     audit_key,
     encode_row,
     parse_row,
-    read_row,
     read_seal,
     row_of,
     write_seal,
 )
-from jobs.desk.log import hold, settle, write_lines
+from jobs.desk.log import hold, lines_backwards, settle, write_lines
 from jobs.desk.records import DESK_FOLDER
 
-__all__ = ["AUDIT_FILE", "HEAD_FILE", "AuditLog", "AuditVerdict", "newest_rows", "verify_audit"]
+__all__ = ["AUDIT_FILE", "HEAD_FILE", "AuditLog", "AuditVerdict", "verify_audit"]
 
 AUDIT_FILE, HEAD_FILE = "audit.jsonl", "audit.head"
-CHUNK_BYTES = 65_536
 NOTHING = Seal(0, FIRST)
 
 Result = Literal["allowed", "refused"]
@@ -236,7 +234,7 @@ class AuditLog:
                 write_seal(self._head, self._key, sealed)
             except OSError as error:
                 raise _refused(error) from None
-        line = next(_lines_backwards(self._path), None) if exists else None
+        line = next(lines_backwards(self._path), None) if exists else None
         row = parse_row(self._key, line) if line is not None else None
         if line is not None and row is None:
             raise _broken("a last row that was edited")
@@ -300,24 +298,6 @@ def verify_audit(lake: Path, key: str) -> AuditVerdict:
     return AuditVerdict(last.seq, last.mac, last.seq - of_seal.seq, fault)
 
 
-def newest_rows(
-    lake: Path, limit: int, *, before: int | None = None, matches: Callable[[AuditRow], bool] = lambda row: True
-) -> list[AuditRow]:
-    """The newest rows, the newest first, as they stand in the file: unverified, as `verify_audit` is for that.
-
-    Args:
-        limit: how many, at most.
-        before: only rows with a smaller seq, for the next page.
-        matches: which rows are wanted.
-
-    Raises:
-        InputError: a line is no row.
-    """
-    rows = (read_row(line) for line in _lines_backwards(lake / DESK_FOLDER / AUDIT_FILE))
-    wanted = (row for row in rows if (before is None or row.seq < before) and matches(row))
-    return list(islice(wanted, limit))
-
-
 def _row_fault(path: Path, n_bytes: int, number: int, line: bytes, row: AuditRow | None) -> str:
     """What is wrong with a line where row `number` must stand."""
     if not line.endswith(b"\n"):
@@ -346,28 +326,6 @@ def _lines(path: Path, n_bytes: int) -> Iterator[bytes]:
             left -= len(line)
             if left <= 0:
                 return
-
-
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """The lines of a file, the last one first, without their ends; what has no end is none."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        place, held, is_whole = file.seek(0, 2), b"", False
-        while place:
-            step = min(place, CHUNK_BYTES)
-            place -= step
-            file.seek(place)
-            first, *lines = (file.read(step) + held).split(b"\n")
-            for line in reversed(lines):
-                if is_whole:
-                    yield line
-                is_whole = True
-            held = first
-        if is_whole:
-            yield held
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ __all__ = [
     "append",
     "canonical",
     "hold",
+    "lines_backwards",
     "read_lines",
     "read_on",
     "settle",
@@ -43,6 +44,7 @@ Say = Callable[[str], None]
 MAX_LINE_BYTES = 8 * 2**20  # a ring of 50,000 members, with what they share
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.002
+CHUNK_BYTES = 65_536
 
 _sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # data and length; the rest of the inode can wait
 _log = logging.getLogger("ringlight.desk")
@@ -135,6 +137,28 @@ def read_on(path: Path, place: Place, say: Say = _log.warning) -> tuple[list[Rec
             )
         records.append(record)
     return records, None if last else end
+
+
+def lines_backwards(path: Path) -> Iterator[bytes]:
+    """The lines of a file, the last one first, without their ends; what has no end is none."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        place, held, is_whole = file.seek(0, 2), b"", False
+        while place:
+            step = min(place, CHUNK_BYTES)
+            place -= step
+            file.seek(place)
+            first, *lines = (file.read(step) + held).split(b"\n")
+            for line in reversed(lines):
+                if is_whole:
+                    yield line
+                is_whole = True
+            held = first
+        if is_whole:
+            yield held
 
 
 @contextlib.contextmanager

@@ -58,7 +58,7 @@ def shown(console_store) -> Store:
 
 @pytest.fixture(scope="module")
 def app(console_app) -> Any:
-    assert warm(console_app.state.console) == 4
+    assert warm(console_app.state.console) == 5
     return console_app
 
 

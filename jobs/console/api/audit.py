@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue
 from jobs.console.cursors import make_cursor, read_cursor
 from jobs.console.endpoints import Endpoint, LimitQuery
 from jobs.console.runtime import console_of
-from jobs.desk.audit import newest_rows
+from jobs.desk.audit_reading import newest_rows
 from jobs.desk.audit_rows import AuditRow
 
 __all__ = ["ENDPOINTS"]

@@ -12,6 +12,7 @@ from graph.store import Row
 from jobs.console.cursors import make_cursor, read_cursor
 from jobs.console.endpoints import Endpoint, IdentifierLabel, LimitQuery, RingPath
 from jobs.console.graph_answers import QueueAnswer, QueueRow, RingAnswer
+from jobs.console.kept_answers import mark_of
 from jobs.console.lake_rings import etag
 from jobs.console.naming import with_names
 from jobs.console.problems import Problem
@@ -86,7 +87,7 @@ def kept_queue(console: Console) -> tuple[date | None, list[Row]]:
         while True:  # the name of the night and its rings are of one night
             before = store.pointer()
             rings = read_whole_queue(store)
-            if store.pointer().generation == before.generation:
+            if mark_of(store.pointer()) == mark_of(before):
                 return before.night, rings
 
     return console.kept.get(store, "queue", read, lambda found: len(found[1]))

@@ -12,7 +12,7 @@ from jobs.console.lake_rings import read_lake_ring
 from jobs.console.pages.shell import render
 from jobs.console.problems import Problem
 from jobs.console.runtime import console_of
-from jobs.desk.audit import newest_rows
+from jobs.desk.audit_reading import MAX_LOOKED_AT, rows_about
 from jobs.desk.claims import Claim, ring_claims, standing_claims
 
 __all__ = ["ENDPOINTS", "CasePanel", "read_panel"]
@@ -96,11 +96,13 @@ def panel_part(
 def history_part(request: Request, ring_id: RingPath) -> Response:
     """Who had the ring, and the newest rows of the audit that are about it: as a case file has them, and for those who may make one."""
     console = console_of(request)
-    rows = newest_rows(console.lake, MAX_AUDIT, matches=lambda row: row.target == ring_id)
+    audited = rows_about(console.lake, ring_id, MAX_AUDIT, MAX_LOOKED_AT)
     context: dict[str, Any] = {
         "claims": tuple(reversed(ring_claims(console.lake, ring_id))),
-        "rows": rows,
-        "is_cut": len(rows) == MAX_AUDIT,
+        "rows": audited.rows,
+        "is_whole": audited.is_whole,
+        "is_full": len(audited.rows) == MAX_AUDIT,
+        "max_looked_at": MAX_LOOKED_AT,
     }
     return render(request, "_case_history.html", context)
 

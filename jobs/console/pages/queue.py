@@ -1,6 +1,5 @@
 """The queue: which ring to look at next, filtered by what stands in the address."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from jobs.console.api.rings import get_queue
 from jobs.console.endpoints import Endpoint
 from jobs.console.graph_answers import QueueAnswer
 from jobs.console.lake_rings import read_amounts
-from jobs.console.night_pairs import changes_between
+from jobs.console.night_pairs import changes_since
 from jobs.console.pages.fields import (
     CursorField,
     DayField,
@@ -25,10 +24,10 @@ from jobs.console.pages.fields import (
 )
 from jobs.console.pages.shell import render
 from jobs.console.pages.shown_nights import shown_nights
-from jobs.console.runtime import Console, actor_of, console_of, graph_of
+from jobs.console.runtime import actor_of, console_of, graph_of
 from jobs.desk.claims import standing_claims
 
-__all__ = ["ENDPOINTS", "changes_since"]
+__all__ = ["ENDPOINTS"]
 
 # No name of a person begins so: names come from a provider, a proxy or a token, and the latter begin with `token:`.
 MINE, NOBODYS = "@me", "@nobody"
@@ -61,7 +60,7 @@ def queue_page(
         "verdict": ["undecided", "needs_more"] if hides_decided else None,
     }
     answer, has_moved = _answer(request, asked, cursor, night)
-    since, changes = changes_since(console, answer.night)
+    since, changes = changes_since(console.lake, answer.night, [row.ring_id for row in answer.rings])
     shown, _ = shown_nights(console.lake, answer.night)
     more = None if answer.next_cursor is None else {"cursor": answer.next_cursor, "night": answer.night}
     context = {
@@ -89,15 +88,6 @@ def night_notice(request: Request, seen: DayField = None) -> Response:
     if seen is None or shown == seen:
         return Response(status_code=204)
     return render(request, "_night_notice.html", {"seen": seen, "shown": shown})
-
-
-def changes_since(console: Console, night: date | None) -> tuple[date | None, Mapping[str, dict[str, Any]]]:
-    """The night before the one that is shown, and what became of each ring since; none where the lake has no earlier night."""
-    now, before = shown_nights(console.lake, night)
-    if now is None or before is None:
-        return None, {}
-    rows = changes_between(before, now).rings
-    return before.date, {row["ring_id"]: row for row in rows.to_dicts()}
 
 
 def _answer(

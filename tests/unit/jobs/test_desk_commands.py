@@ -5,7 +5,7 @@ import re
 import pytest
 
 from jobs.cli import main
-from jobs.desk.audit import newest_rows
+from jobs.desk.audit_reading import newest_rows
 from jobs.desk.tokens import list_tokens
 
 KEY = "5a" * 32

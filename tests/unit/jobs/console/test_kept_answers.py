@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any
 
 import pytest
 
 from graph.errors import InputError, StoreError
 from graph.store import Pointer
-from jobs.console.kept_answers import POINTER_SECONDS, KeptAnswers
+from jobs.console.kept_answers import POINTER_SECONDS, AnswerShelf, KeptAnswers
 
 
 class Shown:
@@ -18,11 +19,12 @@ class Shown:
     uri = "bolt://here"
 
     def __init__(self) -> None:
-        self.generation, self.n_asked = 1, 0
+        self.generation, self.fingerprint, self.n_asked = 1, "night", 0
+        self.day = date(2026, 3, 31)
 
     def pointer(self) -> Pointer:
         self.n_asked += 1
-        return Pointer(self.generation, self.generation, True, None, {}, None)
+        return Pointer(self.generation, self.generation, True, self.fingerprint, {}, self.day)
 
 
 @pytest.fixture
@@ -59,6 +61,28 @@ def test_a_night_that_comes_back_is_another_generation_and_nothing_of_it_was_kep
         now[0] += POINTER_SECONDS
         kept.get(store, "q", counted(answers), weigh)
     assert next(answers, None) is None
+
+
+@pytest.mark.parametrize("other", [{"fingerprint": "another"}, {"day": date(2026, 4, 1)}])
+def test_a_store_that_was_built_anew_counts_from_one_again_and_is_another_night_all_the_same(kept, now, other):
+    store = Shown()
+    assert kept.get(store, "q", lambda: "old", weigh) == "old"
+    vars(store).update(other)  # nobody asks while it is rebuilt, and its generation is 1 as before
+    now[0] += POINTER_SECONDS
+    assert kept.get(store, "q", lambda: "new", weigh) == "new"
+
+
+def test_an_answer_that_a_rebuilt_store_overtook_is_not_kept_for_it(kept, now):
+    store = Shown()
+
+    def slow() -> str:
+        store.fingerprint = "another"
+        now[0] += POINTER_SECONDS
+        assert kept.get(store, "other", lambda: "new", weigh) == "new"
+        return "old"
+
+    kept.get(store, "q", slow, weigh)
+    assert kept.get(store, "q", lambda: "new", weigh) == "new"
 
 
 def test_two_stores_are_never_taken_for_each_other(kept):
@@ -107,6 +131,70 @@ def test_an_error_is_not_kept(kept):
         with pytest.raises(InputError):
             kept.get(store, "q", fail, weigh)
     assert kept.get(store, "q", counted(answers), weigh) == "a"
+
+
+def test_what_weighing_raises_goes_to_all_who_wait_and_is_not_kept(kept):
+    store, is_made = Shown(), threading.Event()
+
+    def make() -> str:
+        is_made.set()
+        threading.Event().wait(0.2)
+        return "a"
+
+    def fail(_: str) -> int:
+        raise InputError("no weight")
+
+    def ask(_: int) -> str:
+        try:
+            return kept.get(store, "q", make, fail)
+        except InputError:
+            return "told"
+
+    pool = ThreadPoolExecutor(2)
+    first = pool.submit(ask, 0)
+    assert is_made.wait(5)
+    second = pool.submit(ask, 1)
+    assert [each.result(timeout=5) for each in (first, second)] == ["told", "told"]
+    assert kept.get(store, "q", lambda: "b", weigh) == "b"
+
+
+def test_one_who_asks_as_soon_as_the_lock_is_free_finds_the_answer_and_makes_none():
+    shelf, made, asked = AnswerShelf(40), [], []
+
+    class Lock:
+        """Lets somebody ask whenever it was given back, once there is an answer."""
+
+        def __init__(self) -> None:
+            self._lock, self.is_armed = threading.Lock(), False
+
+        def __enter__(self) -> None:
+            self._lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self._lock.release()
+            if self.is_armed:
+                self.is_armed = False
+                asked.append(shelf.get("q", make, weigh))
+
+    lock = Lock()
+    shelf._guard = lock  # type: ignore[assignment]
+
+    def make() -> int:
+        made.append(len(made))
+        lock.is_armed = len(made) == 1
+        return len(made)
+
+    assert shelf.get("q", make, weigh) == 1
+    assert (asked, len(made)) == ([1], 1)
+
+
+def test_whether_an_answer_is_there_is_told_while_it_is_made_and_as_long_as_it_is_kept():
+    shelf = AnswerShelf(1)
+    assert "a" not in shelf
+    assert shelf.get("a", lambda: "a" in shelf, lambda _: 0)
+    assert "a" in shelf
+    shelf.get("b", lambda: None, lambda _: 0)
+    assert ("a" in shelf, "b" in shelf) == (False, True)
 
 
 def test_twenty_who_ask_at_once_wait_for_one_answer(kept):

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from graph.errors import GateError, InputError, RinglightError
-from jobs.desk.audit import AuditLog, newest_rows, verify_audit
+from jobs.desk.audit import AuditLog, verify_audit
+from jobs.desk.audit_reading import newest_rows
 
 KEY = "5a" * 32
 NOON = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -213,19 +214,6 @@ def test_what_was_put_back_together_is_noticed_by_who_ran_meanwhile(lake: Path, 
     for _ in range(2):
         with pytest.raises(GateError, match="5 rows where 6"):
             write(running)
-
-
-def test_newest_rows_come_page_by_page_and_by_what_is_wanted(lake: Path) -> None:
-    audit = AuditLog(lake, KEY)
-    for n in range(300):
-        write(audit, f"c{n}", action="search" if n % 10 == 0 else "ring.view", details={"pad": "x" * 500})
-    seen = newest_rows(lake, 200)
-    assert [row.seq for row in seen] == list(range(305, 105, -1))
-    rest = newest_rows(lake, 200, before=seen[-1].seq)
-    assert [row.seq for row in rest] == list(range(105, 0, -1))
-    searches = newest_rows(lake, 5, matches=lambda row: row.action == "search")
-    assert [row.target for row in searches] == ["c290", "c280", "c270", "c260", "c250"]
-    assert newest_rows(lake / "nowhere", 5) == []
 
 
 def test_a_copy_that_cannot_be_written_is_verified(lake: Path) -> None:

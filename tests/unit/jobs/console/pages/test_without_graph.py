@@ -1,12 +1,12 @@
 """Pages where no graph can be read: each says so as a page, and what needs none is shown."""
 
-from datetime import date
+import json
 
 import polars as pl
 import pytest
 
 from graph.lake import write_table
-from jobs.console.night_pairs import changes_between, night_before
+from jobs.console.pages import panel
 
 pytestmark = pytest.mark.anyio
 
@@ -49,14 +49,22 @@ async def test_a_member_that_is_markup_is_shown_as_text(served):
     assert "<script" not in panel.text
 
 
-async def test_two_nights_are_compared_once_until_one_is_made_anew(made_night, tmp_path):
-    lake = tmp_path / "two"
-    before, now = made_night(lake, date(2026, 3, 30)), made_night(lake)
-    for night in (before, now):
-        (night.folder / "manifest.json").write_text("{}")
-    assert night_before(lake, now) == before
-    assert night_before(lake, before) is None
-    found = changes_between(before, now)
-    assert changes_between(before, now) is found
-    (now.folder / "manifest.json").unlink()
-    assert changes_between(before, now) is not found
+@pytest.mark.parametrize("query", ["since=2026-03-31&until=2026-03-30", "since=2026-03-31"])
+async def test_a_page_that_says_itself_why_it_has_no_answer_is_a_refusal_in_the_audit(served, query):
+    answer = await served.ask("GET", f"/nights?{query}", headers=PAGE)
+    assert answer.status_code == 422
+    rows = [json.loads(line) for line in served.audit.splitlines()]
+    assert [(row["action"], row["result"]) for row in rows] == [("nights.view", "allowed"), ("nights.view", "refused")]
+    assert rows[-1]["details"]["why"].startswith("422 ")
+
+
+async def test_the_history_says_when_it_did_not_look_at_the_whole_audit(served, monkeypatch):
+    for _ in range(3):
+        await served.ask("GET", "/api/v1/rings/c-farm/notes")
+    whole = await served.ask("GET", "/rings/c-farm/history", headers=PAGE)
+    assert whole.text.count("notes.view") == 3
+    assert "not looked at" not in whole.text
+    monkeypatch.setattr(panel, "MAX_LOOKED_AT", 3)
+    bound = await served.ask("GET", "/rings/c-farm/history", headers=PAGE)
+    assert bound.text.count("notes.view") == 1  # before it are two rows of the histories themselves
+    assert "Of the newest 3 rows of the audit; what is earlier was not looked at." in bound.text
