@@ -84,6 +84,7 @@ def made_night(folder: Path, day: date, n_accounts: int = 6, **other: list[dict[
             for place, name in enumerate(names)
         ],
         "lineage": [],
+        "amounts": [],
     }
     folder.mkdir(parents=True)
     for table, rows in {**tables, **other}.items():
