@@ -10,7 +10,10 @@ import typer
 
 from graph.errors import InputError
 
-__all__ = ["console_command"]
+__all__ = ["KEEP_ALIVE", "console_command"]
+
+# Seconds that a connection may be idle. Uvicorn's 5 end it while a person reads, and who asks in that moment gets no answer.
+KEEP_ALIVE = 75
 
 
 def console_command(
@@ -73,5 +76,6 @@ def console_command(
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
             log_level="warning",
         )

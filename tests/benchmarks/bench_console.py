@@ -42,6 +42,7 @@ from graph.store import StoreAddress, connect
 from graph.store_load import load_night
 from jobs.console.app import create_app
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
+from jobs.console_commands import KEEP_ALIVE
 from jobs.desk.roles import Role, Scope
 from jobs.desk.tokens import make_token
 from jobs.key import make_private_folder
@@ -99,7 +100,15 @@ def serve(lake: str, port: str, uri: str, username: str) -> None:
             config, Path(lake), store, secrets=ConsoleSecrets(KEY), clock=lambda: datetime.now(UTC),
             random=secrets.token_urlsafe,
         )  # fmt: skip
-        uvicorn.run(app, host="127.0.0.1", port=int(port), access_log=False, proxy_headers=False, log_level="warning")
+        uvicorn.run(
+            app,
+            host="127.0.0.1",
+            port=int(port),
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            log_level="warning",
+        )
 
 
 class Investigator:
