@@ -6,7 +6,7 @@ import polars as pl
 
 from graph.schema import IDENTIFIERS
 
-__all__ = ["HOLDERS", "drop_implied", "is_implied"]
+__all__ = ["HOLDERS", "drop_implied", "is_implied", "is_implied_evidence"]
 
 # The same for the same accounts in any order; only compared within one run. With `n`, two sets are alike by chance in one case of 2^64.
 HOLDERS = pl.col("account_id").hash().sum()
@@ -27,9 +27,7 @@ def drop_implied(held: Frame, *by: str) -> Frame:
     for label, kind in IDENTIFIERS.items():
         if kind.within is not None:
             implying = held.filter(pl.col("identifier_type") == kind.within).select(*by, "n", "holders").unique()
-            implied = held.filter(pl.col("identifier_type") == label).join(
-                implying, on=[*by, "n", "holders"], how="semi"
-            )
+            implied = implying.with_columns(identifier_type=pl.lit(label))
             held = held.join(implied, on=[*by, "identifier_type", "n", "holders"], how="anti")
     return held
 
@@ -37,3 +35,13 @@ def drop_implied(held: Frame, *by: str) -> Frame:
 def is_implied(identifier_type: str, shared_types: frozenset[str] | set[str]) -> bool:
     """Whether two accounts that share identifiers of these types say nothing more by sharing one of this type."""
     return IDENTIFIERS[identifier_type].within in shared_types
+
+
+def is_implied_evidence() -> pl.Expr:
+    """Whether a piece of evidence (account_a, account_b, identifier_type) follows from another one of its pair."""
+    implied = pl.lit(False)
+    for label, kind in IDENTIFIERS.items():
+        if kind.within is not None:
+            is_held = (pl.col("identifier_type") == kind.within).any().over("account_a", "account_b")
+            implied |= (pl.col("identifier_type") == label) & is_held
+    return implied

@@ -7,6 +7,7 @@ just before it: the group stays connected, and the cost stays linear. A hub join
 import numpy as np
 import polars as pl
 
+from graph.implied import is_implied_evidence
 from graph.lake import EVIDENCE_FIELDS
 from graph.rules import FURTHER_IN_GROUP, RULES
 from graph.schema import IDENTIFIERS
@@ -90,7 +91,7 @@ def merge_evidence(evidence: pl.DataFrame, identifiers: pl.DataFrame) -> tuple[p
     ranked = named.with_columns(group=pl.col("identifier_type").replace_strict(groups, return_dtype=pl.String)).sort(
         *pair, "group", "bits", "identifier", descending=[False, False, False, True, False]
     )
-    ranked = ranked.filter(~_implied())
+    ranked = ranked.filter(~is_implied_evidence())
     is_first = pl.struct(*pair, "group").rle_id().diff().fill_null(1) > 0
     counted = ranked.with_columns(
         bits=pl.when(is_first).then("bits").otherwise(FURTHER_IN_GROUP * pl.col("bits")).round(BITS_DECIMALS)
@@ -164,16 +165,6 @@ def _bits() -> pl.Expr:
         * pl.when(in_step).then(1.0).otherwise(_by_type("unhurried"))
     )
     return bits.round(BITS_DECIMALS).alias("bits")
-
-
-def _implied() -> pl.Expr:
-    """Whether a piece of evidence follows from another one of its pair: who shares an address shares its building."""
-    implied = pl.lit(False)
-    for label, kind in IDENTIFIERS.items():
-        if kind.within is not None:
-            is_held = (pl.col("identifier_type") == kind.within).any().over("account_a", "account_b")
-            implied |= (pl.col("identifier_type") == label) & is_held
-    return implied
 
 
 def _by_type(attribute: str) -> pl.Expr:

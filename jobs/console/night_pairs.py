@@ -11,7 +11,7 @@ from graph.lake import Night, list_nights
 from graph.night_changes import NightChanges, compare_nights
 from jobs.console.kept_answers import AnswerShelf
 
-__all__ = ["MAX_LISTED", "changes_between", "changes_since", "night_before"]
+__all__ = ["MAX_LISTED", "changes_between", "changes_since", "night_before", "shown_nights"]
 
 MAX_LISTED = 20  # members and identifiers that are named of a ring
 
@@ -36,13 +36,18 @@ def changes_since(
     Args:
         ring_ids: those that are asked for; no ring of the lake is made a row for anything else.
     """
-    now = next((each for each in list_nights(lake) if each.date == shown), None)
-    before = None if now is None else night_before(lake, now)
+    now, before = shown_nights(lake, shown)
     if now is None or before is None:
         return None, {}
     rings = _compare(before, now, _of_queue).rings
     rows = rings.filter(pl.col("ring_id").is_in(list(ring_ids))).to_dicts()
     return before.date, {row["ring_id"]: row for row in rows}
+
+
+def shown_nights(lake: Path, day: date | None) -> tuple[Night | None, Night | None]:
+    """The complete night of a date, and the one before it; None for one that the lake does not have."""
+    shown = next((each for each in list_nights(lake) if each.date == day), None)
+    return shown, None if shown is None else night_before(lake, shown)
 
 
 def night_before(lake: Path, night: Night) -> Night | None:

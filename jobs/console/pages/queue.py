@@ -11,7 +11,7 @@ from jobs.console.api.rings import get_queue
 from jobs.console.endpoints import Endpoint
 from jobs.console.graph_answers import QueueAnswer
 from jobs.console.lake_rings import read_amounts
-from jobs.console.night_pairs import changes_since
+from jobs.console.night_pairs import changes_since, shown_nights
 from jobs.console.pages.fields import (
     CursorField,
     DayField,
@@ -23,7 +23,6 @@ from jobs.console.pages.fields import (
     address,
 )
 from jobs.console.pages.shell import render
-from jobs.console.pages.shown_nights import shown_nights
 from jobs.console.runtime import actor_of, console_of, graph_of
 from jobs.desk.claims import standing_claims
 

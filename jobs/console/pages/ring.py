@@ -8,10 +8,10 @@ from graph.schema import IDENTIFIERS
 from graph.store import current_date
 from jobs.console.api.rings import get_ring
 from jobs.console.endpoints import Endpoint, RingPath
+from jobs.console.night_pairs import shown_nights
 from jobs.console.pages.panel import read_panel
 from jobs.console.pages.ring_rows import evidence_words, member_lines, named_evidence, pair_page
 from jobs.console.pages.shell import render
-from jobs.console.pages.shown_nights import shown_nights
 from jobs.console.runtime import console_of, graph_of
 
 __all__ = ["ENDPOINTS"]

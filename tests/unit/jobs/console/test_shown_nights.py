@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from jobs.console.pages.shown_nights import shown_nights
+from jobs.console.night_pairs import shown_nights
 
 
 @pytest.mark.parametrize(("day", "found"), [(31, (31, 30)), (30, (30, None)), (29, (None, None))])
