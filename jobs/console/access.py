@@ -108,7 +108,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/auth/signout"): Rule(Permission.signed_in, "signout"),
     ("GET", "/"): Rule(Permission.public, "home"),
     ("GET", "/signin"): Rule(Permission.public, "signin.view"),
-    ("GET", "/static/{path:path}"): Rule(Permission.public, "static"),
+    ("GET", "/static/{release}/{path:path}"): Rule(Permission.public, "static"),
     ("GET", "/help"): Rule(Permission.signed_in, "help.view"),
     ("GET", "/queue"): Rule(_READ, "queue.view"),
     ("GET", "/night"): Rule(_READ, "night.view", ("seen",)),

@@ -317,7 +317,7 @@ class Faults:
 
     def _failed(self, asked: Request) -> None:
         # a browser that leaves a page gives up the icon that it still loads; whoever cannot get it gets another failure
-        if not (asked.failure == "net::ERR_ABORTED" and asked.url.endswith("/static/mark.svg")):
+        if not (asked.failure == "net::ERR_ABORTED" and asked.url.endswith("/mark.svg")):
             self.found.append(f"request: {asked.url} {asked.failure}")
 
 

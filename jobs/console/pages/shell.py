@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from graph.store import current_date
 from jobs.console.access import Actor, Permission, is_allowed
+from jobs.console.pages.statics import static_folder
 from jobs.console.pages.words import FILTERS
 from jobs.console.runtime import console_of, graph_of
 
@@ -116,4 +117,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= FILTERS
+    environment.globals["static"] = static_folder()
     return environment

@@ -26,7 +26,7 @@ MAY = {
 GUARDED = [(method, path) for (method, path), rule in RULES.items() if rule.permission is not Permission.public]
 PUBLIC = {
     ("GET", "/healthz"), ("GET", "/auth/signin"), ("GET", "/auth/callback"), ("POST", "/auth/session"),
-    ("GET", "/"), ("GET", "/signin"), ("GET", "/static/{path:path}"),
+    ("GET", "/"), ("GET", "/signin"), ("GET", "/static/{release}/{path:path}"),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from jobs.console.pages.shell import CSP
-from jobs.console.pages.statics import static_files
+from jobs.console.pages.statics import static_files, static_folder
 from jobs.console.paths import local_path
 
 pytestmark = pytest.mark.anyio
@@ -111,16 +111,26 @@ async def test_no_page_is_in_the_description_of_the_api(served):
     assert {path for path in described["paths"] if not path.startswith(("/api/", "/auth/", "/healthz"))} == set()
 
 
-async def test_every_file_is_served_once_and_then_told_to_be_the_same(served):
+async def test_every_file_is_served_and_kept_for_good(served):
     names = static_files()
     assert {"console.css", "session.js", "mark.svg", "vendor/htmx.min.js"} <= set(names)
     for name, file in names.items():
-        first = await served.ask("GET", f"/static/{name}", None)
-        assert first.content == file.content
-        assert first.headers["etag"] == f'"{hashlib.sha256(file.content).hexdigest()}"'
-        again = await served.ask("GET", f"/static/{name}", None, headers={"If-None-Match": first.headers["etag"]})
-        assert (again.status_code, again.content) == (304, b"")
-    assert (await served.ask("GET", "/static/console.css", None)).headers["content-type"] == "text/css; charset=utf-8"
+        for coding, sent in (("gzip, deflate, br", file.packed), ("identity", file.content)):
+            answer = await served.ask("GET", f"{static_folder()}/{name}", None, headers={"Accept-Encoding": coding})
+            assert answer.content == file.content  # the client unpacks it
+            assert int(answer.headers["content-length"]) == len(sent)
+            assert "immutable" in answer.headers["cache-control"]
+            assert answer.headers["vary"] == "Accept-Encoding"
+    styles = await served.ask("GET", f"{static_folder()}/console.css", None)
+    assert styles.headers["content-type"] == "text/css; charset=utf-8"
+
+
+async def test_a_page_names_the_folder_and_one_of_another_release_is_served_but_nothing_of_it_kept(served):
+    page = await served.ask("GET", "/signin", None, headers=PAGE)
+    assert f'href="{static_folder()}/console.css"' in page.text
+    other = await served.ask("GET", "/static/0123456789abcdef/console.css", None)
+    assert other.content == static_files()["console.css"].content
+    assert other.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +139,9 @@ async def test_every_file_is_served_once_and_then_told_to_be_the_same(served):
      "vendor", "vendor/", "vendor/SOURCES.toml", "console.css/", "CONSOLE.CSS", "console.css%00.js"],
 )  # fmt: skip
 async def test_nothing_else_is_served(served, path):
-    answer = await served.ask("GET", f"/static/{path}", None)
-    assert answer.status_code == 404
+    for folder in ("/static", static_folder()):
+        answer = await served.ask("GET", f"{folder}/{path}", None)
+        assert answer.status_code == 404
 
 
 def test_what_others_wrote_is_as_it_was_taken():
