@@ -32,6 +32,14 @@ def places(page: Page) -> dict[str, tuple[float, float]]:
     return {node: (x, y) for node, x, y in found}
 
 
+def unseen(page: Page) -> list[str]:
+    """Ids of nodes that are drawn outside the picture's place."""
+    return page.evaluate(
+        "(() => { const cy = document.getElementById('picture')._cyreg.cy; return cy.nodes().filter(one => { const at = one.renderedPosition();"
+        " return at.x < 0 || at.y < 0 || at.x > cy.width() || at.y > cy.height(); }).map(one => one.id()); })()"
+    )
+
+
 def click_in_picture(page: Page, selector: str, times: int = 1) -> None:
     """Clicks a node, or the middle of an edge."""
     place = page.locator("#picture")
@@ -106,6 +114,28 @@ def test_why_not_and_the_path_of_two(page, shoot):
     n = page.evaluate("document.getElementById('picture')._cyreg.cy.nodes('.path').length")
     assert n == 4 + 3  # accounts, and the cards between them
     shoot(page, "ring-path")
+
+
+def test_the_picture_fits_its_place_anew_until_somebody_moves_it(page):
+    open_ring(page, "c-farm")
+    assert unseen(page) == []
+    page.set_viewport_size({"width": 700, "height": 700})
+    page.wait_for_timeout(500)  # the browser tells of a new size once it has drawn
+    assert page.evaluate("document.getElementById('picture')._cyreg.cy.width()") < 700
+    assert unseen(page) == []
+    page.evaluate("document.getElementById('picture')._cyreg.cy.zoom(3)")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.getElementById('picture')._cyreg.cy.zoom()") == 3
+
+
+def test_a_path_that_leads_out_of_view_is_brought_into_it(page):
+    open_ring(page, "c-chain")
+    page.evaluate("document.getElementById('picture')._cyreg.cy.zoom(4).pan({ x: 5000, y: 5000 })")
+    select(page, "chain00", "chain03")
+    page.get_by_role("button", name="Path", exact=False).click()
+    expect(why(page)).to_contain_text("are tied over 2 other accounts")
+    assert unseen(page) == []
 
 
 def test_expanding_by_a_type_adds_who_shares_it_and_a_hub_is_told_and_not_followed(page, shoot):

@@ -25,7 +25,7 @@ async function answerOf(response) {
   throw new Error(problem.detail ?? `The console answered ${response.status}.`);
 }
 
-/** Random, and not by `crypto.randomUUID`, which is missing where a console is reached by plain http under a name. */
-function freshKey() {
+/** An `Idempotency-Key`: random, and not by `crypto.randomUUID`, which is missing where a console is reached by plain http under a name. */
+export function freshKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -6,6 +6,7 @@
  * `data-reveal`: id of the element that shows the answer's values. `data-then`: a path to go to. Else `ringlight:desk-changed` is fired on the body.
  */
 
+import { freshKey } from "./api.js";
 import { say } from "./say.js";
 
 /** What was sent last by a form and not answered: the same is tried again under the same key, so it cannot be written twice. */
@@ -151,10 +152,4 @@ function tell(form, text, label, href) {
 
 function setBusy(form, isBusy) {
   form.setAttribute("aria-busy", String(isBusy)); // buttons are not disabled: the focus would leave them
-}
-
-/** Random, and not by `crypto.randomUUID`: that is missing where a console is reached by plain http under a name. */
-function freshKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

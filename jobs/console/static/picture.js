@@ -28,6 +28,7 @@ export class Picture {
     this.pinned = new Set();
     this.kept = keptPositions(data);
     this.room = new Map();
+    this.fitted = null;
     this.path = new Set();
     this.cy = cytoscape({
       container: place,
@@ -41,6 +42,7 @@ export class Picture {
     if (data.answer.is_folded) for (const row of data.answer.communities) this.view.folded.add(row.community);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.cy.style(pictureStyle()));
     document.addEventListener("ringlight:selection", () => this.markSelected());
+    new ResizeObserver(() => this.fitAnew()).observe(place);
     this.hearClicks();
   }
 
@@ -88,20 +90,27 @@ export class Picture {
 
   /** Shows all of it. @param {any} [part] elements to show; all, if it is not given or empty */
   fit(part) {
+    const wanted = part?.nonempty() ? part : this.cy.elements();
     this.cy.resize();
-    this.cy.fit(part?.nonempty() ? part : this.cy.elements(), MARGIN);
+    this.cy.fit(wanted, MARGIN);
     if (this.cy.zoom() > 1.6) {
       this.cy.zoom(1.6);
-      this.cy.center(part?.nonempty() ? part : this.cy.elements());
+      this.cy.center(wanted);
     }
+    this.fitted = { zoom: this.cy.zoom(), pan: { ...this.cy.pan() }, part };
   }
 
-  /** Shows all again, where what is drawn has left the view. */
-  fitIfLost() {
+  /** Fits again when its place changes its size, unless somebody has zoomed or moved since. */
+  fitAnew() {
+    const { cy, fitted } = this;
+    if (fitted && cy.zoom() === fitted.zoom && cy.pan().x === fitted.pan.x && cy.pan().y === fitted.pan.y) this.fit(fitted.part);
+  }
+
+  /** Shows all again, where too few of some nodes are in view. @param {any} [nodes] all, if not given @param {number} [share] */
+  fitIfLost(nodes = this.cy.nodes(), share = 0.5) {
     const view = this.cy.extent();
     const isSeen = (node) => node.position("x") > view.x1 && node.position("x") < view.x2 && node.position("y") > view.y1 && node.position("y") < view.y2;
-    const nodes = this.cy.nodes();
-    if (nodes.filter(isSeen).length < nodes.length / 2) this.fit();
+    if (nodes.filter(isSeen).length < nodes.length * share) this.fit();
   }
 
   /** Draws the community's accounts in place of its one node. */
