@@ -190,7 +190,7 @@ def sampled_graph(tensors: GraphTensors) -> SampledGraph:
     to_accounts, to_identifiers = tensors.to_accounts, tensors.to_identifiers
     n_links = to_accounts.index.numel()
     if 2 * n_links > np.iinfo(np.int32).max:
-        raise InputError(f"`links` must be below 2**30 to be sampled; got {n_links}. Lower `sage_accounts`.")
+        raise InputError(f"`links` must be below 2**30 to be sampled; got {n_links}. Lower `train.sage_accounts`.")
     return SampledGraph(
         pointer=torch.cat([to_accounts.pointer, to_identifiers.pointer[1:] + n_links]).numpy(),
         index=torch.cat([to_accounts.index + n, to_identifiers.index]).numpy(),

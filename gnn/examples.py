@@ -1,7 +1,8 @@
 """Training examples as they were: accounts at an earlier cut-off, with labels known by now.
 
-An example's features and edges come from its cut-off alone; only its target is from later. Labels are late and few, so an
-account without one is a negative only if it is old enough for a label to have come, and if no confirmed account shares its cluster.
+An example's features and edges come from its cut-off alone; only its target is from later. Labels are late and few, so only accounts
+that are old enough for a label to have come are examples, whatever their label: were the few of the others that have one taken, to be young would
+tell the label. One without an outcome is a negative only if no confirmed account shares its cluster.
 Who looks like a ring all the same is left out later, by out-of-fold scores (`gnn.first_look`).
 """
 
@@ -40,13 +41,12 @@ def build_examples(
         snapshot: the graph as of an earlier cut-off.
         outcomes: the outcomes event table.
         as_of: when the training happens; exclusive.
-        label_delay_days: an account without outcome is a negative only if it signed up this long before `as_of`.
+        label_delay_days: an account is an example only if it signed up this long before `as_of`.
 
     Returns:
         account i32 (the snapshot's number), target i8 (1 synthetic, 0 not), is_confirmed bool (the label is an outcome, not
         the absence of one), was_known bool (an outcome was known at the cut-off already), is_unclear bool (no outcome, in a
-        cluster with a confirmed positive: no example, but counted where scores are calibrated), sorted by account. Accounts
-        without outcome that are too young are left out.
+        cluster with a confirmed positive: no example, but counted where scores are calibrated), sorted by account.
     """
     labels = latest_outcomes(outcomes, as_of).select("account_id", "outcome")
     before = latest_outcomes(outcomes, snapshot.as_of).select("account_id", was_known=pl.lit(True))
@@ -62,7 +62,7 @@ def build_examples(
     has_outcome = pl.col("outcome").is_not_null()
     return (
         accounts.with_columns(near_positive=near_positive)
-        .filter(has_outcome | old_enough)
+        .filter(old_enough)
         .select(
             "account",
             target=positive.fill_null(False).cast(pl.Int8),

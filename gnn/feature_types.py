@@ -6,6 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
+from graph.cleaning import EARLIEST_BEFORE_SIGNUP
 from graph.schema import Privacy, known_time
 from graph.snapshot import Events, Snapshot
 
@@ -70,13 +71,17 @@ class Rows:
 
 
 def rows_of(events: Events, snapshot: Snapshot) -> Rows:
-    """Numbers the events that were known at the snapshot's cut-off; later rows are dropped here, once for all families."""
+    """Numbers the events that were known at the snapshot's cut-off; later rows are dropped here, once for all families.
+
+    So are rows that would have gone to quarantine then, as `graph.build.build_snapshot` does: their account's earlier signup was not known yet.
+    """
     accounts = snapshot.accounts.select("account", "account_id", "signup_time", "identity")
     keys = accounts.select("account", "account_id", "signup_time")
     known = known_time() < snapshot.as_of
     tables = {
         name: frame.filter(known)
         .join(keys, on="account_id")
+        .filter(pl.col("event_time") >= pl.col("signup_time") - EARLIEST_BEFORE_SIGNUP)
         .drop("account_id", "event_id")
         .sort("account", "event_time")
         for name, frame in events.items()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy import sparse
 
 from gnn.feature_types import Feature, Rows
@@ -55,11 +56,10 @@ def build(rows: Rows, base: pl.DataFrame) -> pl.DataFrame:
         base: the other families' features of all accounts, in account order; holds the columns of `BASE`.
     """
     values = base.select(BASE).to_numpy().astype(np.float64)
-    near, shared = pair_means(rows.snapshot), _shared_means(rows)
+    near = pair_means(rows.snapshot)
     one = near @ values
     two = near @ one
-    around = shared @ values
-    alone = np.asarray(shared.sum(axis=1)).ravel() == 0
+    around, alone = _shared_means(rows, values)
     deviation = np.where(alone[:, None], 0.0, values - around)
     # sums in another order differ in their last bits; rounded, no tree can split on that noise
     columns = {
@@ -78,21 +78,23 @@ def pair_means(snapshot: Snapshot) -> sparse.csr_array:
     return _rows_to_one(sparse.csr_array((np.r_[bits, bits], (np.r_[a, b], np.r_[b, a])), shape=(n, n)))
 
 
-def _shared_means(rows: Rows) -> sparse.csr_array:
-    """n by n without its diagonal: through each shared identifier to its other accounts, weighted by rarity squared."""
+def _shared_means(rows: Rows, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The mean of `values` [n, k] over the other accounts on shared identifiers, weighted by rarity squared; and who shares none, bool [n].
+
+    An identifier's sum less the account's own part: a matrix of accounts by accounts has the squares of all groups' sizes.
+    """
     n = rows.accounts.height
     links = rows.links.filter(is_shared())
     account = links["account"].to_numpy()
     column = links["identifier"].rank("dense").to_numpy().astype(np.int64) - 1
-    holders = links["n_accounts"].to_numpy().astype(np.float64) - 1
-    weight = links["weight"].to_numpy().astype(np.float64) ** 2 / np.maximum(holders, 1)
+    square = links["weight"].to_numpy().astype(np.float64) ** 2
+    part = square / np.maximum(links["n_accounts"].to_numpy().astype(np.float64) - 1, 1)
     shape = (n, int(column.max()) + 1 if len(column) else 0)
     held = sparse.csr_array((np.ones(len(column)), (account, column)), shape=shape)
-    out = sparse.csr_array((weight, (account, column)), shape=shape)
-    both = sparse.csr_array(out @ held.T)
-    both.setdiag(0.0)
-    both.eliminate_zeros()
-    return _rows_to_one(both)
+    out = sparse.csr_array((part, (account, column)), shape=shape)
+    own, total = (np.bincount(account, weights=weight, minlength=n) for weight in (part, square))
+    sums = out @ (held.T @ values) - own[:, None] * values
+    return sums / np.maximum(total, 1e-12)[:, None], total == 0
 
 
 def _rows_to_one(matrix: sparse.csr_array) -> sparse.csr_array:

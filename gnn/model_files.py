@@ -138,8 +138,8 @@ Finds accounts of synthetic-identity rings, for review by people. Its scores ope
 - Labels: confirmed outcomes, late, few and sometimes wrong; accounts without one count as honest if they are old enough,
   share no cluster with a confirmed one, and do not look like a ring to models that did not see their group. The quality
   below is a lower bound: rings nobody found count as mistakes, in calibration error and Brier skill as well. Scores allow for
-  them: of the synthetic accounts of {model.cutoffs[-1].date()} {model.found_share:.0%} are taken to be confirmed (two in
-  five is assumed, and moved a little by outcomes).
+  them: of the synthetic accounts of {model.cutoffs[-1].date()} {model.found_share:.0%} are taken to be confirmed
+  ({model.config.found_share:.0%} is assumed, and moved a little by outcomes).
 - What a first model says of neighbours is an input; that model learnt from outcomes, as any does, and their outcomes are none.
 
 ## Quality

@@ -12,7 +12,7 @@ References:
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,10 +21,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.examples import latest_outcomes
-from gnn.metrics import auprc, precision_at
+from gnn.metrics import Metrics, auprc, precision_at
 from gnn.model import OutOfFold
 
-__all__ = ["Comparison", "Judged", "compare_models", "judge_accounts"]
+__all__ = ["Comparison", "Judged", "compare_models", "judge_accounts", "refuse_collapse"]
 
 LEAST_POSITIVES = 10  # with fewer, in fewer groups than half of that, neither can be told to be worse
 _N_BLOCKS = 500
@@ -32,6 +32,7 @@ _N_DRAWS = 1_000
 _INTERVAL = (0.025, 0.975)
 _N_BINS = 10
 _LEAST_GAP = 0.01  # a difference in calibration error that nobody would notice is none
+_COLLAPSE = 0.5
 _DEPTH = 20  # capacities down the ranking that a draw can reach
 
 
@@ -155,6 +156,28 @@ def compare_models(
         return Comparison(False, f"{'; '.join(faults)} ({on})", *counts, measures)
     why = f"it is no worse: precision at {capacity} {_in_words(precision)}, calibration error {_in_words(error)} ({on})"
     return Comparison(True, why, *counts, measures)
+
+
+def refuse_collapse(comparison: Comparison, champion: Metrics, challenger: Metrics) -> Comparison:
+    """Refuses where nothing could be compared and the challenger's own validation has collapsed: a feed may have broken.
+
+    Two validations of two days are no fair comparison, so only a gross loss counts: under half of the champion's average precision, as it
+    is and in multiples of the prevalence.
+
+    Args:
+        comparison: as `compare_models` gives it; passes as it is where something was compared.
+        champion, challenger: quality of the one that scores and of the one that would, each on its own validation.
+    """
+    if comparison.measures is not None or not comparison.is_promoted:
+        return comparison
+    lifts = [each.auprc / max(each.prevalence, 1e-12) for each in (champion, challenger)]
+    if challenger.auprc >= _COLLAPSE * champion.auprc or lifts[1] >= _COLLAPSE * lifts[0]:
+        return comparison
+    why = (
+        f"too few positives have come to light to compare the two, and its own validation AUPRC, {challenger.auprc:.3f} "
+        f"({lifts[1]:.1f} times the prevalence), is under half of the champion's on its own, {champion.auprc:.3f} ({lifts[0]:.1f} times)"
+    )
+    return replace(comparison, is_promoted=False, why=why)
 
 
 def _in_words(found: Mapping[str, float]) -> str:

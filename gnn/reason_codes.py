@@ -87,8 +87,8 @@ def _shares(label: str) -> ReasonCode:
         f"SHARES_{label.upper()}",
         lambda v: v[f"n_shared_{label}"] > 0,
         lambda v: (
-            f"shares {'an' if words[0] in 'aeio' else 'a'} {words} with {_count(v[f'max_accounts_{label}'], 'other account')} "
-            f"of {_count(v[f'max_identities_{label}'], 'other person', 'other people')}"
+            f"shares {'an' if words[0] in 'aeio' else 'a'} {words} with up to {_count(v[f'max_accounts_{label}'], 'other account')}, "
+            f"and one with accounts of up to {_count(v[f'max_identities_{label}'], 'other person', 'other people')}"
         ),
         (label,),
     )

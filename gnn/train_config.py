@@ -19,7 +19,7 @@ class TrainConfig:
 
     Attributes:
         model: `auto` (what validation says), or a name of `gnn.registry.MODELS`.
-        label_delay_days: an account without outcome counts as a negative only if it is at least this old.
+        label_delay_days: an account is an example of an earlier cut-off only if it is at least this old by now.
         min_positives: with fewer confirmed positives at the earlier cut-offs nothing is trained.
         capacity: cases that the team can review; precision is measured there.
         found_share: share of the synthetic accounts that come to be confirmed, about; calibration cannot tell it from outcomes.

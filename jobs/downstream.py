@@ -24,7 +24,7 @@ from graph.embeddings import read_embeddings
 from graph.errors import HindsightError, InputError
 from graph.lake import as_of_of, read_night
 from jobs.downstream_features import FEATURE_NAMES, build_account_features, read_account_tables, reversed_within
-from jobs.metrics import Ranking, bootstrap
+from jobs.metrics import Ranking, bootstrap, groups_of, mean_interval
 
 __all__ = ["Example", "fit_trees", "measure_lift", "read_example", "run"]
 
@@ -109,7 +109,13 @@ def run(
         "measure": measure.isoformat(),
         "n_days": N_DAYS,
         "embedding_version": fitted.embedding_version,
-        **measure_lift(fitted, measured, seeds=range(seed, seed + N_SEEDS), n_threads=n_threads),
+        **measure_lift(
+            fitted,
+            measured,
+            seeds=range(seed, seed + N_SEEDS),
+            n_threads=n_threads,
+            group=_groups(lake, tables, measure),
+        ),
     }
     _print(result, console or Console(highlight=False))
     if json_out is not None:
@@ -142,13 +148,29 @@ def read_example(events: Path, tables: pl.DataFrame, day: date) -> Example:
     )
 
 
-def measure_lift(fitted: Example, measured: Example, seeds: Sequence[int], n_threads: int = 1) -> dict[str, Any]:
+def _groups(lake: Path, tables: pl.DataFrame, day: date) -> NDArray[np.int64]:
+    """Who is drawn with whom for an interval: the clusters of the night."""
+    own = tables.filter(pl.col("night") == day).select("account_id")
+    clusters = read_night(lake, day).read("clusters").select("account_id", "cluster_id")
+    return groups_of(own.join(clusters, on="account_id", how="left", maintain_order="left")["cluster_id"])
+
+
+def measure_lift(
+    fitted: Example,
+    measured: Example,
+    seeds: Sequence[int],
+    n_threads: int = 1,
+    group: NDArray[np.int64] | None = None,
+) -> dict[str, Any]:
     """Average precision on `measured` of models fitted on `fitted`, for each kind of input, and what the embeddings add.
+
+    Args:
+        group: see `jobs.metrics.bootstrap`; of the accounts of `measured`.
 
     Returns:
         `seeds`, `fitted_on` and `measured_on` (n_accounts, n_positives, prevalence), `auprc` by input (`features`,
         `embeddings`, `features_and_embeddings`): mean over the seeds, `by_seed`, and a 95 % interval by resampling accounts; `lift`
-        of the embeddings over the features alone, resampled on the same accounts.
+        of the embeddings over the features alone, resampled on the same accounts, with `by_seed` and `over_seeds`, its interval over seeds.
     """
     inputs: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
         "features": (fitted.features, measured.features),
@@ -167,18 +189,20 @@ def measure_lift(fitted: Example, measured: Example, seeds: Sequence[int], n_thr
     def lift(weight: NDArray[np.float64]) -> float:
         return mean("features_and_embeddings", weight) - mean("features", weight)
 
+    by_seed = {name: [ranking.auprc(np.ones(n)) for ranking in each] for name, each in rankings.items()}
+    lifts = [both - alone for both, alone in zip(by_seed["features_and_embeddings"], by_seed["features"], strict=True)]
     return {
         "seeds": list(seeds),
         "fitted_on": _counts(fitted),
         "measured_on": _counts(measured),
         "auprc": {
             name: {
-                **(bootstrap(lambda weight, name=name: mean(name, weight), n, seeds[0]) or {}),  # type: ignore[misc]
-                "by_seed": [ranking.auprc(np.ones(n)) for ranking in rankings[name]],
+                **(bootstrap(lambda weight, name=name: mean(name, weight), n, seeds[0], group) or {}),  # type: ignore[misc]
+                "by_seed": by_seed[name],
             }
             for name in inputs
         },
-        "lift": bootstrap(lift, n, seeds[0]),
+        "lift": (bootstrap(lift, n, seeds[0], group) or {}) | {"by_seed": lifts, "over_seeds": mean_interval(lifts)},
     }
 
 
@@ -213,12 +237,13 @@ def _print(result: dict[str, Any], console: Console) -> None:
         f"({measured['n_positives']:,} of {measured['n_accounts']:,}, prevalence {measured['prevalence']:.2%}); "
         f"embeddings {result['embedding_version']}."
     )
-    table = Table("input", "AUPRC, mean of seeds (95 % interval over accounts)", "by seed")
+    table = Table("input", "AUPRC, mean of seeds (95 % interval over clusters)", "by seed")
     for name, area in result["auprc"].items():
         seeds = ", ".join(f"{value:.3f}" for value in area["by_seed"])
         table.add_row(name.replace("_", " "), f"{area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f})", seeds)
     console.print(table)
     lift = result["lift"]
     console.print(
-        f"The embeddings add {lift['value']:+.3f} ({lift['low']:+.3f} to {lift['high']:+.3f}) to the features alone."
+        f"The embeddings add {lift['value']:+.3f} to the features alone ({lift['low']:+.3f} to {lift['high']:+.3f} over clusters of accounts, "
+        f"{lift['over_seeds']['low']:+.3f} to {lift['over_seeds']['high']:+.3f} over {len(result['seeds'])} seeds)."
     )

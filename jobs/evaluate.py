@@ -23,6 +23,7 @@ from jobs.evaluation_tables import print_evaluation
 from jobs.metrics import (
     auprc_with_interval,
     auroc_with_interval,
+    groups_of,
     pairwise_agreement,
     precision_at,
     wilson_interval,
@@ -187,13 +188,14 @@ def _by_knowledge(judged: pl.DataFrame, measure: Any) -> dict[str, Any]:
 def _judge_scores(part: pl.DataFrame, capacity: int, seed: int) -> dict[str, Any]:
     """Measures of the ranking of one part of the accounts, given by rank."""
     positive, score = part["is_positive"].to_numpy(), part["score"].to_numpy()
+    ring = groups_of(part["planted"]) if "planted" in part.columns else None
     n_positives = int(positive.sum())
     return {
         "n_accounts": part.height,
         "n_positives": n_positives,
         "prevalence": n_positives / part.height if part.height else None,
-        "auprc": auprc_with_interval(positive, score, seed),
-        "auroc": auroc_with_interval(positive, score, seed),
+        "auprc": auprc_with_interval(positive, score, seed, ring),
+        "auroc": auroc_with_interval(positive, score, seed, ring),
         "precision_at_capacity": precision_at(positive, capacity),
         "precision_at_n_positives": precision_at(positive, n_positives),
         "calibration": _judge_calibration(positive, score),

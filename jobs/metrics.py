@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 __all__ = [
     "Ranking",
     "auprc_with_interval",
     "auroc_with_interval",
     "bootstrap",
+    "groups_of",
+    "mean_interval",
     "pairwise_agreement",
     "precision_at",
     "wilson_interval",
@@ -77,13 +80,19 @@ class Ranking:
 
 
 def bootstrap(
-    measure: Callable[[FloatArray], float], n: int, seed: int, n_resamples: int = N_RESAMPLES
+    measure: Callable[[FloatArray], float],
+    n: int,
+    seed: int,
+    group: NDArray[np.int64] | None = None,
+    n_resamples: int = N_RESAMPLES,
 ) -> dict[str, float] | None:
-    """A measure with its 95 % interval, by resampling the n accounts with replacement.
+    """A measure with its 95 % interval, by resampling the n accounts, or whole groups of them, with replacement.
 
     Args:
         measure: takes how often each account was drawn (f64 of n) and gives a number, or nan where it is not defined.
         seed: of the resampling.
+        group: i64 of n, from 0 on without a gap: accounts that are found or missed together, such as a ring's, are drawn together.
+            Drawn one by one they would make the interval too narrow. None draws accounts.
 
     Returns:
         `value`, `low`, `high`; None where the measure is not defined on the accounts as they are.
@@ -92,21 +101,44 @@ def bootstrap(
     if np.isnan(value):
         return None
     random = np.random.default_rng(seed)
-    draws = [measure(np.bincount(random.integers(0, n, n), minlength=n).astype(np.float64)) for _ in range(n_resamples)]
+    drawn = group if group is not None else np.arange(n)
+    n_groups = int(drawn.max()) + 1 if n else 0
+    times = (np.bincount(random.integers(0, n_groups, n_groups), minlength=n_groups) for _ in range(n_resamples))
+    draws = [measure(each[drawn].astype(np.float64)) for each in times]
     low, high = np.nanpercentile(draws, [2.5, 97.5])
     return {"value": value, "low": float(low), "high": float(high)}
 
 
-def auprc_with_interval(is_positive: NDArray[Any], score: NDArray[Any], seed: int) -> dict[str, float] | None:
-    """Average precision with its bootstrap interval; None without a positive."""
+def auprc_with_interval(
+    is_positive: NDArray[Any], score: NDArray[Any], seed: int, group: NDArray[np.int64] | None = None
+) -> dict[str, float] | None:
+    """Average precision with its bootstrap interval over groups; None without a positive."""
     ranking = Ranking.of(is_positive, score)
-    return bootstrap(ranking.auprc, len(score), seed) if len(score) else None
+    return bootstrap(ranking.auprc, len(score), seed, group) if len(score) else None
 
 
-def auroc_with_interval(is_positive: NDArray[Any], score: NDArray[Any], seed: int) -> dict[str, float] | None:
-    """Area under the ROC curve with its bootstrap interval; None without both classes."""
+def auroc_with_interval(
+    is_positive: NDArray[Any], score: NDArray[Any], seed: int, group: NDArray[np.int64] | None = None
+) -> dict[str, float] | None:
+    """Area under the ROC curve with its bootstrap interval over groups; None without both classes."""
     ranking = Ranking.of(is_positive, score)
-    return bootstrap(ranking.auroc, len(score), seed) if len(score) else None
+    return bootstrap(ranking.auroc, len(score), seed, group) if len(score) else None
+
+
+def groups_of(names: pl.Series) -> NDArray[np.int64]:
+    """Groups as `bootstrap` takes them, i64 of n: who has the same name; each that has none alone."""
+    alone = pl.Series(range(names.len()), dtype=pl.String)
+    own = pl.select(pl.when(names.is_null()).then("a" + alone).otherwise("g" + names.cast(pl.String))).to_series()
+    return own.rank("dense").to_numpy().astype(np.int64) - 1
+
+
+def mean_interval(values: Sequence[float]) -> dict[str, float]:
+    """The mean of a few runs that differ by their seed, with its 95 % interval by Student's t; of one run, that alone."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return {"value": mean, "low": mean, "high": mean}
+    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return {"value": mean, "low": mean - half, "high": mean + half}
 
 
 def wilson_interval(n_hits: int, n: int) -> dict[str, float] | None:

@@ -203,7 +203,7 @@ def _compare(
 ) -> dict[str, Any]:
     """The challenger against the champion, as JSON values."""
     from gnn.folds import group_accounts
-    from gnn.promotion import compare_models, judge_accounts
+    from gnn.promotion import compare_models, judge_accounts, refuse_collapse
 
     found = trained.out_of_fold
     assert found is not None  # it was just trained
@@ -211,14 +211,16 @@ def _compare(
     judged = judge_accounts(found, last.snapshot.accounts["account_id"], groups, outcomes, champion.as_of)
     rows = judged.rows
     score = champion.probabilities(last, training.n_threads)[found.account]
-    return compare_models(
+    comparison = compare_models(
         found.target[rows],
         score[rows],
         found.scores[trained.default][rows],
         judged.group[rows],
         training.config.capacity,
         training.seed,
-    ).to_dict()
+    )
+    quality = champion.metrics[champion.default], trained.metrics[trained.default]
+    return refuse_collapse(comparison, *quality).to_dict()
 
 
 def _keep_reference(folder: Path, trained: "TrainedModel", tonight: "CutOff", n_threads: int) -> None:

@@ -55,7 +55,9 @@ class Config(StepConfig):
     kind: str = Field("auto", description="the model that scores: auto (what validation says), trees, sage or blend")
     n_cutoffs: int = Field(4, ge=1, le=4, description="earlier cut-offs to train on, at most")
     label_delay_days: float = Field(
-        30.0, ge=0, description="an account without outcome counts as honest from this age on"
+        30.0,
+        ge=0,
+        description="training looks at earlier days of accounts from this age on; without outcome they count as honest",
     )
     found_share: float = Field(
         0.4,
@@ -66,6 +68,15 @@ class Config(StepConfig):
     min_positives: int = Field(10, ge=2, description="confirmed synthetic accounts that training needs")
     n_seeds: int = Field(3, ge=1, le=20, description="models that are averaged")
     n_threads: int = Field(2, ge=1, description="threads of a training; part of what makes equal runs equal")
+    bf16: bool = Field(False, description="train the network in bf16 where there is a GPU; scores are made in fp32")
+    sage_accounts: int = Field(
+        2_000_000,
+        ge=1,
+        description="the network trains on the latest cut-offs with no more accounts than this together",
+    )
+    sage_full_accounts: int = Field(
+        2_000_000, ge=0, description="with more accounts than this the network trains by mini-batches, in less memory"
+    )
     n_workers: int = Field(1, ge=1, description="workers of Ray Train that share the network's training")
     with_controls: bool = Field(True, description="train the controls that every report carries")
 
@@ -286,6 +297,9 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime], champio
             found_share=config.found_share,
             n_seeds=config.n_seeds,
             with_controls=config.with_controls,
+            sage_bf16=config.bf16,
+            sage_accounts=config.sage_accounts,
+            sage_full_accounts=config.sage_full_accounts,
         ),
         champion=champion.version if champion and champion.fits else None,
         inputs=input_fingerprints(night.out, night.work, cutoffs),

@@ -23,7 +23,6 @@ import lightgbm
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -39,6 +38,7 @@ from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.sightings import build_sightings
 from jobs.downstream import fit_trees
+from jobs.metrics import mean_interval
 from jobs.simulate import simulate
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
@@ -117,13 +117,9 @@ def precision(fit: str, first: Night, old: Vectors, second: Night, new: Vectors)
 
 
 def interval(values: Sequence[float]) -> str:
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:.3f}"
-    wide = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return (
-        f"{mean:.3f} ({mean - wide:.3f} to {mean + wide:.3f}; by seed {' '.join(f'{value:.3f}' for value in values)})"
-    )
+    found = mean_interval(values)
+    seeds = " ".join(f"{value:.3f}" for value in values)
+    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}; by seed {seeds})"
 
 
 def run_seed(first: Night, second: Night, seed: int, epochs: int, rows: dict[str, list[float]]) -> None:

@@ -5,8 +5,8 @@
 A world is a folder with events/ in the event contract and truth/accounts.parquet; without one, `town` of the shared data where it
 lies beside the checkout, and a made world of SIZE accounts (default 15,000; 180 days, seed 21). As of 2026-06-30. For each of N
 seeds (default 3) the night's training runs as a night runs it; then, on accounts whose outcome nobody knew: average precision of each model
-and of the controls with its interval over resampled accounts, calibration above .05, hidden rings hit, pairs of `ring_id` against
-planted rings, and seconds. Controls are trained on the same accounts by the same labels. With --labels all but the first N accounts with an
+and of the controls with its interval over resampled rings, precision at the team's capacity with its interval, calibration above .05, hidden
+rings hit, pairs of `ring_id` against planted rings, and seconds of the training, of its slowest member and of the gate. Controls are trained on the same accounts by the same labels. With --labels all but the first N accounts with an
 outcome, in the order of a draw, lose theirs: a bank knows a hundred.
 """
 
@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,12 @@ from gnn.cutoffs import CutOff, Labelled, plan_cutoffs
 from gnn.examples import latest_outcomes
 from gnn.features import FEATURE_NAMES, GRAPHLESS, build_features
 from gnn.folds import Arrangement, arrange
+from gnn.gate import Gate
+from gnn.gate_data import build_frames, check_later_data, frames_of
+from gnn.gate_labels import check_shuffled
 from gnn.metrics import expected_calibration_error
 from gnn.model import NotTrained, TrainedModel
-from gnn.registry import MODELS
+from gnn.registry import MEMBERS, MODELS
 from gnn.ring_groups import build_transfers
 from gnn.rings import build_rings
 from gnn.sage_model import Sage
@@ -41,12 +45,13 @@ from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.sightings import build_sightings
 from graph.snapshot import Events
-from jobs.metrics import auprc_with_interval, pairwise_agreement
+from jobs.metrics import auprc_with_interval, groups_of, pairwise_agreement, precision_at
 from jobs.simulate import simulate
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 N_THREADS = 2
+KEY = "5a" * 32
 THRESHOLD, CALIBRATED_FROM = 0.2, 0.05  # the night's default; as in `jobs.evaluate`
 CONFIG = TrainConfig(with_controls=False)
 Logits = NDArray[np.float64]
@@ -60,11 +65,10 @@ def read_world(
     if n_labels is not None:
         drawn = events["outcomes"]["account_id"].unique().sort().sample(fraction=1, shuffle=True, seed=0)
         events["outcomes"] = events["outcomes"].filter(pl.col("account_id").is_in(drawn.head(n_labels).implode()))
-    key = "5a" * 32
-    sightings = build_sightings(events, key)
+    sightings = build_sightings(events, KEY)
     first = events["signups"]["known_time"].min()
     assert isinstance(first, datetime)
-    snapshots = [build_snapshot(events, sightings, day, key, 0) for day in (*plan_cutoffs(first, as_of), as_of)]
+    snapshots = [build_snapshot(events, sightings, day, KEY, 0) for day in (*plan_cutoffs(first, as_of), as_of)]
     cutoffs = [CutOff(snapshot, build_features(events, snapshot)) for snapshot in snapshots]
     truth = (
         snapshots[-1]
@@ -89,10 +93,19 @@ def controls(arranged: Arrangement, seed: int) -> Iterator[tuple[str, Logits]]:
     yield "GraphSAGE, edges shuffled", lost.model.logits(shuffled[-1].cutoff, N_THREADS)
 
 
-def say(name: str, positive: NDArray[np.bool_], score: Logits, seed: int, note: str = "") -> float:
-    found = auprc_with_interval(positive, score, seed)
+def say(
+    name: str, positive: NDArray[np.bool_], score: Logits, ring: NDArray[np.int64], seed: int, note: str = ""
+) -> float:
+    """Prints a model's measures; intervals of AUPRC are over rings, whose accounts are found together."""
+    found = auprc_with_interval(positive, score, seed, ring)
+    first = precision_at(positive[np.argsort(-score, kind="stable")], CONFIG.capacity)
     assert found is not None
-    print(f"  {name:<28} AUPRC {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})  {note}", flush=True)
+    assert first is not None
+    print(
+        f"  {name:<28} AUPRC {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})  precision at {first['k']} "
+        f"{first['value']:.2f} ({first['low']:.2f} to {first['high']:.2f})  {note}",
+        flush=True,
+    )
     return found["value"]
 
 
@@ -105,6 +118,34 @@ def calibration(positive: NDArray[np.bool_], score: Logits) -> str:
         f"above {CALIBRATED_FROM}: {len(target)} accounts, {told.sum():.0f} expected, {target.sum()} positive, "
         f"ECE {expected_calibration_error(target, told):.3f}, Brier skill {skill:.2f}"
     )
+
+
+class MemberClock:
+    """How long the training of one member took at most, by what a training tells."""
+
+    def __init__(self) -> None:
+        self.longest, self.of = 0.0, ""
+        self._name, self._since = "", 0.0
+
+    def note(self, line: str) -> None:
+        begins = next((name for name in MEMBERS if line.startswith((f"{name}: fold", f"{name}: final"))), None)
+        if begins is None and line.startswith(("GraphSAGE: epoch", "trees: ")):
+            return  # of the one that is being trained
+        if self._name and time.perf_counter() - self._since > self.longest:
+            self.longest, self.of = time.perf_counter() - self._since, self._name
+        self._name, self._since = (line if begins else ""), time.perf_counter()
+
+
+def time_gate(last: CutOff, events: Events, arranged: Arrangement, seed: int) -> float:
+    """Seconds of the leakage gate's two checks that train or build anything; both must pass."""
+    begun = time.perf_counter()
+    cutoff = last.snapshot.as_of
+    build = partial(build_frames, cutoff=cutoff, key=KEY, seed=0)
+    later = check_later_data(dict(events), cutoff, build, seed, frames_of(last.snapshot, last.features))
+    shuffled = check_shuffled(arranged, CONFIG, seed, N_THREADS)
+    found = Gate((later, shuffled))
+    assert found.passed, found.faults
+    return time.perf_counter() - begun
 
 
 def say_rings(
@@ -132,6 +173,7 @@ def measure(name: str, folder: Path, n_seeds: int, n_labels: int | None = None) 
     outcomes, transfers = events["outcomes"], build_transfers(events["payments"], tonight.snapshot)
     open_ = truth["outcome"].is_null().to_numpy()
     positive = truth["ring_id"].is_not_null().to_numpy()
+    ring = groups_of(truth["ring_id"].filter(pl.Series(open_)))
     rate = positive[open_].mean()
     print(
         f"{name}: {truth.height:,} accounts, {(~open_).sum():,} with an outcome; of the other {open_.sum():,} "
@@ -143,9 +185,10 @@ def measure(name: str, folder: Path, n_seeds: int, n_labels: int | None = None) 
         arranged = arrange(earlier, outcomes, AS_OF, CONFIG, seed, tonight)
         assert isinstance(arranged, Arrangement), arranged
         for control, logits in controls(arranged, seed):
-            quality.setdefault(control, []).append(say(control, positive[open_], logits[open_], seed))
+            quality.setdefault(control, []).append(say(control, positive[open_], logits[open_], ring, seed))
         begun, cpu = time.perf_counter(), time.process_time()
-        model = train_model(earlier, outcomes, AS_OF, CONFIG, seed, N_THREADS, silent, tonight)
+        clock = MemberClock()
+        model = train_model(earlier, outcomes, AS_OF, CONFIG, seed, N_THREADS, clock.note, tonight)
         assert not isinstance(model, NotTrained), model.reason
         assert isinstance(model, TrainedModel)
         wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
@@ -154,11 +197,13 @@ def measure(name: str, folder: Path, n_seeds: int, n_labels: int | None = None) 
         for kind in MODELS:
             score = model.combine(members, kind)
             note = calibration(positive[open_], score[open_])
-            quality.setdefault(kind, []).append(say(kind, positive[open_], score[open_], seed, note))
+            quality.setdefault(kind, []).append(say(kind, positive[open_], score[open_], ring, seed, note))
         scored = score_accounts(model, tonight.features, tonight.snapshot, N_THREADS)
         say_rings(tonight, scored.embedding, transfers, truth, scored.score)
+        gate = time_gate(earlier[-1], events, arranged, seed)
         print(
-            f"  trained in {wall:.0f} s ({cpu:.0f} CPU-s); {model.default} scores; found share {model.found_share:.2f}"
+            f"  trained in {wall:.0f} s ({cpu:.0f} CPU-s), the longest stretch of one member {clock.longest:.0f} s ({clock.of}), the "
+            f"leakage gate {gate:.0f} s more; {model.default} scores; found share {model.found_share:.2f}"
         )
     print(f" mean of {n_seeds} seeds: " + ", ".join(f"{kind} {np.mean(found):.3f}" for kind, found in quality.items()))
 

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from gnn.features import FEATURE_NAMES, FEATURES, GRAPHLESS, build_features
 from graph.schema import IDENTIFIERS
-from graph.snapshot import Events, Snapshot
+from graph.snapshot import Events, Snapshot, is_shared
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Rows = dict[str, list[dict[str, Any]]]
@@ -272,6 +272,48 @@ def test_a_neighbours_mean_of_equal_values_deviates_by_nothing(features_of: Buil
     assert {found[name]["deviation_payments_per_day"] for name in names} != {0.0}
     assert {found[name]["deviation_mean_amount"] for name in names} == {0.0}
     assert {found[name]["deviation_vendor_score"] for name in names} == {0.0}
+
+
+def test_the_shared_mean_is_over_the_other_accounts_of_each_identifier_by_its_rarity(
+    world: Events, build_graph: BuildGraph, as_of: datetime
+) -> None:
+    snapshot = build_graph(world, as_of)
+    features = build_features(world, snapshot)
+    shared = snapshot.identifiers.filter(is_shared()).select("identifier", "weight")
+    links = snapshot.links.select("account", "identifier").join(shared, on="identifier")
+    both = links.join(links.select("identifier", other="account"), on="identifier").filter(
+        pl.col("account") != pl.col("other")
+    )
+    value = features.select(other="account", value=pl.col("age_days").cast(pl.Float64))
+    mean = (
+        both.join(value, on="other")
+        .group_by("account", "identifier", "weight")
+        .agg(pl.col("value").mean())
+        .group_by("account")
+        .agg(mean=(pl.col("weight") ** 2 * pl.col("value")).sum() / (pl.col("weight") ** 2).sum())
+    )
+    found = features.select("account", "shared_mean_age_days").join(mean, on="account", how="left").fill_null(0.0)
+    assert found["mean"].n_unique() > 10
+    assert found["shared_mean_age_days"].to_numpy() == pytest.approx(found["mean"].to_numpy(), abs=1e-4)
+
+
+def test_rows_that_were_in_quarantine_at_the_cut_off_count_in_no_feature(
+    build_events: BuildEvents, build_graph: BuildGraph
+) -> None:
+    rows: Rows = {
+        "signups": [_signup("a", 10), _signup("b", 0)],
+        "logins": [_login("a", 5, "d"), _login("a", 12, "d"), _login("b", 5, "e")],
+    }
+    known = build_events(rows)
+    earlier = build_events({"signups": [{**_signup("a", 2), "known_time": _day(30)}]})["signups"]
+    events = {**known, "signups": pl.concat([known["signups"], earlier.with_columns(event_id=pl.lit("late"))])}
+    found = build_features(events, build_graph(events, _day(20)))
+    alone = {
+        **rows,
+        "logins": [row for row in rows["logins"] if row["event_time"] != _day(5) or row["account_id"] == "b"],
+    }
+    without = build_events(alone)
+    assert_frame_equal(found, build_features(without, build_graph(without, _day(20))))
 
 
 def test_pairs_and_clusters_are_described(features_of: Build) -> None:

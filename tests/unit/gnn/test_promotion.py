@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from gnn.examples import BENIGN, SYNTHETIC
-from gnn.metrics import expected_calibration_error, precision_at
+from gnn.metrics import expected_calibration_error, measure, precision_at
 from gnn.model import OutOfFold
-from gnn.promotion import compare_models, judge_accounts
+from gnn.promotion import compare_models, judge_accounts, refuse_collapse
 
 N, N_RINGS, RING = 4000, 12, 4
 
@@ -116,3 +116,18 @@ def test_who_is_judged_had_no_outcome_in_the_group_when_the_champion_was_trained
     assert found.group.tolist() == [3, 1, 0, 0, 1, 2]
     late = judge_accounts(out_of_fold, ids, groups, outcomes, day[8])
     assert not late.rows.any()
+
+
+def test_where_nothing_can_be_compared_a_collapse_is_refused_and_a_little_worse_is_not() -> None:
+    target = np.zeros(2000, np.int8)
+    target[:40] = 1
+    good, fair, lost = (measure(target, _scores(target, strength, 3), 50) for strength in (3, 2.5, 0.2))
+    few = compare_models(target[:0], np.zeros(0), np.zeros(0), np.zeros(0, np.int64), 50, 0)
+    assert few.is_promoted
+    assert refuse_collapse(few, good, fair) == few
+    refused = refuse_collapse(few, good, lost)
+    assert not refused.is_promoted
+    assert "under half of the champion's" in refused.why
+    group = np.arange(2000)
+    compared = compare_models(target, _scores(target, 3, 3), _scores(target, 3, 4), group, 50, 0)
+    assert refuse_collapse(compared, good, lost) == compared

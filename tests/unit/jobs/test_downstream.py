@@ -60,6 +60,8 @@ def _night(lake: Path, day: date, bad: np.ndarray, version: str = "e1") -> None:
         "embedding_version": [version] * N,
     }
     write_table(pl.DataFrame(table, schema=NIGHT_TABLES["embeddings"]), folder, "embeddings")
+    clusters = {"account_id": table["account_id"], "cluster_id": [f"c{i // 2:03d}" for i in range(N)]}
+    write_table(pl.DataFrame(clusters, schema=NIGHT_TABLES["clusters"]), folder, "clusters")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,10 @@ def test_embeddings_that_know_add_and_the_result_is_printed_and_written(
     assert result["fitted_on"]["n_positives"] == result["measured_on"]["n_positives"] == bad.sum()
     assert result["auprc"]["embeddings"]["value"] > 0.95
     assert len(result["auprc"]["features"]["by_seed"]) == 5
+    lift = result["lift"]
+    assert lift["over_seeds"]["low"] <= lift["value"] <= lift["over_seeds"]["high"]
+    assert len(lift["by_seed"]) == 5
+    assert lift["over_seeds"]["value"] == pytest.approx(lift["value"])
     assert json.loads(out.read_text()) == json.loads(json.dumps(result))
     assert f"prevalence {bad.mean():.2%}" in " ".join(page.getvalue().split())
 

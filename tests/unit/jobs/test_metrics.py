@@ -9,6 +9,7 @@ from jobs.metrics import (
     Ranking,
     auprc_with_interval,
     auroc_with_interval,
+    groups_of,
     pairwise_agreement,
     precision_at,
     wilson_interval,
@@ -36,6 +37,22 @@ def test_the_interval_narrows_with_more_accounts_and_holds_the_value() -> None:
         assert area["low"] < area["value"] < area["high"]
         widths.append(area["high"] - area["low"])
     assert widths[1] < widths[0] / 3
+
+
+def test_accounts_that_are_found_together_are_drawn_together() -> None:
+    random = np.random.default_rng(1)
+    names = pl.Series([f"r{ring}" for ring in range(20) for _ in range(15)] + [None] * 3000)
+    truth = names.is_not_null().to_numpy().astype(int)
+    luck = np.repeat(random.normal(size=20), 15)  # one a ring
+    score = random.normal(size=3300) + np.r_[2 + 2 * luck, np.zeros(3000)]
+    group = groups_of(names)
+    assert len(np.unique(group)) == group.max() + 1 == 3020
+    assert (group[:15] == group[0]).all()
+    alone, together = (auprc_with_interval(truth, score, 0, each) for each in (None, group))
+    assert alone is not None
+    assert together is not None
+    assert alone["value"] == together["value"]
+    assert together["high"] - together["low"] > 1.5 * (alone["high"] - alone["low"])
 
 
 def test_what_is_not_defined_is_none() -> None:
