@@ -50,7 +50,7 @@ class CaseLink:
         accounts: those of the case that hold it, sorted.
         weight: what holding it says, in bits.
         n_holders: how many accounts hold it in all; None where that is not known.
-        is_concurrent: the accounts held it at the same time; None where that is not known.
+        is_concurrent: two of the accounts or more held it at the same time; None where that is not known.
     """
 
     identifier_type: str

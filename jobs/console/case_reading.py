@@ -2,13 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from graph.errors import InputError
 from graph.lake import Night, read_night
-from graph.queries import RingGraph, read_ring_graph
+from graph.queries import RingGraph, read_ring_holders
 from graph.store import Row, current_date
 from jobs.casefile import (
     AuditLine,
@@ -37,6 +36,7 @@ __all__ = ["read_case"]
 
 MAX_AUDIT = 200
 MAX_MOMENTS = 500
+Name = tuple[str, str]  # identifier type and keyed hash
 ROLES = {"confirmed_synthetic": "confirmed", "confirmed_benign": "cleared"}
 
 
@@ -50,12 +50,12 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
     store = graph_of(console)
     day = current_date(store)
     try:
-        found = read_ring_graph(store, ring_id)
+        found, n_holders = read_ring_holders(store, ring_id)
         night = read_night(console.lake, day)
     except InputError:
         raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
     named = with_names(found.links, console.keys.pseudonym)
-    links = _links(found, named)
+    links = _links(found, named, n_holders)
     accounts = _accounts(found)
     times = [time for link in links for time in (link.first_seen, link.last_seen)]
     ring = found.ring
@@ -120,17 +120,20 @@ def _accounts(found: RingGraph) -> tuple[CaseAccount, ...]:
     )
 
 
-def _links(found: RingGraph, named: Sequence[Row]) -> tuple[CaseLink, ...]:
+def _links(found: RingGraph, named: Sequence[Row], n_holders: Mapping[Name, int]) -> tuple[CaseLink, ...]:
     """One for each identifier; what most of the accounts hold first."""
-    told = {(row["identifier_type"], row["identifier"]): row for pair in found.pairs for row in pair["evidence"]}
-    held: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    concurrent: dict[Name, bool | None] = {}
+    for row in (row for pair in found.pairs for row in pair["evidence"]):
+        name = row["identifier_type"], row["identifier"]
+        concurrent[name] = concurrent.get(name) or row["is_concurrent"]
+    held: dict[Name, list[Row]] = defaultdict(list)
     for row in named:
         held[row["identifier_type"], row["identifier"]].append(row)
-    links = [_link(rows, told.get(name)) for name, rows in held.items()]
+    links = [_link(rows, n_holders.get(name), concurrent.get(name)) for name, rows in held.items()]
     return tuple(sorted(links, key=lambda link: (-len(link.accounts), -link.weight, link.name)))
 
 
-def _link(rows: Sequence[Row], evidence: dict[str, Any] | None) -> CaseLink:
+def _link(rows: Sequence[Row], n_holders: int | None, is_concurrent: bool | None) -> CaseLink:
     return CaseLink(
         identifier_type=rows[0]["identifier_type"],
         name=rows[0]["name"],
@@ -138,8 +141,8 @@ def _link(rows: Sequence[Row], evidence: dict[str, Any] | None) -> CaseLink:
         weight=rows[0]["weight"],
         first_seen=min(row["first_seen"] for row in rows),
         last_seen=max(row["last_seen"] for row in rows),
-        n_holders=None if evidence is None else evidence["n_accounts"],
-        is_concurrent=None if evidence is None else evidence["is_concurrent"],
+        n_holders=n_holders,
+        is_concurrent=is_concurrent,
     )
 
 

@@ -183,3 +183,16 @@ def test_a_device_in_turn_may_be_sold_on_and_one_at_once_is_not(case):
     assert findings(case.links, 6)["refurbished device"] == "speaks against"
     assert findings([replace(case.links[0], is_concurrent=False)], 6)["refurbished device"] == "speaks for"
     assert findings([replace(case.links[0], is_concurrent=None)], 6)["refurbished device"] == "says nothing"
+
+
+def test_how_many_hold_a_place_is_told_only_where_it_is_known_of_all(case):
+    home = replace(case.links[0], identifier_type="address", n_holders=6)
+    network = replace(case.links[0], identifier_type="ip", n_holders=None)
+    assert findings([home], 6)["dormitory, shelter or public network"] == "speaks against"
+    assert findings([home, network], 6)["dormitory, shelter or public network"] == "says nothing"
+
+
+def test_a_ring_of_many_that_alone_holds_a_device_is_no_shop(case):
+    names = tuple(f"acc{number:02d}" for number in range(30))
+    farm = replace(case.links[0], accounts=names, n_holders=30)
+    assert findings([farm], 30)["shop tablet or employer's device"] == "says nothing"
