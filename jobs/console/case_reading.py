@@ -3,11 +3,13 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from graph.errors import InputError
 from graph.lake import Night, read_night
 from graph.queries import RingGraph, read_ring_holders
+from graph.ring_picture import shared_identifiers
 from graph.store import Row, current_date
 from jobs.casefile import (
     AuditLine,
@@ -126,14 +128,21 @@ def _links(found: RingGraph, named: Sequence[Row], n_holders: Mapping[Name, int]
     for row in (row for pair in found.pairs for row in pair["evidence"]):
         name = row["identifier_type"], row["identifier"]
         concurrent[name] = concurrent.get(name) or row["is_concurrent"]
+    hubs = {(row["identifier_type"], row["identifier"]) for row in found.links if row["is_hub"]}
+    joining = set(shared_identifiers(found.links, limit=len(found.links))) - hubs
     held: dict[Name, list[Row]] = defaultdict(list)
     for row in named:
         held[row["identifier_type"], row["identifier"]].append(row)
-    links = [_link(rows, n_holders.get(name), concurrent.get(name)) for name, rows in held.items()]
+    links = [
+        replace(
+            _link(rows), n_holders=n_holders.get(name), is_concurrent=concurrent.get(name), is_joining=name in joining
+        )
+        for name, rows in held.items()
+    ]
     return tuple(sorted(links, key=lambda link: (-len(link.accounts), -link.weight, link.name)))
 
 
-def _link(rows: Sequence[Row], n_holders: int | None, is_concurrent: bool | None) -> CaseLink:
+def _link(rows: Sequence[Row]) -> CaseLink:
     return CaseLink(
         identifier_type=rows[0]["identifier_type"],
         name=rows[0]["name"],
@@ -141,8 +150,6 @@ def _link(rows: Sequence[Row], n_holders: int | None, is_concurrent: bool | None
         weight=rows[0]["weight"],
         first_seen=min(row["first_seen"] for row in rows),
         last_seen=max(row["last_seen"] for row in rows),
-        n_holders=n_holders,
-        is_concurrent=is_concurrent,
     )
 
 

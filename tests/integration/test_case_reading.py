@@ -9,13 +9,16 @@ import polars as pl
 import pytest
 
 from graph.lake import Night, write_table
+from graph.queries import read_ring_picture
 from graph.store import Store, connect
 from graph.store_load import load_night
 from jobs.casefile import Case
+from jobs.casefile.layout import place_nodes
 from jobs.console.app import create_app
 from jobs.console.case_reading import read_case
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.runtime import Console
+from jobs.desk.positions import Positions, keep_positions
 
 AT = datetime(2026, 4, 1, tzinfo=UTC)
 N_CROWD = 40
@@ -65,7 +68,22 @@ def findings(case: Case) -> dict[str, str]:
 def test_what_crowds_hold_as_well_speaks_for_a_public_place(console):
     case = read_case(console, "c-farm", "ana", AT)
     shared = {link.identifier_type: link for link in case.links if len(link.accounts) == len(FARM)}
-    assert {kind: shared[kind].n_holders for kind in ("ip", "address")} == {"ip": len(FARM) + N_CROWD, "address": len(FARM)}
+    assert {kind: shared[kind].n_holders for kind in ("ip", "address")} == {
+        "ip": len(FARM) + N_CROWD,
+        "address": len(FARM),
+    }
     found = findings(case)
     assert found["dormitory, shelter or public network"] == "speaks for"
     assert found["shop tablet or employer's device"] == "speaks for"
+
+
+def test_the_picture_lies_as_a_browser_kept_it_which_draws_no_hub_and_no_implied_building(console, shown):
+    drawn = read_ring_picture(shown, "c-farm")
+    named = [f"a:{row['account_id']}" for row in drawn.accounts]
+    named += [f"i:{row['identifier_type']}:{row['identifier']}" for row in drawn.identifiers if not row["is_hub"]]
+    nodes = {node: (float(number), 0.0) for number, node in enumerate(named)}
+    keep_positions(console.lake, Positions("c-farm", drawn.ring_version, nodes, "ana", AT))
+    case = read_case(console, "c-farm", "ana", AT)
+    places = place_nodes(case)
+    assert len(places) == len(case.accounts) + 4 == len(nodes)  # a device, two cards, an address
+    assert {y for _, y in places.values()} == {0.5}

@@ -15,6 +15,7 @@ from jobs.casefile.layout import MAX_DRAWN, place_nodes
 from jobs.casefile.lettering import load_font
 from jobs.casefile.picture import draw_case
 from jobs.casefile.render_csv import quote_cell
+from jobs.casefile.summary import summarise
 
 RENDERERS = [render_json, render_csv, render_pdf]
 
@@ -150,6 +151,15 @@ def test_without_all_positions_no_two_nodes_lie_on_one_spot(case):
     assert places == place_nodes(case)
     assert len(set(places.values())) == len(places) == 8
     assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y in places.values())
+
+
+def test_hubs_and_what_is_implied_are_neither_drawn_nor_counted(case):
+    tower = replace(case.links[0], identifier_type="building", name="building 22bb-33cc", is_joining=False)
+    more = replace(case, links=(*case.links, tower))
+    assert place_nodes(more) == place_nodes(case)
+    answers = dict(summarise(more))
+    assert answers["what"].startswith("2 identifiers")
+    assert answers["where"] == "1 device, 1 instrument"
 
 
 def test_a_ring_too_large_for_a_page_is_not_drawn(case):
