@@ -10,7 +10,7 @@ from graph.errors import InputError
 from graph.lake import Night, read_night
 from graph.queries import RingGraph, read_ring_holders
 from graph.ring_picture import shared_identifiers
-from graph.store import Row, current_date
+from graph.store import Row
 from jobs.casefile import (
     AuditLine,
     Case,
@@ -22,6 +22,7 @@ from jobs.casefile import (
     Verdict,
     consider_innocent,
 )
+from jobs.console.kept_answers import of_one_night
 from jobs.console.lake_rings import read_amounts
 from jobs.console.naming import with_names
 from jobs.console.problems import Problem
@@ -50,9 +51,8 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
         StoreError: the graph cannot be read.
     """
     store = graph_of(console)
-    day = current_date(store)
     try:
-        found, n_holders = read_ring_holders(store, ring_id)
+        day, (found, n_holders) = of_one_night(store, lambda: read_ring_holders(store, ring_id))
         night = read_night(console.lake, day)
     except InputError:
         raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None

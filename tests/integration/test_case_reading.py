@@ -2,14 +2,15 @@
 
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from graph.lake import Night, write_table
-from graph.queries import read_ring_picture
+from graph.queries import read_ring_holders, read_ring_picture
 from graph.store import Store, connect
 from graph.store_load import load_night
 from jobs.casefile import Case
@@ -87,3 +88,23 @@ def test_the_picture_lies_as_a_browser_kept_it_which_draws_no_hub_and_no_implied
     places = place_nodes(case)
     assert len(places) == len(case.accounts) + 4 == len(nodes)  # a device, two cards, an address
     assert {y for _, y in places.values()} == {0.5}
+
+
+def test_a_night_that_is_loaded_meanwhile_does_not_get_the_date_of_the_one_before(
+    console, shown, night, made_night, monkeypatch
+):
+    later: Night = made_night(console.lake, date(2026, 4, 2))
+    versions = later.read("rings").with_columns(ring_version=pl.lit("later"))
+    write_table(versions, later.folder, "rings")
+    n_asked = 0
+
+    def overtaken(store: Store, ring_id: str) -> Any:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked == 1:
+            load_night(store, later)
+        return read_ring_holders(store, ring_id)
+
+    monkeypatch.setattr("jobs.console.case_reading.read_ring_holders", overtaken)
+    case = read_case(console, "c-farm", "ana", AT)
+    assert (case.night, case.ring_version) == (later.date, "later")
