@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from graph.lake import current_night
+from graph.lake import current_night, write_table
 from jobs.desk.dispositions import read_dispositions, shared_evidence
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +81,22 @@ async def test_a_second_verdict_says_which_it_supersedes(served):
     history = (await served.ask("GET", f"{RING}/dispositions", "viewer")).json()
     assert [each["verdict"] for each in history["dispositions"]] == ["confirmed_ring", "household"]
     assert history["standing"] == [second.json()["disposition_id"]]
+
+
+async def test_a_verdict_names_all_members_of_a_large_ring(served):
+    night = current_night(served.lake)
+    members = [f"{number:036d}" for number in range(5_000)]
+    scores = night.read("scores")
+    more = (
+        scores.filter(pl.col("account_id") == "farm00")
+        .drop("account_id")
+        .join(pl.DataFrame({"account_id": members}), how="cross")
+    )
+    write_table(pl.concat([scores, more.select(scores.columns)]), night.folder, "scores")
+    body = VERDICT | {"account_ids": members}
+    made = await served.ask("POST", f"{RING}/dispositions", json=body, headers=matching(served))
+    assert (made.status_code, len(made.json()["account_ids"])) == (201, 5_000)
+    assert len(read_dispositions(served.lake)[0].account_ids) == 5_000
 
 
 @pytest.mark.parametrize("accounts", [["home00"], ["farm02", "stranger"], []])
