@@ -58,6 +58,7 @@ __all__ = [
     "read_account",
     "read_queue",
     "read_ring_graph",
+    "read_ring_holders",
     "read_ring_picture",
     "read_whole_queue",
     "shortest_path",
@@ -199,8 +200,8 @@ def read_ring_graph(
     return store.read_together(lambda ask: _ask_ring(ask, ring_id, max_accounts, max_identifiers), seconds=SECONDS)
 
 
-def read_ring_picture(store: Store, ring_id: str) -> RingPicture:
-    """A ring as it is drawn: its members, what two of them or more hold, what joins them, and communities to fold by."""
+def read_ring_holders(store: Store, ring_id: str) -> tuple[RingGraph, dict[tuple[str, str], int]]:
+    """A ring as `read_ring_graph` gives it, and how many accounts of the night hold each of its `shared_identifiers`, hubs too."""
 
     def work(ask: Ask) -> tuple[RingGraph, list[Row]]:
         found = _ask_ring(ask, ring_id, MAX_MEMBERS, MAX_IDENTIFIERS)
@@ -210,12 +211,18 @@ def read_ring_picture(store: Store, ring_id: str) -> RingPicture:
         )
 
     found, rows = store.read_together(work, seconds=SECONDS)
+    return found, {(row["identifier_type"], row["identifier"]): int(row["n_accounts"]) for row in rows}
+
+
+def read_ring_picture(store: Store, ring_id: str) -> RingPicture:
+    """A ring as it is drawn: its members, what two of them or more hold, what joins them, and communities to fold by."""
+    found, n_holders = read_ring_holders(store, ring_id)
     return build_picture(
         found.ring,
         found.accounts,
         found.links,
         found.pairs,
-        {(row["identifier_type"], row["identifier"]): int(row["n_accounts"]) for row in rows},
+        n_holders,
         n_accounts_left_out=found.n_accounts_left_out,
         n_links_left_out=found.n_links_left_out,
     )

@@ -59,13 +59,14 @@ class RingPicture:
     n_pairs_left_out: int
 
 
-def shared_identifiers(links: Sequence[Row]) -> list[Name]:
-    """(identifier_type, identifier) of what two of the accounts or more hold, most of them first; at most `MAX_SHARED`.
+def shared_identifiers(links: Sequence[Row], limit: int = MAX_SHARED) -> list[Name]:
+    """(identifier_type, identifier) of what two of the accounts or more hold, most of them first, hubs last.
 
     A building whose holders all give one address is left out.
 
     Args:
         links: account_id, identifier_type, identifier, is_hub; one an account and identifier.
+        limit: so many at most.
     """
     n_members = Counter((row["identifier_type"], row["identifier"]) for row in links)
     hubs = {(row["identifier_type"], row["identifier"]) for row in links if row["is_hub"]}
@@ -75,7 +76,7 @@ def shared_identifiers(links: Sequence[Row]) -> list[Name]:
             holders[name].add(row["account_id"])
     said = {(label, frozenset(of)) for (label, _), of in holders.items()}
     shared = [name for name, of in holders.items() if (IDENTIFIERS[name[0]].within, frozenset(of)) not in said]
-    return sorted(shared, key=lambda name: (name in hubs, -n_members[name], name))[:MAX_SHARED]
+    return sorted(shared, key=lambda name: (name in hubs, -n_members[name], name))[:limit]
 
 
 def build_picture(

@@ -50,7 +50,8 @@ class CaseLink:
         accounts: those of the case that hold it, sorted.
         weight: what holding it says, in bits.
         n_holders: how many accounts hold it in all; None where that is not known.
-        is_concurrent: the accounts held it at the same time; None where that is not known.
+        is_concurrent: two of the accounts or more held it at the same time; None where that is not known.
+        is_joining: it joins accounts of the case: several hold it, it is no hub, and follows from nothing else that they share.
     """
 
     identifier_type: str
@@ -61,6 +62,7 @@ class CaseLink:
     last_seen: datetime
     n_holders: int | None = None
     is_concurrent: bool | None = None
+    is_joining: bool = False
 
 
 @dataclass(frozen=True)

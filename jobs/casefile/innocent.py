@@ -10,7 +10,7 @@ from jobs.casefile.case import CaseLink, Explanation
 __all__ = ["consider_innocent"]
 
 FOR, AGAINST, NOTHING = "speaks for", "speaks against", "says nothing"
-MANY = 20  # holders from which on a place or device is a public one rather than a home's
+MANY = 20  # accounts from which on a place or device is a public one rather than a home's
 
 Finding = tuple[str, str]
 Rule = Callable[[Sequence[CaseLink], int], Finding]
@@ -31,6 +31,11 @@ def _of(links: Sequence[CaseLink], *kinds: str) -> list[CaseLink]:
     return [link for link in links if link.identifier_type in kinds]
 
 
+def _n_outside(link: CaseLink) -> int:
+    """Accounts that hold it and are none of the case; 0 where that is not known."""
+    return 0 if link.n_holders is None else link.n_holders - len(link.accounts)
+
+
 def _household(links: Sequence[CaseLink], n_accounts: int) -> Finding:
     homes = [link for link in _of(links, "address") if 2 * len(link.accounts) > n_accounts]
     if not homes:
@@ -47,15 +52,15 @@ def _household(links: Sequence[CaseLink], n_accounts: int) -> Finding:
 
 def _shared_home(links: Sequence[CaseLink], n_accounts: int) -> Finding:
     places = _of(links, "address", "ip")
-    if any((link.n_holders or 0) > MANY for link in places):
+    if any(_n_outside(link) > MANY for link in places):
         return (
             FOR,
             "An address or network is held by many accounts outside the case: a dormitory, shelter or public network.",
         )
     if not places:
         return AGAINST, "The accounts share no address and no network."
-    if all(link.n_holders is None for link in places):
-        return NOTHING, "How many others hold the shared places is not known."
+    if any(link.n_holders is None for link in places):
+        return NOTHING, "How many others hold the shared places is not known of all."
     return AGAINST, "The shared addresses and networks are held by few others."
 
 
@@ -63,7 +68,7 @@ def _shared_device(links: Sequence[CaseLink], n_accounts: int) -> Finding:
     devices = _of(links, "device")
     if not devices:
         return AGAINST, "The accounts share no device."
-    if any((link.n_holders or 0) > MANY for link in devices):
+    if any(_n_outside(link) > MANY for link in devices):
         return FOR, "A device is held by many accounts outside the case: a shop's tablet or an employer's."
     return NOTHING, "Devices are shared by the accounts of the case; a work place cannot be told from the links alone."
 

@@ -13,8 +13,8 @@ Point = tuple[float, float]
 
 
 def drawn_links(case: Case) -> list[CaseLink]:
-    """What the picture shows of the links: identifiers that two accounts or more hold."""
-    return [link for link in case.links if len(link.accounts) > 1]
+    """What the picture shows of the links, as the console's does: those that join accounts."""
+    return [link for link in case.links if link.is_joining]
 
 
 def place_nodes(case: Case) -> dict[str, Point]:

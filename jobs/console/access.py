@@ -136,7 +136,9 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ),
     ("GET", f"{_V1}/rings/{{ring_id}}/lineage"): Rule(_READ, "lineage.view", _RING),
     ("GET", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(_READ, "dispositions.view", _RING),
-    ("POST", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(_WRITE, "disposition.write", _RING, is_change=True),
+    ("POST", f"{_V1}/rings/{{ring_id}}/dispositions"): Rule(
+        _WRITE, "disposition.write", _RING, is_change=True, max_body_bytes=4 * 2**20  # 50,000 members by their ids
+    ),
     ("GET", f"{_V1}/rings/{{ring_id}}/notes"): Rule(_READ, "notes.view", _RING),
     ("POST", f"{_V1}/rings/{{ring_id}}/notes"): Rule(_WRITE, "note.write", _RING, is_change=True),
     ("POST", f"{_V1}/rings/{{ring_id}}/claim"): Rule(_WRITE, "ring.claim", _RING, is_change=True),

@@ -2,14 +2,15 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from graph.errors import InputError
 from graph.lake import Night, read_night
-from graph.queries import RingGraph, read_ring_graph
-from graph.store import Row, current_date
+from graph.queries import RingGraph, read_ring_holders
+from graph.ring_picture import shared_identifiers
+from graph.store import Row
 from jobs.casefile import (
     AuditLine,
     Case,
@@ -21,6 +22,7 @@ from jobs.casefile import (
     Verdict,
     consider_innocent,
 )
+from jobs.console.kept_answers import of_one_night
 from jobs.console.lake_rings import read_amounts
 from jobs.console.naming import with_names
 from jobs.console.problems import Problem
@@ -37,6 +39,7 @@ __all__ = ["read_case"]
 
 MAX_AUDIT = 200
 MAX_MOMENTS = 500
+Name = tuple[str, str]  # identifier type and keyed hash
 ROLES = {"confirmed_synthetic": "confirmed", "confirmed_benign": "cleared"}
 
 
@@ -48,14 +51,13 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
         StoreError: the graph cannot be read.
     """
     store = graph_of(console)
-    day = current_date(store)
     try:
-        found = read_ring_graph(store, ring_id)
+        day, (found, n_holders) = of_one_night(store, lambda: read_ring_holders(store, ring_id))
         night = read_night(console.lake, day)
     except InputError:
         raise Problem(404, "no-ring", "The night that is shown has no such ring.") from None
     named = with_names(found.links, console.keys.pseudonym)
-    links = _links(found, named)
+    links = _links(found, named, n_holders)
     accounts = _accounts(found)
     times = [time for link in links for time in (link.first_seen, link.last_seen)]
     ring = found.ring
@@ -120,17 +122,27 @@ def _accounts(found: RingGraph) -> tuple[CaseAccount, ...]:
     )
 
 
-def _links(found: RingGraph, named: Sequence[Row]) -> tuple[CaseLink, ...]:
+def _links(found: RingGraph, named: Sequence[Row], n_holders: Mapping[Name, int]) -> tuple[CaseLink, ...]:
     """One for each identifier; what most of the accounts hold first."""
-    told = {(row["identifier_type"], row["identifier"]): row for pair in found.pairs for row in pair["evidence"]}
-    held: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    concurrent: dict[Name, bool | None] = {}
+    for row in (row for pair in found.pairs for row in pair["evidence"]):
+        name = row["identifier_type"], row["identifier"]
+        concurrent[name] = concurrent.get(name) or row["is_concurrent"]
+    hubs = {(row["identifier_type"], row["identifier"]) for row in found.links if row["is_hub"]}
+    joining = set(shared_identifiers(found.links, limit=len(found.links))) - hubs
+    held: dict[Name, list[Row]] = defaultdict(list)
     for row in named:
         held[row["identifier_type"], row["identifier"]].append(row)
-    links = [_link(rows, told.get(name)) for name, rows in held.items()]
+    links = [
+        replace(
+            _link(rows), n_holders=n_holders.get(name), is_concurrent=concurrent.get(name), is_joining=name in joining
+        )
+        for name, rows in held.items()
+    ]
     return tuple(sorted(links, key=lambda link: (-len(link.accounts), -link.weight, link.name)))
 
 
-def _link(rows: Sequence[Row], evidence: dict[str, Any] | None) -> CaseLink:
+def _link(rows: Sequence[Row]) -> CaseLink:
     return CaseLink(
         identifier_type=rows[0]["identifier_type"],
         name=rows[0]["name"],
@@ -138,8 +150,6 @@ def _link(rows: Sequence[Row], evidence: dict[str, Any] | None) -> CaseLink:
         weight=rows[0]["weight"],
         first_seen=min(row["first_seen"] for row in rows),
         last_seen=max(row["last_seen"] for row in rows),
-        n_holders=None if evidence is None else evidence["n_accounts"],
-        is_concurrent=None if evidence is None else evidence["is_concurrent"],
     )
 
 

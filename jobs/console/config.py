@@ -52,7 +52,10 @@ class ConsoleConfig(StepConfig):
     events: Path | None = Field(None, description="the event folder, for reveals; without it nothing can be revealed")
     session_minutes: int = Field(480, ge=5, le=1440, description="how long a sign-in holds")
     max_body_bytes: int = Field(
-        65_536, ge=1024, le=2**20, description="the largest request; the positions of a picture may be half a mebibyte"
+        65_536,
+        ge=1024,
+        le=2**20,
+        description="the largest request; the positions of a picture may be half a mebibyte, a verdict 4 mebibytes",
     )
     requests_per_minute: int = Field(300, ge=1, description="requests of one person or token")
     searches_per_minute: int = Field(30, ge=1, description="searches of one person or token")

@@ -128,8 +128,9 @@ class QueueAnswer(BaseModel):
 
 
 class RingAnswer(BaseModel):
-    """A ring with its graph; what the bounds left out is counted."""
+    """A ring with its graph in the night that is shown; what the bounds left out is counted."""
 
+    night: date | None
     ring: QueueRow
     accounts: list[MemberRow]
     links: list[MemberLinkRow]

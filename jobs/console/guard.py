@@ -85,7 +85,7 @@ class Guard:
             raise Problem(421, "host", "The console answers to its own name alone: see the setting `console.origin`.")
         length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > max_bytes:
-            raise HTTPException(413)
+            raise _too_large(max_bytes)
 
     def _capped(self, receive: Receive, max_bytes: int) -> Receive:
         n_bytes = 0
@@ -95,7 +95,7 @@ class Guard:
             message = await receive()
             n_bytes += len(message.get("body", b""))
             if n_bytes > max_bytes:
-                raise HTTPException(413)
+                raise _too_large(max_bytes)
             return message
 
         return capped
@@ -109,6 +109,11 @@ class Guard:
                 file.write(text + "\n")
         except OSError as second:
             _log.error("LAKE/restricted/faults.log cannot be written: %s", type(second).__name__)
+
+
+def _too_large(max_bytes: int) -> HTTPException:
+    """No `Problem`: FastAPI tells of any other error while it reads a body that the body cannot be parsed."""
+    return HTTPException(413, f"The request's body must be at most {max_bytes:,} bytes here. Send less at once.")
 
 
 def refuse_foreign_origin(request: Request, config: ConsoleConfig, is_bearer: bool) -> None:

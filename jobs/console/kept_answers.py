@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from graph.store import Pointer, Store
 
-__all__ = ["AnswerShelf", "KeptAnswers", "NightMark", "mark_of"]
+__all__ = ["AnswerShelf", "KeptAnswers", "NightMark", "mark_of", "of_one_night"]
 
 MAX_WEIGHT = 200_000  # rows; some 200 MB
 POINTER_SECONDS = 0.2  # so long it may take until a night that was just loaded is seen
@@ -27,6 +27,19 @@ NightMark = tuple[int, str | None, date | None]
 def mark_of(pointer: Pointer) -> NightMark:
     """What differs between nights that are shown. The generation alone does not: a store that is built anew counts from 1 again."""
     return pointer.generation, pointer.fingerprint, pointer.night
+
+
+def of_one_night(store: Store, read: Callable[[], T]) -> tuple[date | None, T]:
+    """What `read` gives, and the as-of of the night that it is of; it is read again where another night was shown meanwhile.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    while True:
+        before = store.pointer()
+        found = read()
+        if mark_of(store.pointer()) == mark_of(before):
+            return before.night, found
 
 
 @dataclass

@@ -78,7 +78,8 @@ def of_error(error: Exception) -> Problem:
         )
     if isinstance(error, HTTPException):
         phrase = http.HTTPStatus(error.status_code).phrase
-        return Problem(error.status_code, phrase.lower().replace(" ", "-"), f"{phrase}.", error.headers)
+        detail = error.detail if error.status_code == 413 else f"{phrase}."  # of these, `guard` alone makes its own
+        return Problem(error.status_code, phrase.lower().replace(" ", "-"), detail, error.headers)
     if isinstance(error, StoreError | LakeHeldError):
         _log.warning("The store, or a lock, failed: %s", type(error).__name__)
         return Problem(

@@ -126,7 +126,6 @@ class Console:
         random: text of n random bytes, like `secrets.token_urlsafe`.
         kept: answers of the night that is shown.
         ended: ids of sessions that were signed out.
-        verdicts: held while a verdict is checked and written, so that of two at once the second sees the first.
     """
 
     config: ConsoleConfig
@@ -141,7 +140,6 @@ class Console:
     replays: Replays = field(default_factory=Replays)
     kept: KeptAnswers = field(default_factory=KeptAnswers)
     ended: set[str] = field(default_factory=set)
-    verdicts: threading.Lock = field(default_factory=threading.Lock)
 
 
 def console_of(request: Request) -> Console:

@@ -105,8 +105,8 @@ def record_disposition(lake: Path, disposition: Disposition) -> None:
     """Writes a disposition down, on the disk before this returns. The same one once more changes nothing.
 
     Raises:
-        InputError: it is malformed (every fault is listed), its id stands with other content, or `supersedes` names none, or
-            one that is superseded already.
+        InputError: it is malformed (every fault is listed), its id stands with other content, `supersedes` names none, or one that is
+            superseded already, or another verdict stands on the ring and it supersedes none of these.
         LakeHeldError, StoreError: it could not be written.
     """
 
@@ -114,6 +114,7 @@ def record_disposition(lake: Path, disposition: Disposition) -> None:
         if faults := list(_faults(disposition)):
             raise InputError(f"`Disposition` must be well formed; got {len(faults)} fault(s):", faults)
         refuse_superseded(DISPOSITIONS, disposition, earlier)
+        _refuse_second(disposition, earlier)
 
     DISPOSITIONS.append(lake, disposition, check)
 
@@ -208,6 +209,16 @@ def shared_evidence(night: Night, account_ids: Sequence[str]) -> tuple[tuple[str
     )
     names = drop_implied(held).select("identifier_type", "identifier").sort("identifier_type", "identifier")
     return tuple((kind, identifier) for kind, identifier in names.collect().iter_rows())
+
+
+def _refuse_second(disposition: Disposition, earlier: Sequence[Disposition]) -> None:
+    """One verdict stands on a ring: the next says which it supersedes, so nobody overrules what he has not seen."""
+    own = history(DISPOSITIONS, earlier, disposition.ring_id)
+    standing_ids = [each.disposition_id for each in standing(DISPOSITIONS, own)]
+    if standing_ids and disposition.supersedes not in standing_ids:
+        raise InputError(
+            f"`supersedes` must name the verdict that stands on the ring, `{standing_ids[-1]}`; got `{disposition.supersedes}`. Read it, and supersede that one."
+        )
 
 
 def _faults(disposition: Disposition) -> Iterator[str]:

@@ -97,22 +97,21 @@ def write_disposition(
         raise Problem(
             422, "members", "`account_ids` must name at least one member, unless the verdict is `needs_more`."
         )
-    with console.verdicts:
-        _refuse_second(ring_dispositions(console.lake, ring_id), wanted.supersedes)
-        made = Disposition(
-            disposition_id=console.random(16),
-            ring_id=ring_id,
-            ring_version=ring.version,
-            night=ring.night.date,
-            verdict=wanted.verdict,
-            reason=wanted.reason,
-            account_ids=chosen,
-            actor=actor.name,
-            time=console.clock(),
-            supersedes=wanted.supersedes,
-            evidence=shared_evidence(ring.night, chosen) if chosen else (),
-        )
-        _write(lambda: record_disposition(console.lake, made))
+    _refuse_second(ring_dispositions(console.lake, ring_id), wanted.supersedes)
+    made = Disposition(
+        disposition_id=console.random(16),
+        ring_id=ring_id,
+        ring_version=ring.version,
+        night=ring.night.date,
+        verdict=wanted.verdict,
+        reason=wanted.reason,
+        account_ids=chosen,
+        actor=actor.name,
+        time=console.clock(),
+        supersedes=wanted.supersedes,
+        evidence=shared_evidence(ring.night, chosen) if chosen else (),
+    )
+    _write(lambda: record_disposition(console.lake, made))
     response.headers["etag"] = etag(ring.version)
     return DispositionAnswer.model_validate(made)
 
@@ -127,7 +126,7 @@ def _refuse_moved(ring: LakeRing, if_match: str | None) -> None:
 
 
 def _refuse_second(earlier: Sequence[Disposition], supersedes: str | None) -> None:
-    """One verdict stands on a ring: the next says which it supersedes, so nobody overrules what he has not seen."""
+    """Says which verdicts stand where the new one supersedes none of them; `record_disposition` refuses it whatever was seen here."""
     _refuse_foreign("dispositions", supersedes, [each.disposition_id for each in earlier])
     standing_ids = [each.disposition_id for each in standing(DISPOSITIONS, earlier)]
     if standing_ids and supersedes not in standing_ids:

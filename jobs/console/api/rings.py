@@ -12,7 +12,7 @@ from graph.store import Row
 from jobs.console.cursors import make_cursor, read_cursor
 from jobs.console.endpoints import Endpoint, IdentifierLabel, LimitQuery, RingPath
 from jobs.console.graph_answers import QueueAnswer, QueueRow, RingAnswer
-from jobs.console.kept_answers import mark_of
+from jobs.console.kept_answers import of_one_night
 from jobs.console.lake_rings import etag
 from jobs.console.naming import with_names
 from jobs.console.problems import Problem
@@ -84,11 +84,7 @@ def kept_queue(console: Console) -> tuple[date | None, list[Row]]:
     store = graph_of(console)
 
     def read() -> tuple[date | None, list[Row]]:
-        while True:  # the name of the night and its rings are of one night
-            before = store.pointer()
-            rings = read_whole_queue(store)
-            if mark_of(store.pointer()) == mark_of(before):
-                return before.night, rings
+        return of_one_night(store, lambda: read_whole_queue(store))
 
     return console.kept.get(store, "queue", read, lambda found: len(found[1]))
 
@@ -102,8 +98,8 @@ def kept_ring(console: Console, ring_id: str) -> RingAnswer:
     store = graph_of(console)
 
     def read() -> RingAnswer:
-        found = vars(read_ring_graph(store, ring_id))
-        return RingAnswer.model_validate(with_names(found, console.keys.pseudonym))
+        night, found = of_one_night(store, lambda: read_ring_graph(store, ring_id))
+        return RingAnswer.model_validate({"night": night, **with_names(vars(found), console.keys.pseudonym)})
 
     try:
         return console.kept.get(

@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from graph.schema import IDENTIFIERS
-from graph.store import current_date
 from jobs.console.api.rings import get_ring
 from jobs.console.endpoints import Endpoint, RingPath
 from jobs.console.night_pairs import shown_nights
 from jobs.console.pages.panel import read_panel
 from jobs.console.pages.ring_rows import evidence_words, member_lines, named_evidence, pair_page
 from jobs.console.pages.shell import render
-from jobs.console.runtime import console_of, graph_of
+from jobs.console.runtime import console_of
 
 __all__ = ["ENDPOINTS"]
 
@@ -37,8 +36,7 @@ def ring_page(
     ring = get_ring(request, Response(), ring_id)
     pairs, n_pages = pair_page(ring.pairs, pairs_page, PAIRS_A_PAGE)
     console = console_of(request)
-    shown = current_date(graph_of(console))
-    _, before = shown_nights(console.lake, shown)
+    _, before = shown_nights(console.lake, ring.night)
     context = {
         "ring": ring.ring,
         "answer": ring,
@@ -56,7 +54,7 @@ def ring_page(
         "night_before": None if before is None else before.date,
         "panel": read_panel(request, ring_id, ring.ring.ring_version),
     }
-    return render(request, "ring.html", context, night=shown)
+    return render(request, "ring.html", context, night=ring.night)
 
 
 ENDPOINTS = (Endpoint("GET", "/rings/{ring_id}", ring_page, is_page=True),)

@@ -25,8 +25,8 @@ def case() -> Case:
     names = tuple(f"acc{number:02d}" for number in range(6))
     start = AT - timedelta(days=40)
     links = (
-        CaseLink("device", "device k3f2-9xq1", names, 7.25, start, AT, 6, True),
-        CaseLink("instrument", "instrument a0z1-77bb", names[:2], 5.5, start, AT, 2, False),
+        CaseLink("device", "device k3f2-9xq1", names, 7.25, start, AT, 6, True, is_joining=True),
+        CaseLink("instrument", "instrument a0z1-77bb", names[:2], 5.5, start, AT, 2, False, is_joining=True),
         CaseLink("email", "email 11aa-22bb", names[:1], 1.0, start, AT, 1),
     )
     accounts = (

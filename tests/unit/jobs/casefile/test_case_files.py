@@ -15,6 +15,7 @@ from jobs.casefile.layout import MAX_DRAWN, place_nodes
 from jobs.casefile.lettering import load_font
 from jobs.casefile.picture import draw_case
 from jobs.casefile.render_csv import quote_cell
+from jobs.casefile.summary import summarise
 
 RENDERERS = [render_json, render_csv, render_pdf]
 
@@ -152,6 +153,15 @@ def test_without_all_positions_no_two_nodes_lie_on_one_spot(case):
     assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y in places.values())
 
 
+def test_hubs_and_what_is_implied_are_neither_drawn_nor_counted(case):
+    tower = replace(case.links[0], identifier_type="building", name="building 22bb-33cc", is_joining=False)
+    more = replace(case, links=(*case.links, tower))
+    assert place_nodes(more) == place_nodes(case)
+    answers = dict(summarise(more))
+    assert answers["what"].startswith("2 identifiers")
+    assert answers["where"] == "1 device, 1 instrument"
+
+
 def test_a_ring_too_large_for_a_page_is_not_drawn(case):
     many = tuple(replace(case.accounts[1], account_id=f"many{number}") for number in range(MAX_DRAWN + 1))
     assert draw_case(replace(case, accounts=many), 400, 300, load_font()) is None
@@ -183,3 +193,16 @@ def test_a_device_in_turn_may_be_sold_on_and_one_at_once_is_not(case):
     assert findings(case.links, 6)["refurbished device"] == "speaks against"
     assert findings([replace(case.links[0], is_concurrent=False)], 6)["refurbished device"] == "speaks for"
     assert findings([replace(case.links[0], is_concurrent=None)], 6)["refurbished device"] == "says nothing"
+
+
+def test_how_many_hold_a_place_is_told_only_where_it_is_known_of_all(case):
+    home = replace(case.links[0], identifier_type="address", n_holders=6)
+    network = replace(case.links[0], identifier_type="ip", n_holders=None)
+    assert findings([home], 6)["dormitory, shelter or public network"] == "speaks against"
+    assert findings([home, network], 6)["dormitory, shelter or public network"] == "says nothing"
+
+
+def test_a_ring_of_many_that_alone_holds_a_device_is_no_shop(case):
+    names = tuple(f"acc{number:02d}" for number in range(30))
+    farm = replace(case.links[0], accounts=names, n_holders=30)
+    assert findings([farm], 30)["shop tablet or employer's device"] == "says nothing"

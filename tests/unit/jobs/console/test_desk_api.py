@@ -1,13 +1,15 @@
 """Claims, notes and verdicts over the API: whose, on which version, once, and never changed."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
 
-from graph.lake import current_night
-from jobs.desk.dispositions import read_dispositions, shared_evidence
+from graph.lake import current_night, write_table
+from jobs.desk.dispositions import Disposition, read_dispositions, record_disposition, shared_evidence
 
+START = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)  # as in conftest.py
 pytestmark = pytest.mark.anyio
 
 RING = "/api/v1/rings/c-farm"
@@ -81,6 +83,36 @@ async def test_a_second_verdict_says_which_it_supersedes(served):
     history = (await served.ask("GET", f"{RING}/dispositions", "viewer")).json()
     assert [each["verdict"] for each in history["dispositions"]] == ["confirmed_ring", "household"]
     assert history["standing"] == [second.json()["disposition_id"]]
+
+
+async def test_of_two_first_verdicts_at_once_one_stands_even_from_two_consoles(served, monkeypatch):
+    theirs = []
+
+    def overtaken(night, accounts):  # another console writes after this one has looked, and before it writes
+        theirs.append(Disposition("d1", "c-farm", version_of(served), night.date, "needs_more", "x", (), "ben", START))
+        record_disposition(served.lake, theirs[0])
+        return shared_evidence(night, accounts)
+
+    monkeypatch.setattr("jobs.console.api.desk.shared_evidence", overtaken)
+    answer = await served.ask("POST", f"{RING}/dispositions", json=VERDICT, headers=matching(served))
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:ringlight:problem:conflict")
+    assert list(read_dispositions(served.lake)) == theirs
+
+
+async def test_a_verdict_names_all_members_of_a_large_ring(served):
+    night = current_night(served.lake)
+    members = [f"{number:036d}" for number in range(5_000)]
+    scores = night.read("scores")
+    more = (
+        scores.filter(pl.col("account_id") == "farm00")
+        .drop("account_id")
+        .join(pl.DataFrame({"account_id": members}), how="cross")
+    )
+    write_table(pl.concat([scores, more.select(scores.columns)]), night.folder, "scores")
+    body = VERDICT | {"account_ids": members}
+    made = await served.ask("POST", f"{RING}/dispositions", json=body, headers=matching(served))
+    assert (made.status_code, len(made.json()["account_ids"])) == (201, 5_000)
+    assert len(read_dispositions(served.lake)[0].account_ids) == 5_000
 
 
 @pytest.mark.parametrize("accounts", [["home00"], ["farm02", "stranger"], []])

@@ -80,6 +80,7 @@ async def test_a_request_that_is_too_large_is_not_read(served):
     for answer in (announced, streamed):
         assert answer.status_code == 413
         assert answer.headers["content-type"] == PROBLEM_TYPE
+        assert answer.json()["detail"] == "The request's body must be at most 65,536 bytes here. Send less at once."
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from graph.errors import InputError, StoreError
 from graph.store import Pointer
-from jobs.console.kept_answers import POINTER_SECONDS, AnswerShelf, KeptAnswers
+from jobs.console.kept_answers import POINTER_SECONDS, AnswerShelf, KeptAnswers, of_one_night
 
 
 class Shown:
@@ -248,3 +248,16 @@ def test_of_a_store_that_does_not_answer_all_who_wait_are_told_at_once_and_it_is
         assert list(pool.map(ask, range(8))) == ["told"] * 8
     assert store.n_asked == 1
     assert kept.get(Shown(), "q", lambda: "now", weigh) == "now"
+
+
+def test_what_a_new_night_overtook_is_read_again_and_said_to_be_of_the_new_one():
+    store, read = Shown(), []
+
+    def slow() -> str:
+        read.append(store.day)
+        if len(read) == 1:
+            store.generation, store.day = 2, date(2026, 4, 1)
+        return f"of {store.day}"
+
+    assert of_one_night(store, slow) == (date(2026, 4, 1), "of 2026-04-01")
+    assert len(read) == 2

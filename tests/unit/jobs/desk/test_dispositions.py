@@ -12,6 +12,7 @@ from gnn.examples import latest_outcomes
 from graph.errors import InputError
 from graph.schema import TABLES
 from jobs.desk.dispositions import (
+    DISPOSITIONS,
     Disposition,
     mark_of_dispositions,
     read_dispositions,
@@ -105,6 +106,16 @@ def test_only_what_stands_can_be_superseded(tmp_path: Path) -> None:
     assert [each.disposition_id for each in read_dispositions(tmp_path)] == ["d1", "d2"]
 
 
+def test_a_second_verdict_on_a_ring_names_the_one_that_stands(tmp_path: Path) -> None:
+    record_disposition(tmp_path, said("d1"))
+    record_disposition(tmp_path, said("d2", ring_id="c2"))
+    for supersedes in (None, "d2"):
+        with pytest.raises(InputError, match="`d1`"):
+            record_disposition(tmp_path, said("d3", supersedes=supersedes))
+    record_disposition(tmp_path, said("d3", supersedes="d1"))
+    assert [each.disposition_id for each in standing_dispositions(tmp_path)] == ["d2", "d3"]
+
+
 def test_a_night_reads_what_stood_at_its_as_of(tmp_path: Path) -> None:
     record_disposition(tmp_path, said("d1", time=day(0)))
     record_disposition(tmp_path, said("d2", time=day(2), supersedes="d1", account_ids=("a",)))
@@ -167,7 +178,9 @@ def test_the_history_of_a_ring_follows_it_under_its_other_ids(tmp_path: Path) ->
     record_disposition(tmp_path, said("d1"))
     record_disposition(tmp_path, said("d2", ring_id="c7", supersedes="d1"))
     record_disposition(tmp_path, said("d3", ring_id="c8"))
-    record_disposition(tmp_path, said("d4", ring_id="c7"))
+    DISPOSITIONS.append(
+        tmp_path, said("d4", ring_id="c7")
+    )  # a lake may have two that stand, from before the second was refused
     assert [each.disposition_id for each in ring_dispositions(tmp_path, "c1")] == ["d1", "d2"]
     assert [each.disposition_id for each in ring_dispositions(tmp_path, "c7")] == ["d1", "d2", "d4"]
 

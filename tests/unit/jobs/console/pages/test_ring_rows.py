@@ -42,7 +42,9 @@ def ring(accounts: list[MemberRow], links: list[MemberLinkRow]) -> RingAnswer:
     head = QueueRow(
         ring_id="c-1", ring_version="v", place=1, score=0.9, n_accounts=len(accounts), first_seen=AT, reasons=[], status="suspected"
     )  # fmt: skip
-    return RingAnswer(ring=head, accounts=accounts, links=links, pairs=[], n_accounts_left_out=0, n_links_left_out=0)
+    return RingAnswer(
+        night=AT.date(), ring=head, accounts=accounts, links=links, pairs=[], n_accounts_left_out=0, n_links_left_out=0
+    )
 
 
 def test_a_member_shares_what_another_member_holds_too_and_hubs_are_nothing_shared():
