@@ -145,6 +145,8 @@ async def test_a_person_comes_back_to_the_page_that_they_wanted_and_never_elsewh
         {"nonce": None},
         {"sub": ""},
         {"sub": 7},
+        {"sub": "token:etl"},
+        {"sub": "demo"},
     ],
 )
 async def test_a_token_that_is_not_for_this_sign_in_is_refused(signing, provider, claims):
