@@ -31,6 +31,7 @@ def audit_page(
     answer = get_audit(request, actor, action, target, result, cursor=cursor)
     context = {
         "rows": answer.rows,
+        "n_looked_at": answer.n_looked_at,
         "filters": filters,
         "has_filters": any(filters.values()),
         "actions": sorted({rule.action for rule in RULES.values()}),

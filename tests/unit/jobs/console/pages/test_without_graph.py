@@ -1,12 +1,16 @@
 """Pages where no graph can be read: each says so as a page, and what needs none is shown."""
 
+import html
 import json
+import re
+from functools import partial
 
 import polars as pl
 import pytest
 
 from graph.lake import write_table
 from jobs.console.pages import panel
+from jobs.desk.audit_reading import newest_rows
 
 pytestmark = pytest.mark.anyio
 
@@ -68,3 +72,16 @@ async def test_the_history_says_when_it_did_not_look_at_the_whole_audit(served, 
     bound = await served.ask("GET", "/rings/c-farm/history", headers=PAGE)
     assert bound.text.count("notes.view") == 1  # before it are two rows of the histories themselves
     assert "Of the newest 3 rows of the audit; what is earlier was not looked at." in bound.text
+
+
+async def test_an_audit_page_without_a_row_says_what_it_looked_at_and_goes_on(served, monkeypatch):
+    for _ in range(4):
+        await served.ask("GET", "/api/v1/nights")
+    monkeypatch.setattr("jobs.console.api.audit.newest_rows", partial(newest_rows, max_looked_at=3))
+    page = await served.ask("GET", "/audit?action=nobody", "auditor", headers=PAGE)
+    assert "No row is left" in page.text
+    assert "3 rows were looked at." in page.text
+    onward = html.unescape(re.search(r'href="([^"]+)" rel="next"', page.text)[1])
+    last = await served.ask("GET", onward, "auditor", headers=PAGE)
+    assert "The audit begins here." in last.text
+    assert 'rel="next"' not in last.text
