@@ -85,3 +85,19 @@ async def test_an_audit_page_without_a_row_says_what_it_looked_at_and_goes_on(se
     last = await served.ask("GET", onward, "auditor", headers=PAGE)
     assert "The audit begins here." in last.text
     assert 'rel="next"' not in last.text
+
+
+async def test_filters_of_the_audit_that_are_typed_stand_in_an_address_once_rows_have_them(served, monkeypatch):
+    for _ in range(4):
+        await served.ask("GET", "/api/v1/nights")
+    known = await served.ask("POST", "/audit", "auditor", headers=PAGE, data={"actor": "", "action": "nights.view"})
+    assert (known.status_code, known.headers["location"]) == (303, "/audit?action=nights.view")
+    monkeypatch.setattr("jobs.console.api.audit.newest_rows", partial(newest_rows, max_looked_at=4))
+    typed = {"target": "+49 1512 3456789"}
+    page = await served.ask("POST", "/audit", "auditor", headers=PAGE, data=typed)
+    assert "No row is left" in page.text
+    assert not re.search(r'(href|action)="[^"]*3456789', page.text)
+    cursor = re.search(r'name="cursor" value="([^"]+)"', page.text)[1]
+    last = await served.ask("POST", "/audit", "auditor", headers=PAGE, data=typed | {"cursor": cursor})
+    assert "The audit begins here." in last.text
+    assert "3456789" not in served.audit
