@@ -8,7 +8,18 @@ from enum import StrEnum
 from graph.errors import RinglightError
 from jobs.desk.roles import Role, Scope
 
-__all__ = ["GRANTS", "RULES", "Actor", "Limit", "Permission", "Rule", "body_limit", "is_allowed", "refuse_unlisted"]
+__all__ = [
+    "GRANTS",
+    "RULES",
+    "Actor",
+    "Limit",
+    "Permission",
+    "Rule",
+    "body_limit",
+    "is_allowed",
+    "person_name",
+    "refuse_unlisted",
+]
 
 
 class Permission(StrEnum):
@@ -121,9 +132,11 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/search"): Rule(_READ, "search.view"),
     ("POST", "/search"): Rule(_READ, "search", (), Limit.search, names_subject=True),
     ("GET", "/compare"): Rule(_READ, "why_linked.view", ("a", "b"), names_subject=True),
+    ("POST", "/compare"): Rule(_READ, "compare", names_subject=True),
     ("GET", "/compare/path"): Rule(_READ, "path.view", ("a", "b"), names_subject=True),
     ("GET", "/nights"): Rule(_READ, "nights.view", ("since", "until")),
     ("GET", "/audit"): Rule(Permission.audit, "audit.view"),
+    ("POST", "/audit"): Rule(Permission.audit, "audit.view"),
     ("GET", f"{_V1}/openapi.json"): Rule(Permission.signed_in, "openapi.view"),
     ("GET", f"{_V1}/me"): Rule(Permission.signed_in, "me.view"),
     ("GET", f"{_V1}/nights"): Rule(_READ, "nights.view"),
@@ -156,6 +169,10 @@ RULES: Mapping[tuple[str, str], Rule] = {
 }  # fmt: skip
 
 
+MAX_NAME = 200
+# Whom the audit, the rates and the claims know by these is no person: nobody, the demo, the product itself, and words of the queue's filter.
+_NO_PERSONS = frozenset({"anonymous", "demo", "ringlight", "@me", "@nobody"})
+
 _LARGE = tuple(
     (method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), rule.max_body_bytes)
     for (method, path), rule in RULES.items()
@@ -169,6 +186,17 @@ def is_allowed(actor: Actor, permission: Permission) -> bool:
         return False
     scope = _SCOPES.get(permission)
     return actor.scopes is None or scope is None or scope in actor.scopes
+
+
+def person_name(told: str) -> str | None:
+    """The name under which somebody may come in whom a provider or a proxy names; None where no person may have it.
+
+    Whoever had the name of a token, say, would write its audit rows, use up its rates and release its claims.
+    """
+    name = told.strip()
+    folded = name.casefold()
+    is_own = folded in _NO_PERSONS or folded.startswith("token:")
+    return None if is_own or not 1 <= len(name) <= MAX_NAME else name
 
 
 def body_limit(method: str, path: str, usual: int) -> int:

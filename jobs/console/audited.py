@@ -6,14 +6,23 @@ from collections.abc import Mapping
 from fastapi import Request
 
 from graph.errors import StoreError
+from graph.schema import IDENTIFIERS
 from jobs.console.access import Actor
 from jobs.console.pseudonyms import mask_of
 from jobs.console.runtime import Console, actor_of, console_of
 
 __all__ = ["record", "record_refusal", "shown_or_masked", "write_row"]
 
-# Ids that Ringlight makes, and dates. Whatever else stands in a URL may be anything, and is written down by its keyed mark.
-_OWN = re.compile(r"c[0-9a-z-]{1,63}|\d{4}-\d{2}-\d{2}|[a-z_]{1,20}")
+# Forms of Ringlight's own words, by parameter. Whatever else stands in a URL may be anything, and is written down by its keyed mark;
+# an account's id has no form, and a birth date is a date, too, where it does not stand for a night.
+_NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}")
+_OWN = {
+    "ring_id": re.compile(r"c[0-9a-f]{16}"),
+    "identifier_type": re.compile("|".join(IDENTIFIERS)),
+    "since": _NIGHT,
+    "until": _NIGHT,
+    "seen": _NIGHT,
+}
 
 
 def record(request: Request, subject: Mapping[str, str], actor: Actor | None = None) -> None:
@@ -65,6 +74,11 @@ def write_row(console: Console, actor: Actor, action: str, subject: Mapping[str,
         ) from None
 
 
-def shown_or_masked(value: str, key: bytes) -> str:
-    """The value as the audit may have it before anybody has looked whether it is an id."""
-    return value if _OWN.fullmatch(value) else f"mark:{mask_of(value, key)}"
+def shown_or_masked(name: str, value: str, key: bytes) -> str:
+    """The value as the audit may have it before anybody has looked whether it is an id.
+
+    Args:
+        name: of the parameter that holds it.
+    """
+    form = _OWN.get(name)
+    return value if form is not None and form.fullmatch(value) else f"mark:{mask_of(value, key)}"

@@ -22,6 +22,7 @@ from jobs.casefile import (
     Verdict,
     consider_innocent,
 )
+from jobs.console.audited import shown_or_masked
 from jobs.console.kept_answers import of_one_night
 from jobs.console.lake_rings import read_amounts
 from jobs.console.naming import with_names
@@ -63,7 +64,7 @@ def read_case(console: Console, ring_id: str, actor: str, at: datetime) -> Case:
     ring = found.ring
     verdicts = ring_dispositions(console.lake, ring_id)
     standing_ids = {each.disposition_id for each in standing(DISPOSITIONS, verdicts)}
-    audited = rows_about(console.lake, ring_id, MAX_AUDIT)
+    audited = rows_about(console.lake, shown_or_masked("ring_id", ring_id, console.keys.pseudonym), MAX_AUDIT)
     settings, model = _versions(night)
     return Case(
         case_id=f"{ring_id}@{ring['ring_version']}",

@@ -144,7 +144,9 @@ def _subject(request: Request, console: Console, rule: Rule) -> dict[str, str]:
     """The parameters that the rule names, as far as they may be written down before they are checked."""
     values = {**request.query_params, **request.path_params}
     return {
-        name: shown_or_masked(str(values[name]), console.keys.pseudonym) for name in rule.subject if values.get(name)
+        name: shown_or_masked(name, str(values[name]), console.keys.pseudonym)
+        for name in rule.subject
+        if values.get(name)
     }
 
 

@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 from requests import RequestException
 
-from jobs.console.access import Actor
+from jobs.console.access import Actor, person_name
 from jobs.console.config import OidcConfig, is_loopback
 from jobs.console.problems import Problem
 from jobs.console.runtime import Console
@@ -106,14 +106,15 @@ def _claims(
 
 
 def _actor_of(claims: dict[str, Any], config: OidcConfig) -> Actor:
-    name, groups = claims.get(config.name_claim), claims.get(config.roles_claim, [])
-    if not isinstance(name, str) or not 1 <= len(name.strip()) <= 200:
-        raise _refused("The provider does not name the person.")
+    told, groups = claims.get(config.name_claim), claims.get(config.roles_claim, [])
+    name = person_name(told) if isinstance(told, str) else None
+    if name is None:
+        raise _refused("The provider gives no name that a person may have here: ask who runs it for another.")
     listed = {groups} if isinstance(groups, str) else {group for group in groups if isinstance(group, str)}
     roles: frozenset[Role] = frozenset(role for group, role in config.roles.items() if group in listed)
     if not roles:
         raise Problem(403, "no-role", "You are known to the provider, and have no role here.")
-    return Actor(name.strip(), roles, "session")
+    return Actor(name, roles, "session")
 
 
 def _metadata(config: OidcConfig) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from graph.errors import InputError
-from jobs.console.access import Actor
+from jobs.console.access import Actor, person_name
 from jobs.console.config import is_loopback
 from jobs.console.guard import is_local, is_proxy, peer_of
 from jobs.console.runtime import Console
@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 DEMO = Actor("demo", frozenset(Role), "demo")
-MAX_NAME = 200
 
 
 def refuse_open_door(console: Console) -> None:
@@ -151,8 +150,9 @@ def _of_proxy(request: Request, console: Console) -> Actor | None:
     if not is_proxy(peer_of(request), config):
         return None
     names = request.headers.getlist(config.proxy_user_header)
-    if len(names) != 1 or not names[0].strip() or len(names[0]) > MAX_NAME:
+    name = person_name(names[0]) if len(names) == 1 else None
+    if name is None:
         return None
     listed = {role.strip() for role in ",".join(request.headers.getlist(config.proxy_roles_header)).split(",")}
     roles = frozenset(role for role in Role if role.value in listed)
-    return Actor(names[0].strip(), roles, "proxy") if roles else None
+    return Actor(name, roles, "proxy") if roles else None

@@ -234,7 +234,7 @@ class AuditLog:
                 write_seal(self._head, self._key, sealed)
             except OSError as error:
                 raise _refused(error) from None
-        line = next(lines_backwards(self._path), None) if exists else None
+        line = next((line for _, line in lines_backwards(self._path)), None) if exists else None
         row = parse_row(self._key, line) if line is not None else None
         if line is not None and row is None:
             raise _broken("a last row that was edited")

@@ -139,26 +139,34 @@ def read_on(path: Path, place: Place, say: Say = _log.warning) -> tuple[list[Rec
     return records, None if last else end
 
 
-def lines_backwards(path: Path) -> Iterator[bytes]:
-    """The lines of a file, the last one first, without their ends; what has no end is none."""
+def lines_backwards(path: Path, before: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file, the last one first, each with the byte at which it begins, without its end; what has no end is none.
+
+    Args:
+        before: only those that end before this byte; it may be where a line begins that was given out earlier.
+    """
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        place, held, is_whole = file.seek(0, 2), b"", False
+        size = file.seek(0, 2)
+        place, held, is_whole = size if before is None else min(before, size), b"", False
         while place:
             step = min(place, CHUNK_BYTES)
             place -= step
             file.seek(place)
-            first, *lines = (file.read(step) + held).split(b"\n")
+            held = file.read(step) + held
+            start = place + len(held) + 1
+            first, *lines = held.split(b"\n")
             for line in reversed(lines):
+                start -= len(line) + 1
                 if is_whole:
-                    yield line
+                    yield start, line
                 is_whole = True
             held = first
         if is_whole:
-            yield held
+            yield 0, held
 
 
 @contextlib.contextmanager

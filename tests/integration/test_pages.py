@@ -205,6 +205,17 @@ async def test_two_accounts_beside_each_other(ask):
     assert (await ask("/compare?a=farm00&b=nobody")).status_code == 404
 
 
+async def test_two_accounts_that_are_typed_stand_in_an_address_once_both_are_known(ask, console_lake):
+    led = await ask("/compare", method="POST", data={"a": "farm00", "b": "farm01"})
+    assert (led.status_code, led.headers["location"]) == (303, "/compare?a=farm00&b=farm01")
+    unknown = await ask("/compare", method="POST", data={"a": "farm00", "b": "+49 1512 3456789"})
+    assert unknown.status_code == 404
+    assert "does not have both accounts" in unknown.text
+    assert "3456789" not in unknown.text + (console_lake / "desk" / "audit.jsonl").read_text()
+    for a, b in (("farm00", ""), ("farm00", "farm00")):
+        assert (await ask("/compare", method="POST", data={"a": a, "b": b})).status_code == 422
+
+
 async def test_two_questions_about_the_same_accounts_are_one_row_of_the_audit(ask, console_lake):
     path = console_lake / "desk" / "audit.jsonl"
     n_before = len(path.read_text().splitlines())

@@ -116,8 +116,9 @@ def _ask(
     try:
         found = console.kept.get(store, (form, *accounts, *further), read, _weigh)
     except InputError:
-        marks = (shown_or_masked(account, console.keys.pseudonym) for account in accounts)
-        record_refusal(request, dict(zip(names, marks, strict=True)), "not in the night")
+        key = console.keys.pseudonym
+        marks = {name: shown_or_masked(name, account, key) for name, account in zip(names, accounts, strict=True)}
+        record_refusal(request, marks, "not in the night")
         raise Problem(404, "no-account", "The night that is shown has no such account.") from None
     record(request, dict(zip(names, accounts, strict=True)))
     return found

@@ -10,7 +10,6 @@ from jobs.console.cursors import make_cursor, read_cursor
 from jobs.console.endpoints import Endpoint, LimitQuery
 from jobs.console.runtime import console_of
 from jobs.desk.audit_reading import newest_rows
-from jobs.desk.audit_rows import AuditRow
 
 __all__ = ["ENDPOINTS"]
 
@@ -32,9 +31,15 @@ class AuditRowAnswer(BaseModel):
 
 
 class AuditAnswer(BaseModel):
-    """A page of the audit as it stands in the file; `ringlight audit verify` says whether that is what was written."""
+    """A page of the audit as it stands in the file; `ringlight audit verify` says whether that is what was written.
+
+    Attributes:
+        n_looked_at: rows that were looked at for this page, at most 200,000.
+        next_cursor: for the page that looks at earlier rows; there may be one although this page has few rows, or none.
+    """
 
     rows: list[AuditRowAnswer]
+    n_looked_at: int
     next_cursor: str | None
 
 
@@ -51,14 +56,12 @@ def get_audit(
     console = console_of(request)
     filters = {"actor": actor, "action": action, "target": target, "result": result}
     before = read_cursor(cursor, filters, console.keys.cursor)
-
-    def matches(row: AuditRow) -> bool:
-        return all(value is None or getattr(row, name) == value for name, value in filters.items())
-
-    rows = newest_rows(console.lake, limit, before=before, matches=matches)
-    more = make_cursor(rows[-1].seq, filters, console.keys.cursor) if len(rows) == limit else None
+    wanted = {name: value for name, value in filters.items() if value is not None}
+    found = newest_rows(console.lake, limit, before=before, wanted=wanted)
     return AuditAnswer(
-        rows=[AuditRowAnswer.model_validate(row, from_attributes=True) for row in rows], next_cursor=more
+        rows=[AuditRowAnswer.model_validate(row, from_attributes=True) for row in found.rows],
+        n_looked_at=found.n_looked_at,
+        next_cursor=None if found.earlier is None else make_cursor(found.earlier, filters, console.keys.cursor),
     )
 
 

@@ -44,7 +44,7 @@ def reveal(request: Request, wanted: Annotated[RevealRequest, Body()]) -> Reveal
     if console.config.events is None:
         raise Problem(404, "no-events", "Nothing can be revealed: the setting `console.events` names no event folder.")
     subject = {
-        "account_id": shown_or_masked(wanted.account_id, console.keys.pseudonym),
+        "account_id": shown_or_masked("account_id", wanted.account_id, console.keys.pseudonym),
         "identifier_type": wanted.identifier_type,
         "identifier": wanted.identifier,
     }

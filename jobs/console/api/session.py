@@ -36,9 +36,7 @@ def get_me(request: Request) -> MeAnswer:
     return MeAnswer(name=actor.name, roles=sorted(actor.roles), scopes=scopes, permissions=permissions)
 
 
-def begin_signin(
-    request: Request, onward: Annotated[str | None, Query(alias="next", max_length=4_000)] = None
-) -> Response:
+def begin_signin(request: Request, onward: Annotated[str | None, Query(alias="next")] = None) -> Response:
     """Sends the browser to the provider; `next` is the page of the console that was wanted."""
     console = console_of(request)
     url, kept = begin_flow(console, _redirect_uri(console), local_path(onward))

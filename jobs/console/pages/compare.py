@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from jobs.console.api.accounts import get_path, get_why_linked, get_why_not
@@ -11,9 +11,11 @@ from jobs.console.endpoints import AccountQuery, Endpoint
 from jobs.console.pages.fields import AccountField, address
 from jobs.console.pages.ring_rows import evidence_words
 from jobs.console.pages.shell import render, shown_night
+from jobs.console.problems import Problem
 
 __all__ = ["ENDPOINTS"]
 
+_Typed = Annotated[str, Form(max_length=1_000)]
 _Picks = Annotated[list[Annotated[str, Query(max_length=1_000)]] | None, Query(max_length=1_000)]
 
 
@@ -25,8 +27,7 @@ def compare_page(request: Request, a: AccountField = None, b: AccountField = Non
         return RedirectResponse(address("/compare", a=chosen[0], b=chosen[1]), 303)
     if a is None or b is None or a == b:
         record(request, {})
-        # What was sent may be anything, and does not come back.
-        return render(request, "compare.html", {"n_picked": len(chosen), "linked": None})
+        return _asking(request, n_picked=len(chosen))
     linked = get_why_linked(request, a, b)
     context = {
         "a": a,
@@ -39,6 +40,27 @@ def compare_page(request: Request, a: AccountField = None, b: AccountField = Non
     return render(request, "compare.html", context, night=shown_night(request))
 
 
+def typed_page(request: Request, a: _Typed = "", b: _Typed = "") -> Response:
+    """Leads on to two accounts that were typed, once the night knows both: what was typed may be anything, and stands in no address before."""
+    if not a or not b or a == b:
+        record(request, {})
+        return _asking(request, problem="Two different accounts are needed. Give the ids of both.", status=422)
+    try:
+        get_why_linked(request, a, b)
+    except Problem as problem:
+        if problem.kind != "no-account":
+            raise
+        told = "The night that is shown does not have both accounts. Give their ids whole, or search for what you have of them."
+        return _asking(request, problem=told, status=problem.status)
+    return RedirectResponse(address("/compare", a=a, b=b), 303)
+
+
+def _asking(request: Request, *, n_picked: int = 0, problem: str | None = None, status: int = 200) -> Response:
+    """The form for two accounts. What was sent may be anything, and does not come back."""
+    context = {"n_picked": n_picked, "problem": problem, "linked": None}
+    return render(request, "compare.html", context, status=status)
+
+
 def path_part(request: Request, a: AccountQuery, b: AccountQuery) -> Response:
     """The shortest path of two accounts over what they share."""
     return render(request, "_path.html", {"answer": get_path(request, a, b), "a": a, "b": b})
@@ -46,5 +68,6 @@ def path_part(request: Request, a: AccountQuery, b: AccountQuery) -> Response:
 
 ENDPOINTS = (
     Endpoint("GET", "/compare", compare_page, is_page=True),
+    Endpoint("POST", "/compare", typed_page, is_page=True),
     Endpoint("GET", "/compare/path", path_part, is_page=True),
 )

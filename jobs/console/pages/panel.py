@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 
 from jobs.console.api.desk import list_dispositions, list_notes
+from jobs.console.audited import shown_or_masked
 from jobs.console.desk_answers import DispositionAnswer, NoteAnswer
 from jobs.console.endpoints import Endpoint, RingPath
 from jobs.console.lake_rings import read_lake_ring
@@ -96,7 +97,8 @@ def panel_part(
 def history_part(request: Request, ring_id: RingPath) -> Response:
     """Who had the ring, and the newest rows of the audit that are about it: as a case file has them, and for those who may make one."""
     console = console_of(request)
-    audited = rows_about(console.lake, ring_id, MAX_AUDIT, MAX_LOOKED_AT)
+    written = shown_or_masked("ring_id", ring_id, console.keys.pseudonym)
+    audited = rows_about(console.lake, written, MAX_AUDIT, MAX_LOOKED_AT)
     context: dict[str, Any] = {
         "claims": tuple(reversed(ring_claims(console.lake, ring_id))),
         "rows": audited.rows,

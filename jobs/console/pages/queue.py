@@ -28,7 +28,7 @@ from jobs.desk.claims import standing_claims
 
 __all__ = ["ENDPOINTS"]
 
-# No name of a person begins so: names come from a provider, a proxy or a token, and the latter begin with `token:`.
+# No person has one of these names: see `person_name`.
 MINE, NOBODYS = "@me", "@nobody"
 
 

@@ -20,9 +20,7 @@ def home_page(request: Request) -> Response:
     return RedirectResponse("/signin" if actor is None else first_page(actor), 303)
 
 
-def signin_page(
-    request: Request, onward: Annotated[str | None, Query(alias="next", max_length=4_000)] = None
-) -> Response:
+def signin_page(request: Request, onward: Annotated[str | None, Query(alias="next")] = None) -> Response:
     """Asks for a token, or leads to the provider; who is signed in is led on."""
     console = console_of(request)
     target = local_path(onward)

@@ -49,12 +49,12 @@ def test_a_token_is_shown_once_and_making_it_stands_in_the_audit(lake, capsys):
     assert token.token_id in listed
     assert "live" in listed
     assert text not in listed
-    row = newest_rows(lake, 1)[0]
+    row = newest_rows(lake, 1).rows[0]
     assert (row.action, row.actor, row.target) == ("token.create", "ada", "case-tool")
     assert desk("token", "revoke", token.token_id, "--lake", lake, "--by", "ada") == 0
     assert desk("token", "list", "--lake", lake) == 0
     assert "revoked" in capsys.readouterr().out
-    assert [row.action for row in newest_rows(lake, 5)] == ["token.revoke", "token.create"]
+    assert [row.action for row in newest_rows(lake, 5).rows] == ["token.revoke", "token.create"]
     assert text.encode() not in b"".join(path.read_bytes() for path in (lake / "desk").iterdir())
 
 

@@ -6,9 +6,12 @@ from datetime import timedelta
 import pytest
 
 from graph.errors import InputError, RinglightError
-from jobs.console.access import GRANTS, RULES, Permission, refuse_unlisted
+from jobs.console.access import GRANTS, RULES, Permission, person_name, refuse_unlisted
 from jobs.console.app import routes_of
 from jobs.console.config import ConsoleConfig
+from jobs.console.gate import NOBODY
+from jobs.console.pages.queue import MINE, NOBODYS
+from jobs.console.signin import DEMO
 from jobs.desk.roles import Role, Scope
 from jobs.desk.tokens import list_tokens, make_token, revoke_token
 
@@ -28,6 +31,7 @@ PUBLIC = {
     ("GET", "/healthz"), ("GET", "/auth/signin"), ("GET", "/auth/callback"), ("POST", "/auth/session"),
     ("GET", "/"), ("GET", "/signin"), ("GET", "/static/{release}/{path:path}"),
 }  # fmt: skip
+OWN_NAMES = (DEMO.name, NOBODY.name, MINE, NOBODYS, "ringlight")  # the last writes down that the audit was torn
 
 
 def concrete(path: str) -> str:
@@ -177,6 +181,18 @@ async def test_a_listed_proxy_signs_people_in_and_no_other_address_does(serve):
         {"X-Forwarded-Roles": "viewer"},
     ):
         assert (await served.ask("GET", "/api/v1/me", None, peer="10.1.2.3", headers=bad)).status_code == 401
+
+
+@pytest.mark.parametrize("name", [*OWN_NAMES, "token:etl", " Token:etl ", "DEMO"])
+async def test_nobody_comes_by_a_proxy_under_a_name_of_the_consoles_own(serve, name):
+    served = serve(trusted_proxies="10.1.0.0/16", with_tokens=False)
+    headers = {"X-Forwarded-User": name, "X-Forwarded-Roles": "viewer"}
+    assert (await served.ask("GET", "/api/v1/me", None, peer="10.1.2.3", headers=headers)).status_code == 401
+
+
+def test_a_name_is_a_persons_where_it_only_holds_a_word_of_the_consoles_own():
+    names = ["ana", "demo-user", "ana@ringlight.example", "tokens", "@mei"]
+    assert [person_name(f" {name} ") for name in names] == names
 
 
 async def test_the_demo_is_for_this_machine_alone(serve):

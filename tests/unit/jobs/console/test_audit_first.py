@@ -24,16 +24,37 @@ def break_audit(served):
 
 async def test_each_request_is_a_row_and_the_chain_holds(served):
     await served.ask("GET", "/api/v1/nights")
-    await served.ask("GET", "/api/v1/rings/c-farm/notes")
+    await served.ask("GET", "/api/v1/rings/c0123456789abcdef/notes")
     await served.ask("GET", "/api/v1/nights", "auditor")
     rows = [json.loads(line) for line in served.audit.splitlines()]
     assert [(row["action"], row["target"], row["result"]) for row in rows] == [
         ("nights.view", "", "allowed"),
-        ("notes.view", "c-farm", "allowed"),
+        ("notes.view", "c0123456789abcdef", "allowed"),
         ("nights.view", "", "refused"),
     ]
     verdict = verify_audit(served.lake, KEY)
     assert (verdict.n_rows, verdict.fault) == (3, None)
+
+
+@pytest.mark.parametrize("value", ["garcia", "anna_maria", "carla-lopez-1990-01-02", "c4915112345678", "1990-01-02"])
+async def test_what_only_looks_like_a_word_of_ours_is_written_down_as_a_mark(served, value):
+    for path in (
+        "accounts/{}",
+        "rings/{}/notes",
+        "why-linked?a={}&b={}",
+        "neighbours?account_id={}&identifier_type={}",
+    ):
+        await served.ask("GET", f"/api/v1/{path.replace('{}', value)}")
+    assert value not in served.audit
+    assert "mark:" in served.audit
+
+
+async def test_types_and_nights_are_written_down_as_they_are(served):
+    await served.ask("GET", "/api/v1/neighbours?account_id=farm00&identifier_type=phone")
+    await served.ask("GET", "/api/v1/nights/changes?since=2026-03-30&until=2026-03-31")
+    rows = [json.loads(line)["details"] for line in served.audit.splitlines()]
+    assert [row.get("identifier_type") for row in rows[:1]] == ["phone"]
+    assert {row.get("until") for row in rows[1:]} == {"2026-03-31"}
 
 
 async def test_without_a_row_no_data_goes_out_and_nothing_is_written(served, raw, hash_of_raw):

@@ -166,6 +166,7 @@ async def test_the_audit_is_read_page_by_page_and_filtered(served):
     assert second["rows"][0]["seq"] < first["rows"][-1]["seq"]
     notes = (await served.ask("GET", "/api/v1/audit", "auditor", params={"action": "notes.view"})).json()
     assert len(notes["rows"]) == 3
+    assert (notes["n_looked_at"], notes["next_cursor"]) == (7, None)
     other = await served.ask("GET", "/api/v1/audit", "auditor", params=following | {"action": "notes.view"})
     assert other.status_code == 400
     tampered = await served.ask("GET", "/api/v1/audit", "auditor", params={"cursor": first["next_cursor"][:-2] + "AA"})

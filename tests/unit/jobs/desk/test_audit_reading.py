@@ -32,12 +32,21 @@ def test_newest_rows_come_page_by_page_and_by_what_is_wanted(tmp_path: Path) -> 
     for n in range(300):
         write(audit, f"c{n}", action="search" if n % 10 == 0 else "ring.view", details={"pad": "x" * 500})
     seen = newest_rows(tmp_path, 200)
-    assert [row.seq for row in seen] == list(range(300, 100, -1))
-    rest = newest_rows(tmp_path, 200, before=seen[-1].seq)
-    assert [row.seq for row in rest] == list(range(100, 0, -1))
-    searches = newest_rows(tmp_path, 5, matches=lambda row: row.action == "search")
-    assert [row.target for row in searches] == ["c290", "c280", "c270", "c260", "c250"]
-    assert newest_rows(tmp_path / "nowhere", 5) == []
+    assert [row.seq for row in seen.rows] == list(range(300, 100, -1))
+    write(audit, "c300")  # what is added in between moves no page
+    rest = newest_rows(tmp_path, 200, before=seen.earlier)
+    assert [row.seq for row in rest.rows] == list(range(100, 0, -1))
+    assert (seen.n_looked_at, rest.n_looked_at, rest.earlier) == (200, 100, None)
+    searches = newest_rows(tmp_path, 5, wanted={"action": "search", "actor": "ida"})
+    assert [row.target for row in searches.rows] == ["c290", "c280", "c270", "c260", "c250"]
+    assert newest_rows(tmp_path / "nowhere", 5).rows == ()
+
+
+def test_what_is_nowhere_is_looked_for_in_steps_and_each_row_is_looked_at_once(lake: Path) -> None:
+    pages = [newest_rows(lake, 5, wanted={"target": "c9"}, max_looked_at=6)]
+    while pages[-1].earlier is not None:
+        pages.append(newest_rows(lake, 5, before=pages[-1].earlier, wanted={"target": "c9"}, max_looked_at=6))
+    assert [(page.rows, page.n_looked_at) for page in pages] == [((), 6), ((), 6), ((), 1)]
 
 
 def test_rows_about_a_target_are_its_own_alone_and_say_whether_there_may_be_more(lake: Path) -> None:

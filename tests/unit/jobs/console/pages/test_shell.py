@@ -66,7 +66,7 @@ async def test_the_way_in_does_not_tell_whether_a_token_holds(served):
 @pytest.mark.parametrize(
     "text",
     [None, "", "queue", "//evil.example", "/\\evil.example", "\\/evil.example", "/\t/evil.example", "/\n//evil",
-     "https://evil.example/", "javascript:alert(1)", "/ /evil.example", "///evil.example"],
+     "https://evil.example/", "javascript:alert(1)", "/ /evil.example", "///evil.example", "/accounts/\u00e9", "/" + "a" * 2_000],
 )  # fmt: skip
 def test_no_path_leads_out_of_the_console(text):
     assert local_path(text) == "/"
@@ -75,6 +75,24 @@ def test_no_path_leads_out_of_the_console(text):
 @pytest.mark.parametrize("text", ["/queue", "/rings/c-1?select=a,b&version=x", "/accounts/a%2Fb"])
 def test_a_path_of_the_console_stays(text):
     assert local_path(text) == text
+
+
+def test_a_path_that_is_too_long_to_be_kept_is_cut_to_its_page():
+    assert local_path("/rings/c-1?select=" + "a," * 991) == "/rings/c-1?select=" + "a," * 991
+    assert local_path("/rings/c-1?select=" + "a," * 992) == "/rings/c-1"
+
+
+async def test_a_session_that_ends_over_a_long_selection_still_leads_to_the_sign_in(served):
+    wanted = "/rings/c-farm?select=" + ",".join(f"account-{number:030d}" for number in range(200))
+    led = await served.ask("GET", wanted, None, headers=PAGE)
+    assert (led.status_code, led.headers["location"]) == (303, "/signin?next=/rings/c-farm")
+    part = await served.ask(
+        "GET", "/rings/c-farm/panel", None, headers={"HX-Request": "true", "HX-Current-URL": f"http://x{wanted}"}
+    )
+    assert part.headers["hx-redirect"] == "/signin?next=/rings/c-farm"
+    page = await served.ask("GET", "/signin", None, headers=PAGE, params={"next": wanted})
+    assert page.status_code == 200
+    assert 'data-next="/rings/c-farm"' in page.text
 
 
 async def test_a_page_goes_out_with_its_policy_and_is_not_kept(served):

@@ -1,12 +1,16 @@
 """Pages where no graph can be read: each says so as a page, and what needs none is shown."""
 
+import html
 import json
+import re
+from functools import partial
 
 import polars as pl
 import pytest
 
 from graph.lake import write_table
 from jobs.console.pages import panel
+from jobs.desk.audit_reading import newest_rows
 
 pytestmark = pytest.mark.anyio
 
@@ -68,3 +72,32 @@ async def test_the_history_says_when_it_did_not_look_at_the_whole_audit(served, 
     bound = await served.ask("GET", "/rings/c-farm/history", headers=PAGE)
     assert bound.text.count("notes.view") == 1  # before it are two rows of the histories themselves
     assert "Of the newest 3 rows of the audit; what is earlier was not looked at." in bound.text
+
+
+async def test_an_audit_page_without_a_row_says_what_it_looked_at_and_goes_on(served, monkeypatch):
+    for _ in range(4):
+        await served.ask("GET", "/api/v1/nights")
+    monkeypatch.setattr("jobs.console.api.audit.newest_rows", partial(newest_rows, max_looked_at=3))
+    page = await served.ask("GET", "/audit?action=nobody", "auditor", headers=PAGE)
+    assert "No row is left" in page.text
+    assert "3 rows were looked at." in page.text
+    onward = html.unescape(re.search(r'href="([^"]+)" rel="next"', page.text)[1])
+    last = await served.ask("GET", onward, "auditor", headers=PAGE)
+    assert "The audit begins here." in last.text
+    assert 'rel="next"' not in last.text
+
+
+async def test_filters_of_the_audit_that_are_typed_stand_in_an_address_once_rows_have_them(served, monkeypatch):
+    for _ in range(4):
+        await served.ask("GET", "/api/v1/nights")
+    known = await served.ask("POST", "/audit", "auditor", headers=PAGE, data={"actor": "", "action": "nights.view"})
+    assert (known.status_code, known.headers["location"]) == (303, "/audit?action=nights.view")
+    monkeypatch.setattr("jobs.console.api.audit.newest_rows", partial(newest_rows, max_looked_at=4))
+    typed = {"target": "+49 1512 3456789"}
+    page = await served.ask("POST", "/audit", "auditor", headers=PAGE, data=typed)
+    assert "No row is left" in page.text
+    assert not re.search(r'(href|action)="[^"]*3456789', page.text)
+    cursor = re.search(r'name="cursor" value="([^"]+)"', page.text)[1]
+    last = await served.ask("POST", "/audit", "auditor", headers=PAGE, data=typed | {"cursor": cursor})
+    assert "The audit begins here." in last.text
+    assert "3456789" not in served.audit
