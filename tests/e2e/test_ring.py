@@ -1,10 +1,13 @@
 """A ring in a browser: found by a phone number, looked at from all sides, filtered, and handed on by its address."""
 
 import re
+import shutil
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from jobs.desk.positions import read_positions
 
 
 def open_ring(page: Page, ring_id: str, query: str = "") -> None:
@@ -209,6 +212,19 @@ def test_where_nodes_lie_is_kept_so_that_the_second_look_is_the_first(page, new_
     second = places(other)
     assert first.keys() == second.keys()
     assert max(abs(a - b) for node in first for a, b in zip(first[node], second[node], strict=True)) < 0.01
+
+
+def test_a_first_look_through_filters_keeps_no_part_of_the_picture(new_context, serve, shown, made_lake, tmp_path):
+    lake = tmp_path / "lake"
+    shutil.copytree(made_lake, lake)
+    page = new_context(served=serve(lake, shown)).new_page()
+    for query in ("?types=device", "?shown=pairs"):
+        open_ring(page, "c-farm", query)
+        assert read_positions(lake, "c-farm") is None, query
+    open_ring(page, "c-farm")
+    kept = read_positions(lake, "c-farm")
+    assert kept is not None
+    assert kept.nodes.keys() == places(page).keys()
 
 
 def test_the_brush_and_the_types_filter_picture_and_tables(page, shoot):

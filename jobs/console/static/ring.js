@@ -45,7 +45,7 @@ async function begin() {
     const hadAll = work(picture, data);
     picture.fit();
     picture.tellStable();
-    if (!hadAll && root.dataset.mayWrite === "true") keepPositions(picture, data);
+    if (!hadAll && root.dataset.mayWrite === "true" && isWhole()) keepPositions(picture, data);
   } catch (problem) {
     place.dataset.stable = "failed";
     place.textContent = "The picture cannot be drawn. The tables have all that it would show.";
@@ -158,6 +158,11 @@ function bindFilters(data) {
   const held = new Set(data.holds.map((row) => row.identifier_type));
   for (const box of boxes) box.closest("label").hidden = !held.has(box.value) && !data.pairs.some((pair) => pair.identifier_types.includes(box.value));
   write(filters.get());
+}
+
+/** Whether nothing of the ring is left out: the first positions of a version stand, so those of a part would stand for the ring. */
+function isWhole() {
+  return filters.isAll() && filters.get().shown === "both";
 }
 
 /** Keeps the first layout, so that everybody sees the ring as it was learnt; nothing hangs on it. */
