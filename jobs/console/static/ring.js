@@ -41,6 +41,7 @@ async function begin() {
   const place = document.getElementById("picture");
   try {
     const data = await loadRing(root.dataset.ringId);
+    if (!root.isConnected) return; // a search has put another page here meanwhile
     const picture = new Picture(place, data);
     const hadAll = work(picture, data);
     picture.fit();
@@ -88,7 +89,7 @@ function work(picture, data) {
   });
   picture.place.addEventListener("ringlight:unfold", (event) => actions.unfold([event.detail.community]));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target === document.body && actions.target?.startsWith("c:")) actions.unfold([Number(actions.target.slice(2))]);
+    if (event.key === "Enter" && event.target === document.body && root.isConnected && actions.target?.startsWith("c:")) actions.unfold([Number(actions.target.slice(2))]);
   });
   bindActions(actions, panel, data);
   const laidOut = refresh(true);
