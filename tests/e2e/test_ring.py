@@ -261,7 +261,8 @@ def test_a_link_leads_another_to_the_same_selection_and_filters(page, new_contex
     page.get_by_label("At least").press("Tab")
     url = page.url
     other = new_context("viewer").new_page()
-    other.goto(f"{url}&version={version}")
+    assert parse_qs(urlsplit(url).query)["version"] == [version]
+    other.goto(url)
     stands(other)
     for each in (page, other):
         expect(each.get_by_label("Select farm02", exact=True)).to_be_checked()
@@ -275,3 +276,17 @@ def test_a_link_leads_another_to_the_same_selection_and_filters(page, new_contex
     stands(other)
     expect(other.locator("#moved")).to_contain_text("another")
     expect(other.get_by_label("Select farm02", exact=True)).to_be_checked()
+
+
+def test_the_address_names_the_version_and_an_older_one_until_the_reader_goes_on(page):
+    open_ring(page, "c-farm")
+    version = page.locator("#ring").get_attribute("data-ring-version")
+    assert parse_qs(urlsplit(page.url).query) == {"version": [version]}
+    page.goto("/rings/c-farm?select=farm02&version=older")
+    stands(page)
+    page.reload()
+    stands(page)
+    expect(page.locator("#moved")).to_contain_text("older")
+    assert parse_qs(urlsplit(page.url).query) == {"select": ["farm02"], "version": ["older"]}
+    select(page, "farm03")
+    assert parse_qs(urlsplit(page.url).query) == {"select": ["farm02,farm03"], "version": [version]}

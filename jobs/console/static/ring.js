@@ -25,7 +25,7 @@ const say = (text) => void (said.textContent = text);
 const members = new MembersTable(document.getElementById("members"));
 const pairs = new PairsTable(document.getElementById("pairs"));
 
-filters.begin();
+filters.begin(root.dataset.ringVersion);
 measureStuck();
 document.addEventListener("ringlight:selection", (event) => showSelection(event.detail.ids));
 selection.set(filters.selectedByUrl(), "url");
