@@ -33,6 +33,7 @@ def test_a_ring_is_claimed_taken_over_and_released(page, new_context):
     panel = page.locator("#case-panel")
     panel.get_by_role("button", name="Claim").click()
     expect(panel).to_contain_text("You, since 2026-04-01")
+    expect(page.locator("#owner")).to_have_text("you")
     page.goto("/queue")
     row = page.get_by_role("row").filter(has_text="c-crowd")
     expect(row).to_contain_text("you")
@@ -73,6 +74,7 @@ def test_a_verdict_is_given_on_some_members_shown_in_panel_and_queue_and_superse
     expect(panel).to_contain_text("stands")
     expect(panel).to_contain_text("eight accounts, one device, one drop")
     expect(panel).to_contain_text("3 accounts")
+    expect(page.locator(".ring-name")).to_contain_text("confirmed ring")
     shoot(page, "ring-verdict")
     written = ring_dispositions(console.lake, "c-farm")
     assert [(each.verdict, sorted(each.account_ids)) for each in written] == [
