@@ -127,8 +127,9 @@ def test_a_case_is_a_file(page, kind, shoot):
         assert b"farm00" in content
 
 
-def test_the_picture_is_a_file(page):
+def test_the_picture_is_a_file(page, console):
     open_ring(page, "c-farm")
+    n_before = console.audit.count('"case.export"')
     with page.expect_download() as began:
         page.get_by_role("button", name="PNG").click()
     content = Path(began.value.path()).read_bytes()
@@ -136,6 +137,19 @@ def test_the_picture_is_a_file(page):
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
     assert min(width, height) > 300
     assert began.value.suggested_filename.startswith("ring-c-farm-")
+    assert console.audit.count('"case.export"') == n_before + 1
+
+
+def test_a_picture_that_may_not_be_saved_is_not_and_says_so(page, faults):
+    faults.allow("status of 429")
+    open_ring(page, "c-farm")
+    refusal = {"title": "Too many", "status": 429, "detail": "Too many requests. Wait."}
+    page.route("**/exports", lambda route: route.fulfill(status=429, json=refusal))
+    saved = []
+    page.on("download", lambda download: saved.append(download))
+    page.get_by_role("button", name="PNG").click()
+    expect(page.locator("#picture-said")).to_have_text("The picture was not saved. Too many requests. Wait.")
+    assert saved == []
 
 
 def test_a_verdict_on_a_ring_that_moved_is_refused_and_says_so(new_context, faults, serve, shown, made_lake, tmp_path):
