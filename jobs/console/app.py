@@ -128,6 +128,8 @@ def _add(app: FastAPI, endpoint: Endpoint) -> None:
     responses: dict[int | str, dict[str, Any]] = dict.fromkeys(_STATUSES, problem)
     if endpoint.media:
         responses[endpoint.status] = {"content": {media.partition(";")[0]: {} for media in endpoint.media}}
+    if endpoint.has_bare:
+        responses[204] = {"description": "Granted; there is nothing to send."}
     app.add_api_route(
         endpoint.path,
         endpoint.handler,

@@ -39,6 +39,7 @@ class Endpoint:
         answer: model of the answer; None where the handler makes its own response.
         status: of a good answer.
         media: content types of a response that is no JSON.
+        has_bare: some good answers have no body: 204.
         is_page: it is for browsers: the API's description does not have it.
     """
 
@@ -48,4 +49,5 @@ class Endpoint:
     answer: Any = None
     status: int = 200
     media: tuple[str, ...] = ()
+    has_bare: bool = False
     is_page: bool = False

@@ -33,6 +33,7 @@ def test_a_ring_is_claimed_taken_over_and_released(page, new_context):
     panel = page.locator("#case-panel")
     panel.get_by_role("button", name="Claim").click()
     expect(panel).to_contain_text("You, since 2026-04-01")
+    expect(page.locator("#owner")).to_have_text("you")
     page.goto("/queue")
     row = page.get_by_role("row").filter(has_text="c-crowd")
     expect(row).to_contain_text("you")
@@ -73,6 +74,7 @@ def test_a_verdict_is_given_on_some_members_shown_in_panel_and_queue_and_superse
     expect(panel).to_contain_text("stands")
     expect(panel).to_contain_text("eight accounts, one device, one drop")
     expect(panel).to_contain_text("3 accounts")
+    expect(page.locator(".ring-name")).to_contain_text("confirmed ring")
     shoot(page, "ring-verdict")
     written = ring_dispositions(console.lake, "c-farm")
     assert [(each.verdict, sorted(each.account_ids)) for each in written] == [
@@ -125,8 +127,9 @@ def test_a_case_is_a_file(page, kind, shoot):
         assert b"farm00" in content
 
 
-def test_the_picture_is_a_file(page):
+def test_the_picture_is_a_file(page, console):
     open_ring(page, "c-farm")
+    n_before = console.audit.count('"case.export"')
     with page.expect_download() as began:
         page.get_by_role("button", name="PNG").click()
     content = Path(began.value.path()).read_bytes()
@@ -134,6 +137,19 @@ def test_the_picture_is_a_file(page):
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
     assert min(width, height) > 300
     assert began.value.suggested_filename.startswith("ring-c-farm-")
+    assert console.audit.count('"case.export"') == n_before + 1
+
+
+def test_a_picture_that_may_not_be_saved_is_not_and_says_so(page, faults):
+    faults.allow("status of 429")
+    open_ring(page, "c-farm")
+    refusal = {"title": "Too many", "status": 429, "detail": "Too many requests. Wait."}
+    page.route("**/exports", lambda route: route.fulfill(status=429, json=refusal))
+    saved = []
+    page.on("download", lambda download: saved.append(download))
+    page.get_by_role("button", name="PNG").click()
+    expect(page.locator("#picture-said")).to_have_text("The picture was not saved. Too many requests. Wait.")
+    assert saved == []
 
 
 def test_a_verdict_on_a_ring_that_moved_is_refused_and_says_so(new_context, faults, serve, shown, made_lake, tmp_path):

@@ -125,3 +125,43 @@ def test_keys_can_be_turned_off(page):
     page.keyboard.press("Escape")
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
+
+
+def test_after_a_search_the_keys_are_those_of_what_was_found(page, console):
+    page.goto("/rings/c-farm")
+    expect(page.locator("#picture")).to_have_attribute("data-stable", "true", timeout=30_000)
+    page.wait_for_load_state("networkidle")
+    press(page, "j", "x")
+    expect(page.locator("#selected")).to_have_text("1 selected")
+    press(page, "/")
+    page.keyboard.type("+49 1512 345 6789")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Search")
+    expect(page.get_by_role("main")).to_contain_text("farm01")
+    page.wait_for_load_state("networkidle")
+    n_before = len(console.traffic.asked)
+    for key in "ewphizucnd":  # keys of the ring: its picture and its case are gone
+        page.keyboard.press(key)
+    page.wait_for_load_state("networkidle")
+    assert [path for _, path, _ in console.traffic.asked[n_before:]] == []
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("next row")
+    expect(dialog).not_to_contain_text("hide what is selected")
+    page.keyboard.press("Escape")
+    press(page, "j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/accounts/farm0[01]$"))
+
+
+def test_rows_that_a_search_finds_are_reached_by_keys_from_a_page_that_had_none(page):
+    page.goto("/help")
+    page.wait_for_load_state("networkidle")
+    press(page, "/")
+    page.keyboard.type("farm03")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_contain_text("farm03")
+    page.wait_for_load_state("networkidle")
+    press(page, "j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/accounts/farm03$"))

@@ -1,10 +1,13 @@
 """A ring in a browser: found by a phone number, looked at from all sides, filtered, and handed on by its address."""
 
 import re
+import shutil
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from jobs.desk.positions import read_positions
 
 
 def open_ring(page: Page, ring_id: str, query: str = "") -> None:
@@ -211,6 +214,19 @@ def test_where_nodes_lie_is_kept_so_that_the_second_look_is_the_first(page, new_
     assert max(abs(a - b) for node in first for a, b in zip(first[node], second[node], strict=True)) < 0.01
 
 
+def test_a_first_look_through_filters_keeps_no_part_of_the_picture(new_context, serve, shown, made_lake, tmp_path):
+    lake = tmp_path / "lake"
+    shutil.copytree(made_lake, lake)
+    page = new_context(served=serve(lake, shown)).new_page()
+    for query in ("?types=device", "?shown=pairs"):
+        open_ring(page, "c-farm", query)
+        assert read_positions(lake, "c-farm") is None, query
+    open_ring(page, "c-farm")
+    kept = read_positions(lake, "c-farm")
+    assert kept is not None
+    assert kept.nodes.keys() == places(page).keys()
+
+
 def test_the_brush_and_the_types_filter_picture_and_tables(page, shoot):
     open_ring(page, "c-chain")
     rows = page.locator("#members tbody tr:visible")
@@ -245,7 +261,8 @@ def test_a_link_leads_another_to_the_same_selection_and_filters(page, new_contex
     page.get_by_label("At least").press("Tab")
     url = page.url
     other = new_context("viewer").new_page()
-    other.goto(f"{url}&version={version}")
+    assert parse_qs(urlsplit(url).query)["version"] == [version]
+    other.goto(url)
     stands(other)
     for each in (page, other):
         expect(each.get_by_label("Select farm02", exact=True)).to_be_checked()
@@ -259,3 +276,17 @@ def test_a_link_leads_another_to_the_same_selection_and_filters(page, new_contex
     stands(other)
     expect(other.locator("#moved")).to_contain_text("another")
     expect(other.get_by_label("Select farm02", exact=True)).to_be_checked()
+
+
+def test_the_address_names_the_version_and_an_older_one_until_the_reader_goes_on(page):
+    open_ring(page, "c-farm")
+    version = page.locator("#ring").get_attribute("data-ring-version")
+    assert parse_qs(urlsplit(page.url).query) == {"version": [version]}
+    page.goto("/rings/c-farm?select=farm02&version=older")
+    stands(page)
+    page.reload()
+    stands(page)
+    expect(page.locator("#moved")).to_contain_text("older")
+    assert parse_qs(urlsplit(page.url).query) == {"select": ["farm02"], "version": ["older"]}
+    select(page, "farm03")
+    assert parse_qs(urlsplit(page.url).query) == {"select": ["farm02,farm03"], "version": [version]}

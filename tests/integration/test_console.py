@@ -222,6 +222,17 @@ async def test_a_case_file_is_made_masked_and_is_the_same_at_the_same_time(app, 
     assert (await ask(app, "POST", "/rings/c-nothing/exports", json={"format": kind})).status_code == 404
 
 
+async def test_a_picture_is_saved_with_leave_that_is_a_row_of_the_audit(app, lake):
+    path = lake / "desk" / "audit.jsonl"
+    n_before = len(path.read_text().splitlines())
+    granted = await ask(app, "POST", "/rings/c-farm/exports", json={"format": "png"})
+    assert (granted.status_code, granted.content) == (204, b"")
+    (row,) = path.read_text().splitlines()[n_before:]
+    assert '"action":"case.export"' in row
+    assert '"c-farm"' in row
+    assert (await ask(app, "POST", "/rings/c-nothing/exports", json={"format": "png"})).status_code == 404
+
+
 async def test_a_case_holds_what_the_ring_shows(app):
     await ask(app, "POST", "/rings/c-farm/notes", json={"text": "looked at"})
     ring = (await ask(app, "GET", "/rings/c-farm")).json()

@@ -90,8 +90,8 @@ def panel_part(
     ring_id: RingPath,
     version: Annotated[str | None, Query(max_length=200, description="the version that is looked at")] = None,
 ) -> Response:
-    """The panel, for a ring page that is open."""
-    return render(request, "_case_panel.html", {"panel": read_panel(request, ring_id, version)})
+    """The panel, for a ring page that is open; with it what the page's head says of the owner and the verdict."""
+    return render(request, "_case_panel_anew.html", {"panel": read_panel(request, ring_id, version)})
 
 
 def history_part(request: Request, ring_id: RingPath) -> Response:

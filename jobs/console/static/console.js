@@ -3,13 +3,14 @@
 import "./session.js";
 import "./forms.js";
 import "./panel.js";
-import { bindEverywhere } from "./keys.js";
+import * as keys from "./keys.js";
 
-bindEverywhere();
+keys.begin();
 
 document.addEventListener("htmx:afterSettle", (event) => {
   const target = event.detail.target;
   if (!(target instanceof HTMLElement) || target.id !== "main") return;
+  keys.beginAnew();
   target.focus({ preventScroll: true });
   for (const link of document.querySelectorAll("header nav a")) {
     if (link.pathname === window.location.pathname) link.setAttribute("aria-current", "page");

@@ -1,5 +1,6 @@
 /**
- * What of the ring is shown: types, bits, dates, and what the picture draws. The state stands in the URL, so a page can be handed on.
+ * What of the ring is shown: types, bits, dates, and what the picture draws. The state stands in the URL with the ring's version, so a page
+ * can be handed on, and whoever opens it later is told if the ring has changed since.
  *
  * Sends `ringlight:filters` on document, with `detail.state` and `detail.origin`, whenever it changes.
  * Hears `ringlight:selection`: the selection stands in the URL as well.
@@ -21,6 +22,7 @@ const SHOWN = ["both", "shared", "pairs"];
 /** @type {Filters} */
 const ALL = { types: null, minBits: 0, from: null, until: null, shown: "both" };
 let state = { ...ALL };
+let version = "";
 
 /** The filters as they stand. @returns {Filters} */
 export function get() {
@@ -73,12 +75,20 @@ function writeFilters(query, filters) {
   }
 }
 
-/** Takes the filters from the page's URL, and keeps the selection there from here on. */
-export function begin() {
-  state = readFilters(new URLSearchParams(location.search));
-  document.addEventListener("ringlight:selection", (event) =>
-    writeUrl((query) => (event.detail.ids.length ? query.set("select", event.detail.ids.map(encodeURIComponent).join(",")) : query.delete("select"))),
-  );
+/**
+ * Takes the filters from the page's URL, and keeps the selection and the ring's version there from here on. An older version that the URL
+ * names stays until the reader changes something: the page has said by then that the ring has moved.
+ * @param {string} shown the version that the page shows
+ */
+export function begin(shown) {
+  version = shown;
+  const asked = new URLSearchParams(location.search);
+  state = readFilters(asked);
+  if (!asked.get("version")) writeUrl(() => {});
+  document.addEventListener("ringlight:selection", (event) => {
+    if (event.detail.origin === "url") return;
+    writeUrl((query) => (event.detail.ids.length ? query.set("select", event.detail.ids.map(encodeURIComponent).join(",")) : query.delete("select")));
+  });
 }
 
 /** The accounts that the page's URL selects: parted by commas, each encoded once more, so that an id may hold one. */
@@ -96,6 +106,7 @@ export function selectedByUrl() {
 function writeUrl(change) {
   const url = new URL(location.href);
   change(url.searchParams);
+  url.searchParams.set("version", version);
   history.replaceState(history.state, "", url);
 }
 

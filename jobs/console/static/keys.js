@@ -17,8 +17,20 @@ export function bind(keys, description, action) {
   bound.set(keys, { description, action });
 }
 
-/** Binds what holds on every page. */
-export function bindEverywhere() {
+/** Hears keys from here on, and binds what holds on every page. */
+export function begin() {
+  bindEverywhere();
+  document.addEventListener("keydown", onKey);
+}
+
+/** Forgets the keys of the page that was here before, and binds what holds on every page. */
+export function beginAnew() {
+  bound.clear();
+  lead = null;
+  bindEverywhere();
+}
+
+function bindEverywhere() {
   bind("/", "search", () => document.getElementById("find")?.focus());
   bind("?", "this list", openList);
   for (const [keys, path, name] of [["g q", "/queue", "queue"], ["g n", "/nights", "nights"]]) {
@@ -28,7 +40,6 @@ export function bindEverywhere() {
     bind("j", "next row (Enter opens it)", () => move(1));
     bind("k", "previous row", () => move(-1));
   }
-  document.addEventListener("keydown", onKey);
 }
 
 function onKey(event) {

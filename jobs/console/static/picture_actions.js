@@ -3,7 +3,7 @@
  *
  * Sends `ringlight:drawn` on document after each change of what there is to draw. Hears nothing; `ring.js` calls it.
  */
-import { ask } from "./api.js";
+import { ask, tell } from "./api.js";
 import * as selection from "./selection.js";
 import { accountOf } from "./ring_data.js";
 import { count, list, number, typeName } from "./words.js";
@@ -170,8 +170,13 @@ export class PictureActions {
     document.dispatchEvent(new CustomEvent("ringlight:drawn"));
   }
 
-  /** Offers the picture as a file. */
+  /** Offers the picture as a file, once the console has granted it and written it into its audit. */
   async png(name) {
+    try {
+      await tell(`/rings/${encodeURIComponent(this.picture.data.answer.ring_id)}/exports`, { format: "png" });
+    } catch (problem) {
+      return this.say(`The picture was not saved. ${problem.message}`);
+    }
     const background = getComputedStyle(document.documentElement).getPropertyValue("--surface").trim();
     const blob = await this.picture.cy.png({ output: "blob-promise", full: true, scale: 2, maxWidth: 6_000, maxHeight: 6_000, bg: background });
     const link = document.createElement("a");
@@ -179,7 +184,7 @@ export class PictureActions {
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    this.say(`The picture was saved as ${name}.`);
+    return this.say(`The picture was saved as ${name}.`);
   }
 }
 

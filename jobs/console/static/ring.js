@@ -25,7 +25,7 @@ const say = (text) => void (said.textContent = text);
 const members = new MembersTable(document.getElementById("members"));
 const pairs = new PairsTable(document.getElementById("pairs"));
 
-filters.begin();
+filters.begin(root.dataset.ringVersion);
 measureStuck();
 document.addEventListener("ringlight:selection", (event) => showSelection(event.detail.ids));
 selection.set(filters.selectedByUrl(), "url");
@@ -41,11 +41,12 @@ async function begin() {
   const place = document.getElementById("picture");
   try {
     const data = await loadRing(root.dataset.ringId);
+    if (!root.isConnected) return; // a search has put another page here meanwhile
     const picture = new Picture(place, data);
     const hadAll = work(picture, data);
     picture.fit();
     picture.tellStable();
-    if (!hadAll && root.dataset.mayWrite === "true") keepPositions(picture, data);
+    if (!hadAll && root.dataset.mayWrite === "true" && isWhole()) keepPositions(picture, data);
   } catch (problem) {
     place.dataset.stable = "failed";
     place.textContent = "The picture cannot be drawn. The tables have all that it would show.";
@@ -88,7 +89,7 @@ function work(picture, data) {
   });
   picture.place.addEventListener("ringlight:unfold", (event) => actions.unfold([event.detail.community]));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target === document.body && actions.target?.startsWith("c:")) actions.unfold([Number(actions.target.slice(2))]);
+    if (event.key === "Enter" && event.target === document.body && root.isConnected && actions.target?.startsWith("c:")) actions.unfold([Number(actions.target.slice(2))]);
   });
   bindActions(actions, panel, data);
   const laidOut = refresh(true);
@@ -158,6 +159,11 @@ function bindFilters(data) {
   const held = new Set(data.holds.map((row) => row.identifier_type));
   for (const box of boxes) box.closest("label").hidden = !held.has(box.value) && !data.pairs.some((pair) => pair.identifier_types.includes(box.value));
   write(filters.get());
+}
+
+/** Whether nothing of the ring is left out: the first positions of a version stand, so those of a part would stand for the ring. */
+function isWhole() {
+  return filters.isAll() && filters.get().shown === "both";
 }
 
 /** Keeps the first layout, so that everybody sees the ring as it was learnt; nothing hangs on it. */

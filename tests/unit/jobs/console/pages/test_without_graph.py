@@ -33,6 +33,29 @@ async def test_the_case_and_the_nights_need_none(served):
     assert "2026-03-31" in nights.text
 
 
+async def test_a_panel_loaded_anew_brings_the_owner_and_the_verdict_for_the_head(served):
+    def head(page: str) -> list[str]:
+        brought = re.findall(r'<(?:dd|span) id="(owner|standing)" hx-swap-oob="true">(.*?)</(?:dd|span)>', page)
+        return [f"{name}: {re.sub('<[^>]+>', '', text)}" for name, text in brought]
+
+    async def panel(role: str = "investigator") -> str:
+        return (await served.ask("GET", "/rings/c-farm/panel", role, headers=PAGE)).text
+
+    assert head(await panel()) == ["owner: nobody", "standing: "]
+    assert (await served.ask("POST", "/api/v1/rings/c-farm/claim")).status_code == 200
+    version = re.search(r'data-if-match="([^"]+)"', await panel())
+    assert version is not None
+    verdict = {"verdict": "household", "reason": "one home", "account_ids": ["farm00"]}
+    given = await served.ask(
+        "POST", "/api/v1/rings/c-farm/dispositions", json=verdict, headers={"If-Match": f'"{version[1]}"'}
+    )
+    assert given.status_code == 201
+    assert head(await panel()) == ["owner: you", "standing: household"]
+    owner, standing = head(await panel("viewer"))
+    assert owner.startswith("owner: token:investigator")
+    assert standing == "standing: household"
+
+
 async def test_a_session_that_ended_leads_htmx_out_of_the_page(served):
     headers = {"HX-Request": "true", "HX-Current-URL": "http://127.0.0.1:8484/rings/c-farm?select=a"}
     answer = await served.ask("GET", "/rings/c-farm/panel", None, headers=headers)
