@@ -15,6 +15,7 @@ from graph.snapshot import Snapshot
 
 __all__ = ["Arrangement", "arrange", "deal_folds", "group_accounts", "split"]
 
+_SHARES_OF_DELAY = (1.0, 0.5, 0.0)
 _LARGE_COMPONENT = 0.2  # share of the accounts; above it parting by component would leave one fold with nearly all
 
 
@@ -54,19 +55,25 @@ def arrange(
     """Labels the accounts of each cut-off and parts them into folds; or says why nothing can be trained.
 
     Accounts are parted by component where components are small, else by cluster, both as of now. Earlier cut-offs that leave the training side of any fold without enough of either class are no history to learn from: then the
-    last cut-off alone serves, with other groups on the training side.
+    last cut-off alone serves, with other groups on the training side. Where accounts old enough for a label have too few positives, half of
+    `label_delay_days` is enough, and at last any age: then some young accounts count as honest that are not found out yet, but age tells no label.
     """
     now = tonight or cutoffs[-1]
     groups, kind = group_accounts(now.snapshot, config.n_folds)
     of_now = groups.sort("account")["group"].to_numpy().astype(np.int64)
-    examples = build_examples(now.snapshot, outcomes, as_of, config.label_delay_days)
-    # who is unclear by now was no clear negative earlier either
-    groups = groups.join(examples.select("account", unclear_now="is_unclear"), on="account").drop("account")
-    labelled = [_label(cutoff, groups, outcomes, as_of, config) for cutoff in cutoffs]
+    for share in _SHARES_OF_DELAY:
+        days = share * config.label_delay_days
+        examples = build_examples(now.snapshot, outcomes, as_of, days)
+        # who is unclear by now was no clear negative earlier either
+        own_groups = groups.join(examples.select("account", unclear_now="is_unclear"), on="account").drop("account")
+        labelled = [_label(cutoff, own_groups, outcomes, as_of, days) for cutoff in cutoffs]
+        reason = _too_few(*labelled[-1], config)
+        if reason is None:
+            break
+    if reason is not None:
+        return reason
     kept = [pair for place, pair in enumerate(labelled) if len(pair[1]) or place == len(labelled) - 1]
     parts, numbers = [pair[0] for pair in kept], [pair[1] for pair in kept]
-    if reason := _too_few(parts[-1], numbers[-1], config):
-        return reason
     dealt = deal_folds(numbers[-1], parts[-1].target, config.n_folds, seed)
     of_group = dict(zip(numbers[-1].tolist(), dealt.tolist(), strict=True))
     fold = [_folds_of(own, of_group, config) for own in numbers]
@@ -78,10 +85,11 @@ def arrange(
     judged, who = _judged(parts[-1], dealt, config)
     added = None
     if tonight is not None:
-        part, own = _label(tonight, groups, outcomes, as_of, config)
+        part, own = _label(tonight, own_groups, outcomes, as_of, days)
         added = part, _folds_of(own, of_group, config)
     now_fold = _folds_of(of_now, of_group, config)
-    return Arrangement(parts, fold, numbers, added, now_fold, judged, f"{when}other {kind}, {who}")
+    aged = "" if share == 1 else f", accounts from {days:.0f} days on, for older ones have too few positives"
+    return Arrangement(parts, fold, numbers, added, now_fold, judged, f"{when}other {kind}, {who}{aged}")
 
 
 def deal_folds(group: NDArray[np.int64], target: NDArray[np.int8], n_folds: int, seed: int) -> NDArray[np.int64]:
@@ -119,12 +127,12 @@ def group_accounts(snapshot: Snapshot, n_folds: int) -> tuple[pl.DataFrame, str]
 
 
 def _label(
-    cutoff: CutOff, groups: pl.DataFrame, outcomes: pl.DataFrame, as_of: datetime, config: TrainConfig
+    cutoff: CutOff, groups: pl.DataFrame, outcomes: pl.DataFrame, as_of: datetime, label_delay_days: float
 ) -> tuple[Labelled, NDArray[np.int64]]:
     """A cut-off's examples and the group of each."""
     names = cutoff.snapshot.accounts.select("account", "account_id")
     examples = (
-        build_examples(cutoff.snapshot, outcomes, as_of, config.label_delay_days)
+        build_examples(cutoff.snapshot, outcomes, as_of, label_delay_days)
         .join(names, on="account", maintain_order="left")
         .join(groups, on="account_id", maintain_order="left")
         .with_columns(is_unclear=(pl.col("is_unclear") | pl.col("unclear_now")) & ~pl.col("is_confirmed"))

@@ -125,6 +125,22 @@ def test_who_is_too_young_for_an_example_is_in_the_fold_of_its_group(
     assert folds.agg(pl.col("fold").n_unique())["fold"].to_list() == [1] * groups["group"].n_unique()
 
 
+def test_where_old_accounts_have_too_few_positives_young_ones_of_either_label_are_examples(
+    cutoffs: list[CutOff], world: Events, as_of: datetime
+) -> None:
+    # the last rings sign up 20 days before the end, so that after 55 days hardly anybody is known
+    found = arrange(cutoffs[:-1], world["outcomes"], as_of, replace(CONFIG, label_delay_days=55), 3, cutoffs[-1])
+    assert isinstance(found, Arrangement)
+    assert "accounts from 28 days on" in found.words
+    last = found.parts[-1]
+    signup = last.cutoff.snapshot.accounts["signup_time"].gather(last.account)
+    assert (signup <= as_of - timedelta(days=27.5)).all()
+    assert {0, 1} == set(last.target.tolist())
+    usual = arrange(cutoffs[:-1], world["outcomes"], as_of, replace(CONFIG, label_delay_days=25), 3, cutoffs[-1])
+    assert isinstance(usual, Arrangement)
+    assert "days on" not in usual.words
+
+
 def _days(events: Events, days: list[datetime], build_graph: BuildGraph) -> list[CutOff]:
     snapshots = [build_graph(events, day) for day in days]
     return [CutOff(snapshot, build_features(events, snapshot)) for snapshot in snapshots]
