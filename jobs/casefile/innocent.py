@@ -37,8 +37,11 @@ def _n_outside(link: CaseLink) -> int:
 
 
 def _household(links: Sequence[CaseLink], n_accounts: int) -> Finding:
-    homes = [link for link in _of(links, "address") if 2 * len(link.accounts) > n_accounts]
+    most = [link for link in _of(links, "address") if 2 * len(link.accounts) > n_accounts]
+    homes = [link for link in most if _n_outside(link) <= MANY]
     if not homes:
+        if most:
+            return AGAINST, "The address of most accounts is held by many others as well, as no home's is."
         return AGAINST, "No address is held by more than half of the accounts."
     if _of(links, "national_id", "instrument"):
         return NOTHING, "Most accounts give one address, but share a national id or an instrument as well."

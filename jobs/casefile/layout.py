@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from graph.ring_picture import FOLD_ABOVE
 from jobs.casefile.case import Case, CaseLink
 
 __all__ = ["MAX_DRAWN", "drawn_links", "place_nodes"]
 
-MAX_DRAWN = 400  # accounts and identifiers; above, a printed picture says nothing that the tables do not say better
+MAX_DRAWN = FOLD_ABOVE  # accounts and identifiers; above, the console folds, and a printed picture says nothing that the tables do not
 
 Point = tuple[float, float]
 

@@ -178,6 +178,9 @@ def test_a_household_speaks_for_itself_only_without_cards_in_common(case):
     assert findings([home], 6)["household"] == "speaks for"
     assert findings([home, case.links[1]], 6)["household"] == "says nothing"
     assert findings([home], 600)["household"] == "speaks against"
+    shelter = replace(home, n_holders=200)
+    assert findings([shelter], 6)["household"] == "speaks against"
+    assert findings([shelter], 6)["dormitory, shelter or public network"] == "speaks for"
     assert findings(case.links, 6)["household"] == "speaks against"
 
 
