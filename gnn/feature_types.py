@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from graph.cleaning import EARLIEST_BEFORE_SIGNUP
+from graph.cleaning import is_since_signup
 from graph.schema import Privacy, known_time
 from graph.snapshot import Events, Snapshot
 
@@ -81,7 +81,7 @@ def rows_of(events: Events, snapshot: Snapshot) -> Rows:
     tables = {
         name: frame.filter(known)
         .join(keys, on="account_id")
-        .filter(pl.col("event_time") >= pl.col("signup_time") - EARLIEST_BEFORE_SIGNUP)
+        .filter(is_since_signup())
         .drop("account_id", "event_id")
         .sort("account", "event_time")
         for name, frame in events.items()

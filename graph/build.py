@@ -10,7 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
-from graph.cleaning import EARLIEST_BEFORE_SIGNUP, signup_times
+from graph.cleaning import is_since_signup, signup_times
 from graph.clusters import build_clusters
 from graph.identities import build_identities, resolve_records
 from graph.identity_known import Known, nothing_known, renumber_known
@@ -43,7 +43,7 @@ def events_before(events: Events, as_of: datetime) -> dict[str, pl.DataFrame]:
 def _of_known_accounts(rows: pl.DataFrame, signups: pl.DataFrame) -> pl.DataFrame:
     """Rows that would not have gone to quarantine then: an earlier signup that came to light later is not known yet."""
     joined = rows.join(signups, on="account_id", maintain_order="left")
-    return joined.filter(pl.col("event_time") >= pl.col("signup_time") - EARLIEST_BEFORE_SIGNUP).drop("signup_time")
+    return joined.filter(is_since_signup()).drop("signup_time")
 
 
 def build_snapshot(events: Events, sightings: pl.DataFrame, as_of: datetime, key: str, seed: int) -> Snapshot:

@@ -11,11 +11,11 @@ from graph.plausible import PLAUSIBLE
 from graph.schema import TABLES, UTC_TIME, Table
 
 __all__ = [
-    "EARLIEST_BEFORE_SIGNUP",
     "QUARANTINE_SCHEMA",
     "REASONS",
     "CleanTable",
     "clean_table",
+    "is_since_signup",
     "read_events",
     "signup_times",
 ]
@@ -111,6 +111,11 @@ def read_events(folder: Path, as_of: datetime) -> dict[str, pl.DataFrame]:
     return events
 
 
+def is_since_signup() -> pl.Expr:
+    """Whether a row (event_time, signup_time) lies at most a day before its account's signup; an earlier one goes to quarantine."""
+    return pl.col("event_time") >= pl.col("signup_time") - EARLIEST_BEFORE_SIGNUP
+
+
 def signup_times(signups: pl.DataFrame) -> pl.DataFrame:
     """account_id and signup_time (its earliest signup) of each account, sorted by account_id."""
     return signups.group_by("account_id").agg(signup_time=pl.col("event_time").min()).sort("account_id")
@@ -132,7 +137,7 @@ def _reason(table: Table) -> pl.Expr:
         .then(pl.lit("known_before_event"))
         .when(pl.col("signup_time").is_null())
         .then(pl.lit("no_signup"))
-        .when(pl.col("event_time") < pl.col("signup_time") - EARLIEST_BEFORE_SIGNUP)
+        .when(~is_since_signup())
         .then(pl.lit("before_signup"))
     )
 

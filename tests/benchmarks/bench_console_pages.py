@@ -86,9 +86,8 @@ def open_ring(browser: Browser, origin: str, token: str, n_runs: int) -> tuple[l
     answer = context.request.post("/auth/session", data={"token": token}, headers={"Origin": origin})
     assert answer.status == 201
     told, n_drawn = [], 0
-    page = (
-        context.new_page()
-    )  # one tab, as investigators use one: a window anew loads the browser's own pages beside ours
+    # one tab, as investigators use one: a window anew loads the browser's own pages beside ours
+    page = context.new_page()
     for _ in range(n_runs + 1):
         page.goto("/", wait_until="networkidle")
         page.locator(f'a[href^="/rings/{CROWD}"]').first.click()

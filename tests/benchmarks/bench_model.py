@@ -128,8 +128,8 @@ class MemberClock:
         self._name, self._since = "", 0.0
 
     def note(self, line: str) -> None:
-        begins = next((name for name in MEMBERS if line.startswith((f"{name}: fold", f"{name}: final"))), None)
-        if begins is None and line.startswith(("GraphSAGE: epoch", "trees: ")):
+        begins = line.startswith(tuple(f"{name}: {what}" for name in MEMBERS for what in ("fold", "final")))
+        if not begins and line.startswith(("GraphSAGE: epoch", "trees: ")):
             return  # of the one that is being trained
         if self._name and time.perf_counter() - self._since > self.longest:
             self.longest, self.of = time.perf_counter() - self._since, self._name

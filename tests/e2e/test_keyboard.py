@@ -35,6 +35,12 @@ def tab_to(page: Page, selector: str, most: int = 60, key: str = "Tab") -> None:
     raise AssertionError(f"no way by Tab to {selector} within {most} steps")
 
 
+def search(page: Page, typed: str) -> None:
+    press(page, "/")
+    page.keyboard.type(typed)
+    page.keyboard.press("Enter")
+
+
 def test_a_case_is_worked_on_without_a_mouse(new_context, console, shoot, violations):
     page = new_context(role=None).new_page()
     page.goto("/signin")
@@ -44,9 +50,7 @@ def test_a_case_is_worked_on_without_a_mouse(new_context, console, shoot, violat
     expect(page).to_have_url(re.compile("/queue$"))
     page.wait_for_load_state("networkidle")
 
-    press(page, "/")
-    page.keyboard.type("+49 1512 345 6789")
-    page.keyboard.press("Enter")
+    search(page, "+49 1512 345 6789")
     expect(page.get_by_role("main")).to_contain_text("farm00")
     page.wait_for_load_state("networkidle")
     tab_to(page, "main a[href='/rings/c-farm']")
@@ -133,9 +137,7 @@ def test_after_a_search_the_keys_are_those_of_what_was_found(page, console):
     page.wait_for_load_state("networkidle")
     press(page, "j", "x")
     expect(page.locator("#selected")).to_have_text("1 selected")
-    press(page, "/")
-    page.keyboard.type("+49 1512 345 6789")
-    page.keyboard.press("Enter")
+    search(page, "+49 1512 345 6789")
     expect(page.get_by_role("heading", level=1)).to_have_text("Search")
     expect(page.get_by_role("main")).to_contain_text("farm01")
     page.wait_for_load_state("networkidle")
@@ -157,9 +159,7 @@ def test_after_a_search_the_keys_are_those_of_what_was_found(page, console):
 def test_rows_that_a_search_finds_are_reached_by_keys_from_a_page_that_had_none(page):
     page.goto("/help")
     page.wait_for_load_state("networkidle")
-    press(page, "/")
-    page.keyboard.type("farm03")
-    page.keyboard.press("Enter")
+    search(page, "farm03")
     expect(page.get_by_role("main")).to_contain_text("farm03")
     page.wait_for_load_state("networkidle")
     press(page, "j")
