@@ -43,6 +43,14 @@ def unseen(page: Page) -> list[str]:
     )
 
 
+def resize(page: Page, width: int, height: int) -> None:
+    """Gives the window another size, and waits until the picture knows of it."""
+    known = page.evaluate("document.getElementById('picture')._cyreg.cy.width()")
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("known => document.getElementById('picture')._cyreg.cy.width() !== known", arg=known)
+    page.wait_for_timeout(500)  # a picture that fits itself does so a moment later
+
+
 def click_in_picture(page: Page, selector: str, times: int = 1) -> None:
     """Clicks a node, or the middle of an edge."""
     place = page.locator("#picture")
@@ -122,13 +130,10 @@ def test_why_not_and_the_path_of_two(page, shoot):
 def test_the_picture_fits_its_place_anew_until_somebody_moves_it(page):
     open_ring(page, "c-farm")
     assert unseen(page) == []
-    page.set_viewport_size({"width": 700, "height": 700})
-    page.wait_for_timeout(500)  # the browser tells of a new size once it has drawn
-    assert page.evaluate("document.getElementById('picture')._cyreg.cy.width()") < 700
+    resize(page, 700, 700)
     assert unseen(page) == []
     page.evaluate("document.getElementById('picture')._cyreg.cy.zoom(3)")
-    page.set_viewport_size({"width": 1280, "height": 800})
-    page.wait_for_timeout(500)
+    resize(page, 1280, 800)
     assert page.evaluate("document.getElementById('picture')._cyreg.cy.zoom()") == 3
 
 

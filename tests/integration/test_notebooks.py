@@ -30,9 +30,12 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
 def run_notebook(name: str, folder: Path) -> str:
-    """Runs a notebook in `folder`; gives all the text that it put out."""
+    """Runs a notebook in `folder`; gives all the text that it put out, what a kernel sent in pieces as one."""
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=180, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(
+        notebook, timeout=180, iopub_timeout=60, raise_on_iopub_timeout=True, coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    ).execute()  # fmt: skip
     said = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
