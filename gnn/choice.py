@@ -69,7 +69,7 @@ def choose(
     synthetic, benign = target == 1, part.confirmed & (target == 0)
     rounds, logits = {}, {}
     for name, trace in traces.items():
-        rounds[name], logits[name] = _best(target, clear, trace)
+        rounds[name], logits[name] = _best(target, clear, _without_diverged(trace))
     outcomes = {name: fit_outcomes(synthetic, benign, value, found_share) for name, value in logits.items()}
     straight = {name: found.calibration for name, found in outcomes.items()}
     blends = [blend_logits(logits, straight, weight) for weight in _BLENDS]
@@ -105,6 +105,11 @@ def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8], found_sha
     return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + rate) / 2
 
 
+def _without_diverged(trace: Trace) -> Trace:
+    """Rounds whose logits are not all finite say the same of everybody: they lose to any that learnt, and a model of them alone is at fault."""
+    return Trace(trace.rounds, np.where(np.isfinite(trace.logits).all(axis=1, keepdims=True), trace.logits, 0.0))
+
+
 def _best(target: NDArray[np.int8], clear: NDArray[np.bool_], trace: Trace) -> tuple[int, NDArray[np.float64]]:
     """The rounds with the highest average precision, meant with that of the rounds beside, and their logits."""
     found = np.array([auprc(target[clear], logits[clear]) for logits in trace.logits])
@@ -115,7 +120,7 @@ def _best(target: NDArray[np.int8], clear: NDArray[np.bool_], trace: Trace) -> t
 
 def _fault(logits: NDArray[np.float64], calibration: Calibration, metrics: Metrics, looked: float, rate: float) -> str:
     """Why a model must not score, or nothing."""
-    if not np.isfinite(logits).all() or np.ptp(logits) < _LEAST_SPREAD:
+    if np.ptp(logits) < _LEAST_SPREAD:
         return "it says the same of every validation account"
     if calibration.is_at_bound:
         return "its scores could not be calibrated"

@@ -14,9 +14,9 @@ from graph.cleaning import is_since_signup, signup_times
 from graph.clusters import build_clusters
 from graph.identities import build_identities, resolve_records
 from graph.identity_known import Known, nothing_known, renumber_known
-from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records
+from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records, submit_anew
 from graph.links import build_links, name_identifiers, number_links
-from graph.marks import MARK_SCHEMA, are_among, build_marks, differing_accounts
+from graph.marks import MARK_SCHEMA, build_marks, find_differing, rows_to_look_at
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
 from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS, Events, Snapshot
@@ -111,16 +111,17 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     if before is None:
         before = _nothing(as_of)
     old = before.snapshot
-    differing = pl.concat([differing_accounts(before.marks[name], marks[name]) for name in HISTORY_TABLES]).unique()
-    own = {name: frame.filter(are_among(frame["account_id"], differing)) for name, frame in events.items()}
+    came = {name: events[name].filter(pl.col("known_time") >= old.as_of) for name in HISTORY_TABLES}
+    differing = find_differing(before.marks, marks, {name: build_marks(rows) for name, rows in came.items()})
+    own = {name: rows_to_look_at(events[name], came[name], differing) for name in HISTORY_TABLES}
     fresh = build_links(build_sightings(own, key))
     merged = merge_links(old.accounts, old.identifiers, old.links, differing, fresh)
     signups = signup_times(events["signups"])
     accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links, key)
-    fresh_records = build_records(own["profiles"].rename({"account_id": "account"}))
-    records = carry_records(before.records, differing, fresh_records)
+    submitted = build_records(own["profiles"].rename({"account_id": "account"}))
+    records, fresh_records = carry_records(before.records, differing, submitted)
     known = renumber_known(before.known, old.accounts, accounts)
-    is_fresh = are_among(accounts["account_id"], differing)
+    is_fresh = submit_anew(accounts["account_id"], differing, fresh_records)
     resolution = resolve_records(
         number_records(fresh_records, accounts),
         accounts.height,

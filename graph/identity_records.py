@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from graph.identity_names import TITLES, name_groups
 from graph.identity_text import Texts, encode_texts
-from graph.marks import are_among
+from graph.marks import Differing, are_among
 from graph.normal_persons import JUNK_NAMES
 from graph.normalise import normalise
 
@@ -25,6 +25,7 @@ __all__ = [
     "encode_records",
     "number_records",
     "sorted_records",
+    "submit_anew",
 ]
 
 NO_DATE = np.int32(-(2**31))
@@ -149,16 +150,26 @@ def digest_records(records: pl.DataFrame) -> pl.Series:
     return records.select(digest=digest)["digest"]
 
 
-def carry_records(before: pl.DataFrame, differing: pl.Series, fresh: pl.DataFrame) -> pl.DataFrame:
+def carry_records(before: pl.DataFrame, differing: Differing, fresh: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Records brought up to date, as `build_records` of all profiles gives them.
 
     Args:
         before: of an earlier night; `account` is the account's id.
-        differing: keys of the accounts that came, went or changed (`graph.marks`).
-        fresh: those of changed and new accounts.
+        differing: as `graph.marks.find_differing` gives it.
+        fresh: of changed accounts all, of grown ones those of the events that came.
+
+    Returns:
+        all records; and of them those of the accounts that changed, or grew by some.
     """
-    kept = before.filter(~are_among(before["account"], differing))
-    return pl.concat([kept, fresh]).sort("account", maintain_order=True)
+    own = before.filter(~are_among(before["account"], differing.changed))
+    grows = own["account"].is_in(fresh["account"].unique().implode())
+    whole = sorted_records(pl.concat([own.filter(grows), fresh]))
+    return pl.concat([own.filter(~grows), whole]).sort("account", maintain_order=True), whole
+
+
+def submit_anew(account_ids: pl.Series, differing: Differing, fresh: pl.DataFrame) -> pl.Series:
+    """Whether all records of an account are among the fresh ones of `carry_records`, bool: those of others are as they were."""
+    return are_among(account_ids, differing.changed) | account_ids.is_in(fresh["account"].unique().implode())
 
 
 def number_records(records: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,8 @@ Account ids and hashes stay from night to night, numbers do not: a late signup s
 old numbers to new ones and marks what must be looked at again. Everything else is the old row with new numbers, because what
 evidence, pairs and clusters are made of does not depend on the numbers, only on their order:
 
-    an account is changed     its events are not those of the night before
+    an account is changed     it lost an event of the night before, or has one that ought to have been known then; or it came, or went
+    an account is grown       it has what it had, and events that came to be known since
     an identifier is touched  a link of it came, went or moved; a holder changed places; or it weighs another number of bits
     a pair is touched         evidence of it was, or is, of a touched identifier
     an account is dirty       it is new, changed places, or one of its pairs came, went or weighs otherwise
@@ -30,7 +31,7 @@ from graph.links import (
     rarity_ceiling,
     weigh_identifiers,
 )
-from graph.marks import are_among
+from graph.marks import Differing, are_among
 
 __all__ = [
     "Change",
@@ -69,9 +70,9 @@ class Merged:
     Attributes:
         accounts: account, account_id of the night before.
         names: identifier_type, hash; the row is the provisional number; those of the night before come first, as they were.
-        kept: account i32 (then), identifier i32, first_seen, last_seen, n_events: links of accounts that are as they were.
-        gone: the same, of accounts that changed or are no more.
-        fresh: account_id, identifier_type, identifier i32, first_seen, last_seen, n_events: of accounts that changed or came.
+        kept: account i32 (then), identifier i32, first_seen, last_seen, n_events: links that stand.
+        gone: the same, those that do not: of accounts that changed or are no more, and those that others were seen with again.
+        fresh: account_id, identifier_type, identifier i32, first_seen, last_seen, n_events: those that take their place, and new ones.
     """
 
     accounts: pl.DataFrame
@@ -90,19 +91,47 @@ class Merged:
 
 
 def merge_links(
-    accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, differing: pl.Series, fresh: pl.DataFrame
+    accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, differing: Differing, fresh: pl.DataFrame
 ) -> Merged:
     """Puts fresh links in the place of stale ones.
 
     Args:
         accounts, identifiers, links: the snapshot of the night before.
-        differing: keys of the accounts that came, went or changed (`graph.marks`): their links of then no longer stand.
-        fresh: links of changed and new accounts, as `graph.links.build_links` gives them.
+        differing: as `graph.marks.find_differing` gives it.
+        fresh: links as `graph.links.build_links` gives them: of changed accounts all, of grown ones those of the events that came.
     """
     names, named = name_identifiers(fresh, identifiers)
-    is_stale = are_among(accounts["account_id"], differing).to_numpy()
-    goes = is_stale[links["account"].to_numpy()]
-    return Merged(accounts, names, links.filter(~goes), links.filter(goes), named)
+    holder = links["account"].to_numpy()
+    goes = are_among(accounts["account_id"], differing.changed).to_numpy()[holder]
+    again = _seen_again(accounts, links, named, differing.grown)
+    goes[again] = True
+    return Merged(accounts, names, links.filter(~goes), links.filter(goes), _add_links(accounts, links[again], named))
+
+
+def _seen_again(
+    accounts: pl.DataFrame, links: pl.DataFrame, named: pl.DataFrame, grown: pl.Series
+) -> NDArray[np.int64]:
+    """Rows of the links of grown accounts that are among the fresh ones, too."""
+    is_grown = are_among(accounts["account_id"], grown)
+    rows = np.flatnonzero(is_grown.to_numpy()[links["account"].to_numpy()])
+    known = accounts.filter(is_grown).select("account_id", "account")
+    fresh = named.join(known, on="account_id").select("account", "identifier")
+    own = links[rows].select("account", "identifier").with_columns(row=rows)
+    return own.join(fresh, on=["account", "identifier"], how="semi", maintain_order="left")["row"].to_numpy()
+
+
+def _add_links(accounts: pl.DataFrame, before: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """The fresh links, those that were there before with what was seen then: each of `before` has one of `named`."""
+    known = before.select("identifier", *LINK_COLUMNS, account_id=accounts["account_id"][before["account"]])
+    then = named.join(known, on=["account_id", "identifier"], how="left", maintain_order="left", suffix="_then")
+    return then.select(
+        "account_id",
+        "identifier_type",
+        "identifier",
+        first_seen=pl.min_horizontal("first_seen", "first_seen_then"),
+        last_seen=pl.max_horizontal("last_seen", "last_seen_then"),
+        n_events=pl.sum_horizontal("n_events", "n_events_then"),
+    )
 
 
 @dataclass(frozen=True)

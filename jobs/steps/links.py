@@ -2,9 +2,10 @@
 
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
-work/differing/<partition>.parquet (keys of accounts that came, went or changed; none where all is made anew), work/links/<partition>.parquet (of those there are)
+work/changed/<partition>.parquet, work/grown/<partition>.parquet (keys of the accounts to look at, `graph.marks.Differing`; none where all is made anew)
+work/links/<partition>.parquet (those of their events that are looked at)
 work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts;
-of those that changed in fresh/), work/known/{records,pairs,others}.parquet (what these hold, and pairs of them that were compared)
+of those that submitted anew in fresh/), work/known/{records,pairs,others}.parquet (what these hold, and pairs of them that were compared)
 work/snapshot/{accounts,identifiers,links}.parquet
 work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
 work/named.parquet (accounts that gave a name and a birth date), work/joining.parquet, work/holders/<partition>.parquet   identifiers that join accounts; links of those to look at
@@ -13,6 +14,7 @@ out/links.parquet, out/identities.parquet, out/identity_weights.json
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -21,11 +23,11 @@ from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
 from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
-from graph.identity_records import build_records, carry_records, number_records
+from graph.identity_records import build_records, carry_records, number_records, submit_anew
 from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.links import build_links
-from graph.marks import are_among, differing_accounts
+from graph.marks import Differing, are_among, build_marks, find_differing, rows_to_look_at
 from graph.partitions import read_partitioned_events, write_partitions
 from graph.sightings import build_sightings
 from graph.snapshot import read_frame
@@ -37,7 +39,7 @@ __all__ = ["Config", "read_change", "run"]
 
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
-FOLDERS = ("differing", "records", "fresh", "known", "sightings", "links", "snapshot", "change", "holders")
+FOLDERS = ("changed", "grown", "records", "fresh", "known", "sightings", "links", "snapshot", "change", "holders")
 
 
 class Config(StepConfig):
@@ -48,8 +50,10 @@ def run(night: NightContext, config: Config) -> StepResult:
     """Links of all accounts, and the snapshot's numbering."""
     for folder in FOLDERS:
         (night.work / folder).mkdir(parents=True, exist_ok=True)
-    own = (night.work, night.restricted_state, night.key)
-    partitions = [(partition, *own) for partition in range(night.n_partitions)]
+    since = night.as_of if night.previous is None else night.previous.as_of
+    partitions = [
+        (partition, night.work, night.restricted_state, since, night.key) for partition in range(night.n_partitions)
+    ]
     counts = map_tasks(_link_partition, partitions, progress=night.progress, label="links")
     changed, known = (sum(column) for column in zip(*counts, strict=True))
     if night.state is not None:
@@ -76,33 +80,53 @@ def run(night: NightContext, config: Config) -> StepResult:
     )
 
 
-def _link_partition(partition: int, work: Path, restricted_state: Path | None, key: str) -> tuple[int, int]:
-    """How many accounts of the partition changed, and how many there are."""
+def _link_partition(
+    partition: int, work: Path, restricted_state: Path | None, since: datetime, key: str
+) -> tuple[int, int]:
+    """How many accounts of the partition differ, and how many there are."""
     file = f"{partition}.parquet"
     account_ids = pl.read_parquet(work / "events/signups" / file, columns=["account_id"])["account_id"].unique()
-    changed, differing = account_ids, pl.Series("account", dtype=pl.UInt64)
-    if restricted_state is not None:
-        differing = _differing(work / "marks", restricted_state / "marks", file)
-        changed = account_ids.filter(are_among(account_ids, differing))
-    differing.to_frame().write_parquet(work / "differing" / file, compression="lz4")
-    of_some = None if restricted_state is None else changed
-    events = read_partitioned_events(work / "events", HISTORY_TABLES, partition, of_some)
-    records = build_records(events["profiles"].rename({"account_id": "account"}))
-    if restricted_state is not None:
-        records.write_parquet(work / "fresh" / file, compression="lz4")
-        records = carry_records(pl.read_parquet(restricted_state / "records" / file), differing, records)
-    records.write_parquet(work / "records" / file, compression="lz4")
-    sightings = build_sightings(events, key)
     if restricted_state is None:
+        events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
+        records = build_records(events["profiles"].rename({"account_id": "account"}))
+        sightings = build_sightings(events, key)
         sightings.write_parquet(work / "sightings" / file, compression="lz4")
+        nobody = pl.Series("account", dtype=pl.UInt64)
+        differing, n_differing = Differing(nobody, nobody), account_ids.len()
+    else:
+        differing, events = _differing(work, restricted_state, partition, since, account_ids)
+        before = pl.read_parquet(restricted_state / "records" / file)
+        submitted = build_records(events["profiles"].rename({"account_id": "account"}))
+        records, fresh = carry_records(before, differing, submitted)
+        fresh.write_parquet(work / "fresh" / file, compression="lz4")
+        sightings = build_sightings(events, key)
+        n_differing = int(are_among(account_ids, pl.concat([differing.changed, differing.grown])).sum())
+    for name in ("changed", "grown"):
+        getattr(differing, name).to_frame().write_parquet(work / name / file, compression="lz4")
+    records.write_parquet(work / "records" / file, compression="lz4")
     build_links(sightings).write_parquet(work / "links" / file, compression="lz4")
-    return changed.len(), account_ids.len()
+    return n_differing, account_ids.len()
 
 
-def _differing(now: Path, before: Path, file: str) -> pl.Series:
-    """Keys of the accounts of which any table holds something else."""
-    marks = ([pl.read_parquet(folder / table / file) for folder in (before, now)] for table in HISTORY_TABLES)
-    return pl.concat([differing_accounts(*both) for both in marks]).unique()
+def _differing(
+    work: Path, restricted_state: Path, partition: int, since: datetime, account_ids: pl.Series
+) -> tuple[Differing, dict[str, pl.DataFrame]]:
+    """The accounts of the partition that differ, and by table those of their events that are to be looked at."""
+    events, file = work / "events", f"{partition}.parquet"
+    before, now = (
+        {table: pl.read_parquet(zone / "marks" / table / file) for table in HISTORY_TABLES}
+        for zone in (restricted_state, work)
+    )
+    came = {
+        table: pl.scan_parquet(events / table / file).filter(pl.col("known_time") >= since).collect()
+        for table in HISTORY_TABLES
+    }
+    differing = find_differing(before, now, {table: build_marks(rows) for table, rows in came.items()})
+    rows = {table: frame.clear() for table, frame in came.items()}
+    changed = account_ids.filter(are_among(account_ids, differing.changed))
+    if changed.len():
+        rows = read_partitioned_events(events, HISTORY_TABLES, partition, changed)
+    return differing, {table: rows_to_look_at(rows[table], came[table], differing) for table in HISTORY_TABLES}
 
 
 def read_change(work: Path) -> Change:
@@ -113,7 +137,7 @@ def read_change(work: Path) -> Change:
 def _number(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
 ) -> dict[str, int]:
-    differing = pl.read_parquet(work / "differing/*.parquet")["account"]
+    differing = Differing(*(pl.read_parquet(work / name / "*.parquet")["account"] for name in ("changed", "grown")))
     snapshot = None if state is None else state / "snapshot"
     before = read_frame(snapshot, "accounts")
     with ThreadPoolExecutor(1) as beside:  # links there, people here: both leave the interpreter free
@@ -121,8 +145,7 @@ def _number(
         accounts = _order_accounts(work, lambda: merging.result()[0].links(), key)
         reordering = beside.submit(lambda: _reorder(merging.result()[0], accounts, work))
         known = renumber_known(_known_before(restricted_state), before, accounts)
-        is_fresh = are_among(accounts["account_id"], differing) if state else None
-        identified = _identify(accounts, known, is_fresh, work, out)
+        identified = _identify(accounts, known, differing if state else None, work, out)
         n_identities = _write_identities(identified, key, out)
         before_identifiers, reordered = merging.result()[1], reordering.result()
     numbered, change = finish_links(reordered, before_identifiers, identified)
@@ -143,7 +166,7 @@ def _number(
 
 
 def _merge(
-    work: Path, snapshot: Path | None, accounts: pl.DataFrame, differing: pl.Series
+    work: Path, snapshot: Path | None, accounts: pl.DataFrame, differing: Differing
 ) -> tuple[Merged, pl.DataFrame]:
     """The links that stand and those that take others' place; and the identifiers of the night before."""
     identifiers, links = (read_frame(snapshot, name) for name in ("identifiers", "links"))
@@ -182,22 +205,22 @@ def _known_before(restricted_state: Path | None) -> Known:
     return Known(**{name: pl.read_parquet(restricted_state / "known" / f"{name}.parquet") for name in KNOWN_SCHEMAS})
 
 
-def _identify(accounts: pl.DataFrame, known: Known, is_fresh: pl.Series | None, work: Path, out: Path) -> pl.DataFrame:
-    """The accounts with their `identity`; the weights stay with the night."""
+def _identify(accounts: pl.DataFrame, known: Known, differing: Differing | None, work: Path, out: Path) -> pl.DataFrame:
+    """The accounts with their `identity`; the weights stay with the night. `differing` is None where all is made anew."""
 
     def read(some: pl.Series) -> pl.DataFrame:
         own = accounts[some]
         records = pl.scan_parquet(work / "records/*.parquet")
         return number_records(records.filter(pl.col("account").is_in(own["account_id"].implode())).collect(), own)
 
-    submitted = pl.read_parquet(work / ("records" if is_fresh is None else "fresh") / "*.parquet").rechunk()
-    fresh = None if is_fresh is None else is_fresh.to_numpy()
+    submitted = pl.read_parquet(work / ("records" if differing is None else "fresh") / "*.parquet").rechunk()
+    fresh = None if differing is None else submit_anew(accounts["account_id"], differing, submitted).to_numpy()
     resolution = resolve_records(
         number_records(submitted, accounts),
         accounts.height,
         known=known,
         is_fresh=fresh,
-        read=None if is_fresh is None else read,
+        read=None if fresh is None else read,
     )
     for name in KNOWN_SCHEMAS:
         getattr(resolution.known, name).write_parquet(work / "known" / f"{name}.parquet", compression="lz4")

@@ -35,11 +35,12 @@ def places(page: Page) -> dict[str, tuple[float, float]]:
     return {node: (x, y) for node, x, y in found}
 
 
-def unseen(page: Page) -> list[str]:
+def unseen(page: Page, selector: str = "*") -> list[str]:
     """Ids of nodes that are drawn outside the picture's place."""
     return page.evaluate(
-        "(() => { const cy = document.getElementById('picture')._cyreg.cy; return cy.nodes().filter(one => { const at = one.renderedPosition();"
-        " return at.x < 0 || at.y < 0 || at.x > cy.width() || at.y > cy.height(); }).map(one => one.id()); })()"
+        "selector => { const cy = document.getElementById('picture')._cyreg.cy; return cy.nodes(selector).filter(one => { const at = one.renderedPosition();"
+        " return at.x < 0 || at.y < 0 || at.x > cy.width() || at.y > cy.height(); }).map(one => one.id()); }",
+        selector,
     )
 
 
@@ -137,13 +138,21 @@ def test_the_picture_fits_its_place_anew_until_somebody_moves_it(page):
     assert page.evaluate("document.getElementById('picture')._cyreg.cy.zoom()") == 3
 
 
-def test_a_path_that_leads_out_of_view_is_brought_into_it(page):
+@pytest.mark.parametrize(
+    "moved", ["void 0", "void document.getElementById('picture')._cyreg.cy.zoom(4).pan({ x: 5000, y: 5000 })"]
+)
+def test_a_path_that_is_out_of_view_or_too_small_to_see_is_brought_out(page, shoot, moved):
     open_ring(page, "c-chain")
-    page.evaluate("document.getElementById('picture')._cyreg.cy.zoom(4).pan({ x: 5000, y: 5000 })")
+    page.evaluate(moved)
     select(page, "chain00", "chain03")
     page.get_by_role("button", name="Path", exact=False).click()
     expect(why(page)).to_contain_text("are tied over 2 other accounts")
-    assert unseen(page) == []
+    assert unseen(page, ".path") == []
+    widths = page.evaluate(
+        "document.getElementById('picture')._cyreg.cy.nodes('.path').map(one => one.renderedWidth())"
+    )
+    assert len(widths) == 7 and min(widths) >= 8
+    shoot(page, "ring-path-out")
 
 
 def test_expanding_by_a_type_adds_who_shares_it_and_a_hub_is_told_and_not_followed(page, shoot):

@@ -49,13 +49,31 @@ LOOKS = st.tuples(*(st.integers(0, len(values) - 1) for values in (NAMES, BIRTHS
 
 @dataclass(frozen=True)
 class Row:
-    """One event: whose, when it happened, with which of the few shared things, and what it submits if it is a profile."""
+    """One event: whose, when it happened, with which of the few shared things, and what it submits if it is a profile.
+
+    `night` is that before which it came to be known; one that comes backdated says that it was known when it happened.
+    """
 
     kind: str
     account: int
     hour: int
     thing: int
     look: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    is_backdated: bool = False
+    night: int = 0
+
+    @property
+    def event_time(self) -> datetime:
+        return START + timedelta(hours=self.hour if self.kind == "signups" else 24 * 9 * self.hour + 6)
+
+    @property
+    def known_time(self) -> datetime:
+        is_prompt = self.is_backdated or self.night == 0
+        return self.event_time if is_prompt else as_of_night(self.night) - timedelta(hours=5)
+
+
+def as_of_night(night: int) -> datetime:
+    return START + timedelta(days=90 + night)
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,7 @@ ROWS = st.builds(
     st.integers(0, 6),
     st.integers(0, N_THINGS - 1),
     LOOKS,
+    st.sampled_from([False, False, True]),
 )
 # a full first night, then a few changes a night, so that most of it stays
 NIGHTS = st.builds(
@@ -106,11 +125,10 @@ def events_of(rows: dict[int, Row]) -> dict[str, pl.DataFrame]:
     events = {}
     for name, table in TABLES.items():
         own = [(number, row) for number, row in rows.items() if row.kind == name and row.account in signed]
-        times = [START + timedelta(hours=row.hour if name == "signups" else 24 * 9 * row.hour + 6) for _, row in own]
         values: dict[str, list[object]] = {
             "event_id": [f"{name}{number}" for number, _ in own],
-            "event_time": list(times),
-            "known_time": list(times),
+            "event_time": [row.event_time for _, row in own],
+            "known_time": [row.known_time for _, row in own],
             "account_id": [f"a{(37 * row.account) % 97:02d}" for _, row in own],
             "device_id": [f"d{row.thing}" for _, row in own],
             "instrument_id": [f"i{row.thing}" for _, row in own],
@@ -137,11 +155,11 @@ def states(nights: list[Night]) -> Iterator[dict[str, pl.DataFrame]]:
     """The events that are known at each night."""
     rows = {number: Row("signups", N_ACCOUNTS + number, number % 7, 0) for number in range(N_LONERS)}
     n_seen = N_LONERS
-    for night in nights:
+    for number, night in enumerate(nights):
         for place in night.go:
             if len(rows) > N_LONERS:
                 rows.pop(list(rows)[N_LONERS + place % (len(rows) - N_LONERS)])
-        rows |= {n_seen + place: row for place, row in enumerate(night.come)}
+        rows |= {n_seen + place: replace(row, night=number) for place, row in enumerate(night.come)}
         n_seen += len(night.come)
         yield events_of(rows)
 
@@ -163,7 +181,7 @@ def assert_same(one: Linkage, other: Linkage) -> None:
 def test_a_night_after_a_night_equals_a_night_alone(nights: list[Night]) -> None:
     before = None
     for day, events in enumerate(states(nights)):
-        as_of = START + timedelta(days=90 + day)
+        as_of = as_of_night(day)
         alone = build_linkage(events, as_of, KEY, 0)
         if before is not None:
             assert_same(build_linkage(events, as_of, KEY, 0, before), alone)
@@ -173,7 +191,7 @@ def test_a_night_after_a_night_equals_a_night_alone(nights: list[Night]) -> None
 @given(NIGHTS)
 @settings(max_examples=40)
 def test_a_linkage_holds_the_snapshot_of_its_cut_off(nights: list[Night]) -> None:
-    as_of = START + timedelta(days=90)
+    as_of = as_of_night(len(nights))
     *_, events = states(nights)
     alone = build_linkage(events, as_of, KEY, 0)
     whole = build_snapshot(events, build_sightings(events, KEY), as_of, KEY, 0)

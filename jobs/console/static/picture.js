@@ -16,6 +16,7 @@ import * as selection from "./selection.js";
 import { count, list } from "./words.js";
 
 const MARGIN = 28;
+const LEGIBLE = 8; // pixels: narrower nodes are dots
 
 /** A picture of a ring in an element of the page. */
 export class Picture {
@@ -106,11 +107,20 @@ export class Picture {
     if (fitted && cy.zoom() === fitted.zoom && cy.pan().x === fitted.pan.x && cy.pan().y === fitted.pan.y) this.fit(fitted.part);
   }
 
-  /** Shows all again, where too few of some nodes are in view. @param {any} [nodes] all, if not given @param {number} [share] */
-  fitIfLost(nodes = this.cy.nodes(), share = 0.5) {
+  /** Shows all again, where fewer than half of the nodes are in view. */
+  fitIfLost() {
+    const nodes = this.cy.nodes();
+    if (this.seen(nodes).length < nodes.length / 2) this.fit();
+  }
+
+  /** Shows some nodes and what is beside them, unless they are in view and large enough to be told apart. */
+  bringOut(nodes) {
+    if (this.seen(nodes).length < nodes.length || nodes.some((node) => node.renderedWidth() < LEGIBLE)) this.fit(nodes.union(nodes.neighborhood()));
+  }
+
+  seen(nodes) {
     const view = this.cy.extent();
-    const isSeen = (node) => node.position("x") > view.x1 && node.position("x") < view.x2 && node.position("y") > view.y1 && node.position("y") < view.y2;
-    if (nodes.filter(isSeen).length < nodes.length * share) this.fit();
+    return nodes.filter((node) => node.position("x") > view.x1 && node.position("x") < view.x2 && node.position("y") > view.y1 && node.position("y") < view.y2);
   }
 
   /** Draws the community's accounts in place of its one node. */

@@ -166,7 +166,7 @@ export class PictureActions {
       for (const row of rows[place]) for (const id of [hop.account_a, hop.account_b]) nodes.add(`h:${JSON.stringify([id, `i:${row.identifier_type}:${row.identifier}`])}`);
     }
     picture.markPath(nodes);
-    picture.fitIfLost(picture.cy.nodes(".path"), 1);
+    picture.bringOut(picture.cy.nodes(".path"));
     document.dispatchEvent(new CustomEvent("ringlight:drawn"));
   }
 

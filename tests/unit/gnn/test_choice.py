@@ -39,11 +39,20 @@ def test_sound_members_are_blended_and_later_rounds_taken_where_they_are_better(
     assert prefer(found.looked, list(MODELS), "sage") == "sage"
 
 
-@pytest.mark.parametrize("bad", [CONSTANT, _trace(-6)])
+DIVERGED = Trace((10, 20), np.where(np.arange(N) == 7, np.nan, np.stack([_trace(4).logits[1]] * 2)))
+
+
+@pytest.mark.parametrize("bad", [CONSTANT, DIVERGED, _trace(-6)])
 def test_a_member_that_learnt_nothing_leaves_the_other_one(bad: Trace) -> None:
     found = _choose({"trees": bad, "sage": _trace(4)})
     assert set(found.faults) == {"trees", "blend"}
     assert prefer(found.looked, ["sage"], "trees") == "sage"
+
+
+def test_rounds_before_a_training_diverged_are_taken() -> None:
+    late = Trace((10, 20, 30, 40), np.concatenate([_trace(4).logits[[1, 1]], DIVERGED.logits]))
+    found = _choose({"trees": late, "sage": _trace(4, 1)})
+    assert not found.faults and found.rounds["trees"] == 10
 
 
 def test_two_such_members_leave_no_model() -> None:
