@@ -151,7 +151,7 @@ def test_a_path_that_is_out_of_view_or_too_small_to_see_is_brought_out(page, sho
     widths = page.evaluate(
         "document.getElementById('picture')._cyreg.cy.nodes('.path').map(one => one.renderedWidth())"
     )
-    assert len(widths) == 7 and min(widths) >= 8
+    assert len(widths) == 7 and min(widths) >= 6
     shoot(page, "ring-path-out")
 
 

@@ -16,7 +16,7 @@ import * as selection from "./selection.js";
 import { count, list } from "./words.js";
 
 const MARGIN = 28;
-const LEGIBLE = 8; // pixels: narrower nodes are dots
+const LEGIBLE = 6; // pixels: narrower nodes are dots
 
 /** A picture of a ring in an element of the page. */
 export class Picture {
