@@ -24,11 +24,9 @@ from graph.update import (
     Pairs,
     carry_evidence,
     carry_pairs,
-    evidence_looked_at,
     finish_links,
     merge_links,
     reorder_links,
-    touched_pairs,
     update_clusters,
 )
 
@@ -133,11 +131,11 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     )
     accounts = accounts.with_columns(resolution.identity)
     numbered, change = finish_links(reorder_links(merged, accounts), old.identifiers, accounts)
-    kept, stale = carry_evidence(before.evidence, change)
+    kept, lost = carry_evidence(before.evidence, change)
     touched = numbered.identifiers.filter(change.identifiers["is_touched"])
     found = build_evidence(numbered.links, touched)
     evidence = pl.concat([kept, found]).sort("account_a", "account_b", "identifier")
-    again = touched_pairs(evidence_looked_at(stale, found, change))
+    again = pl.concat([lost, found.select("account_a", "account_b")]).unique()
     own_rows = evidence.join(again, on=["account_a", "account_b"], how="semi")
     looked_at = Pairs(*merge_evidence(own_rows, numbered.identifiers))
     carried, dirty = carry_pairs(Pairs(old.pairs, old.pair_evidence), again, looked_at, change)

@@ -7,7 +7,7 @@ evidence, pairs and clusters are made of does not depend on the numbers, only on
     an account is changed     it lost an event of the night before, or has one that ought to have been known then; or it came, or went
     an account is grown       it has what it had, and events that came to be known since
     an identifier is touched  a link of it came, went or moved; a holder changed places; or it weighs another number of bits
-    a pair is touched         evidence of it came, went or says something else, or is of an identifier that changed places
+    a pair is touched         evidence of it was, or is, of a touched identifier
     an account is dirty       it is new, changed places, or one of its pairs came, went or weighs otherwise
     a component is dirty      one of its accounts is
 
@@ -40,11 +40,9 @@ __all__ = [
     "Reordered",
     "carry_evidence",
     "carry_pairs",
-    "evidence_looked_at",
     "finish_links",
     "merge_links",
     "reorder_links",
-    "touched_pairs",
     "update_clusters",
 ]
 
@@ -58,7 +56,7 @@ class Change:
     Attributes:
         accounts: one row an account, in order. before i32 (its number then; null for a new one), is_moved bool (it is new, or
             its place among the others changed).
-        identifiers: one row an identifier, in order. before i32 (null for a new one), is_moved bool (as of accounts), is_touched bool.
+        identifiers: one row an identifier, in order. before i32 (null for a new one), is_touched bool.
     """
 
     accounts: pl.DataFrame
@@ -186,13 +184,10 @@ def finish_links(reordered: Reordered, identifiers: pl.DataFrame, accounts: pl.D
         accounts: account, account_id, identity, as they are now.
     """
     numbered = weigh_identifiers(reordered.ordered, accounts)
-    n_before = identifiers.height
-    number = np.full(reordered.is_touched.shape[0], -1, dtype=np.int32)
-    number[numbered.order] = np.arange(numbered.order.shape[0], dtype=np.int32)
-    moved = _moved(number[:n_before], reordered.is_touched[:n_before], numbered.order.shape[0])
-    before = moved["before"].fill_null(-1).to_numpy()
+    before = np.where(numbered.order < identifiers.height, numbered.order, -1).astype(np.int32)
     is_touched = _differ(numbered.identifiers, identifiers, before) | reordered.is_touched[numbered.order]
-    return numbered, Change(reordered.accounts, moved.with_columns(is_touched=is_touched))
+    identifier_change = pl.DataFrame({"before": _known(before), "is_touched": is_touched})
+    return numbered, Change(reordered.accounts, identifier_change)
 
 
 def _known(before: NDArray[np.int32]) -> pl.Series:
@@ -218,15 +213,14 @@ def _differing(gone: pl.DataFrame, fresh: pl.DataFrame) -> NDArray[np.int32]:
     return pl.concat([left, came]).unique().to_numpy()
 
 
-def _moved(now: NDArray[np.int32], changed: NDArray[np.bool_], n_now: int) -> pl.DataFrame:
-    """before, is_moved as `Change` has them: what stayed is moved unless all that stayed before it are before it still.
+def _moved(now: NDArray[np.int32], changed: NDArray[np.bool_], n_accounts: int) -> pl.DataFrame:
+    """`Change.accounts`: an account that stayed is moved unless all that stayed before it are before it still.
 
     Args:
-        now: int32, the number that each account, or identifier, of the night before has now; -1 for none.
-        changed: whether something of it changed: where two cross, the changed one is taken to have moved.
-        n_now: how many there are now.
+        now: int32, the number that each account of the night before has now; -1 for none.
+        changed: whether its events changed: where two cross, the changed one is taken to have moved.
     """
-    before = np.full(n_now, -1, dtype=np.int32)
+    before = np.full(n_accounts, -1, dtype=np.int32)
     stayed = np.flatnonzero(now >= 0)
     before[now[stayed]] = stayed
     survivors = np.flatnonzero(before >= 0)
@@ -235,7 +229,7 @@ def _moved(now: NDArray[np.int32], changed: NDArray[np.bool_], n_now: int) -> pl
     calm = ~is_changed & _between(order, ~is_changed)
     staying = calm | (is_changed & _between(order, calm))
     fits = staying & _between(order, staying)
-    is_moved = np.ones(n_now, dtype=np.bool_)
+    is_moved = np.ones(n_accounts, dtype=np.bool_)
     is_moved[survivors[fits]] = False
     return pl.DataFrame({"before": _known(before), "is_moved": is_moved})
 
@@ -264,43 +258,14 @@ def carry_evidence(evidence: pl.DataFrame, change: Change) -> tuple[pl.DataFrame
         evidence: any part of it, as `graph.pairs.build_evidence` gives it, in the numbers of then.
 
     Returns:
-        the rows that stand, and those of touched identifiers between accounts that are still there; in the numbers of now.
+        the rows that stand, in the numbers of now; and the pairs (account_a, account_b, of now) whose other rows do not.
     """
     accounts = _new_numbers(change.accounts)
     identifiers = _new_numbers(change.identifiers)
     now = _renumber(evidence, {"account_a": accounts, "account_b": accounts, "identifier": identifiers})
     untouched = np.append(~change.identifiers["is_touched"].to_numpy(), False)  # the last is that of -1
     stands = untouched[now["identifier"].to_numpy()]
-    stale = now.filter(~stands).filter(pl.min_horizontal(_PAIR) >= 0)
-    return now.filter(stands), stale.with_columns(_ordered_pairs(stale).get_columns())
-
-
-def evidence_looked_at(stale: pl.DataFrame, found: pl.DataFrame, change: Change) -> pl.DataFrame:
-    """Evidence of touched identifiers, of then and of now: what `touched_pairs` reads.
-
-    Args:
-        stale: as `carry_evidence` gives it.
-        found: as `graph.pairs.build_evidence` gives it for touched identifiers.
-
-    Returns:
-        columns of the evidence; is_moved bool.
-    """
-    is_moved = change.identifiers["is_moved"]
-    return pl.concat(
-        [stale.with_columns(is_moved=pl.lit(False)), found.with_columns(is_moved=is_moved[found["identifier"]])]
-    )
-
-
-def touched_pairs(looked_at: pl.DataFrame) -> pl.DataFrame:
-    """Pairs (account_a, account_b) whose evidence is not what it was.
-
-    Args:
-        looked_at: all rows of `evidence_looked_at` of the pairs in question.
-    """
-    moved = looked_at.filter("is_moved").select(_PAIR)
-    rows = looked_at.filter(~pl.col("is_moved")).drop("is_moved")
-    differ = rows.group_by(rows.columns).len().filter(pl.col("len") == 1).select(_PAIR)
-    return pl.concat([moved, differ]).unique()
+    return now.filter(stands), _ordered_pairs(now.filter(~stands).filter(pl.min_horizontal(_PAIR) >= 0))
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 What the night before found stands where neither identifier nor pair was touched since (`graph.update`).
 
-work/evidence/<identifier partition>/<account partition>.parquet, and beside it in looked_at/ what touched identifiers said then and say now
-work/again/<account partition>.parquet (pairs whose evidence is not what it was)
+work/evidence/<identifier partition>/<account partition>.parquet, and beside it in again/ the pairs to look at again
 work/pairs/<account partition>.{pairs,pair_evidence}.parquet (those pairs, as they are now)
 work/snapshot/{pairs,pair_evidence}.parquet, work/dirty.parquet (accounts whose pairs changed), out/pairs.parquet
 """
@@ -17,7 +16,7 @@ from graph.lake import write_table
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence, name_pairs
 from graph.partitions import write_partitions
 from graph.snapshot import read_frame
-from graph.update import Pairs, carry_evidence, carry_pairs, evidence_looked_at, touched_pairs
+from graph.update import Pairs, carry_evidence, carry_pairs
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.steps.links import read_change
 from jobs.tasks import cores_for, map_tasks, run_task
@@ -37,8 +36,7 @@ class Config(StepConfig):
 def run(night: NightContext, config: Config) -> StepResult:
     """The pairs that evidence joins."""
     parts = range(night.n_partitions)
-    for folder in ("again", "pairs"):
-        (night.work / folder).mkdir(parents=True, exist_ok=True)
+    (night.work / "pairs").mkdir(parents=True, exist_ok=True)
     tasks = [(part, night.work, night.state, night.n_partitions) for part in parts]
     map_tasks(_evidence_partition, tasks, progress=night.progress, label="evidence")
     map_tasks(_merge_partition, [(part, night.work) for part in parts], progress=night.progress, label="pairs")
@@ -53,7 +51,7 @@ def run(night: NightContext, config: Config) -> StepResult:
     return StepResult(
         rows={"pairs": n_pairs},
         outputs=["pairs.parquet"],
-        intermediates=["evidence", "looked_at", "again", "pairs", "dirty.parquet", *SNAPSHOT],
+        intermediates=["evidence", "again", "pairs", "dirty.parquet", *SNAPSHOT],
         state=["evidence", *SNAPSHOT],
     )
 
@@ -65,16 +63,15 @@ def _evidence_partition(part: int, work: Path, state: Path | None, n_partitions:
     before = pl.DataFrame(schema=EVIDENCE_SCHEMA)
     if state is not None:
         before = pl.read_parquet(state / "evidence" / str(part) / "*.parquet")
-    change = read_change(work)
-    kept, stale = carry_evidence(before, change)
-    looked_at = evidence_looked_at(stale, found, change)
-    for name, rows in (("evidence", pl.concat([kept, found])), ("looked_at", looked_at)):
+    kept, lost = carry_evidence(before, read_change(work))
+    evidence = pl.concat([kept, found])
+    again = pl.concat([lost, found.select(PAIR)]).unique()
+    for name, rows in (("evidence", evidence), ("again", again)):
         write_partitions(rows, work / name / str(part), n_partitions, pl.col("account_a"))
 
 
 def _merge_partition(part: int, work: Path) -> None:
-    again = touched_pairs(pl.read_parquet(work / "looked_at" / "*" / f"{part}.parquet"))
-    again.write_parquet(work / "again" / f"{part}.parquet", compression="lz4")
+    again = pl.read_parquet(work / "again" / "*" / f"{part}.parquet").unique()
     evidence = pl.read_parquet(work / "evidence" / "*" / f"{part}.parquet").join(again, on=PAIR, how="semi")
     merged = merge_evidence(evidence, pl.read_parquet(work / "joining.parquet"))
     for name, rows in zip(MERGED, merged, strict=True):
@@ -96,7 +93,7 @@ def _read_merged(work: Path, n_partitions: int) -> Pairs:
 
 def _gather(work: Path, out: Path, state: Path | None, n_partitions: int) -> int:
     before = Pairs(*(read_frame(None if state is None else state / "snapshot", name) for name in MERGED))
-    again = pl.read_parquet(work / "again/*.parquet")
+    again = pl.read_parquet(work / "again/*/*.parquet").unique()
     found, dirty = carry_pairs(before, again, _read_merged(work, n_partitions), read_change(work))
     for name, rows in zip(MERGED, (found.pairs, found.evidence), strict=True):
         rows.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
