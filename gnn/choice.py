@@ -120,7 +120,7 @@ def _best(target: NDArray[np.int8], clear: NDArray[np.bool_], trace: Trace) -> t
 
 def _fault(logits: NDArray[np.float64], calibration: Calibration, metrics: Metrics, looked: float, rate: float) -> str:
     """Why a model must not score, or nothing."""
-    if np.ptp(logits) < _LEAST_SPREAD:
+    if not np.isfinite(logits).all() or np.ptp(logits) < _LEAST_SPREAD:
         return "it says the same of every validation account"
     if calibration.is_at_bound:
         return "its scores could not be calibrated"

@@ -101,30 +101,24 @@ def merge_links(
         fresh: links as `graph.links.build_links` gives them: of changed accounts all, of grown ones those of the events that came.
     """
     names, named = name_identifiers(fresh, identifiers)
-    holder = links["account"].to_numpy()
-    goes = are_among(accounts["account_id"], differing.changed).to_numpy()[holder]
-    again = _seen_again(accounts, links, named, differing.grown)
+    goes = are_among(accounts["account_id"], differing.changed).to_numpy()[links["account"].to_numpy()]
+    again, whole = _add_to_links(accounts, links, named, differing.grown)
     goes[again] = True
-    return Merged(accounts, names, links.filter(~goes), links.filter(goes), _add_links(accounts, links[again], named))
+    return Merged(accounts, names, links.filter(~goes), links.filter(goes), whole)
 
 
-def _seen_again(
+def _add_to_links(
     accounts: pl.DataFrame, links: pl.DataFrame, named: pl.DataFrame, grown: pl.Series
-) -> NDArray[np.int64]:
-    """Rows of the links of grown accounts that are among the fresh ones, too."""
+) -> tuple[NDArray[np.int64], pl.DataFrame]:
+    """The rows of the links of grown accounts that are among the fresh ones, too; and the fresh ones with what was seen in these."""
     is_grown = are_among(accounts["account_id"], grown)
     rows = np.flatnonzero(is_grown.to_numpy()[links["account"].to_numpy()])
-    known = accounts.filter(is_grown).select("account_id", "account")
-    fresh = named.join(known, on="account_id").select("account", "identifier")
-    own = links[rows].select("account", "identifier").with_columns(row=rows)
-    return own.join(fresh, on=["account", "identifier"], how="semi", maintain_order="left")["row"].to_numpy()
-
-
-def _add_links(accounts: pl.DataFrame, before: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
-    """The fresh links, those that were there before with what was seen then: each of `before` has one of `named`."""
-    known = before.select("identifier", *LINK_COLUMNS, account_id=accounts["account_id"][before["account"]])
-    then = named.join(known, on=["account_id", "identifier"], how="left", maintain_order="left", suffix="_then")
-    return then.select(
+    then = links[rows].with_columns(row=rows)
+    numbered = named.join(
+        accounts.filter(is_grown).select("account_id", "account"), on="account_id", how="left", maintain_order="left"
+    )
+    both = numbered.join(then, on=["account", "identifier"], how="left", maintain_order="left", suffix="_then")
+    whole = both.select(
         "account_id",
         "identifier_type",
         "identifier",
@@ -132,6 +126,7 @@ def _add_links(accounts: pl.DataFrame, before: pl.DataFrame, named: pl.DataFrame
         last_seen=pl.max_horizontal("last_seen", "last_seen_then"),
         n_events=pl.sum_horizontal("n_events", "n_events_then"),
     )
+    return both["row"].drop_nulls().to_numpy(), whole
 
 
 @dataclass(frozen=True)

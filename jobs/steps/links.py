@@ -86,21 +86,20 @@ def _link_partition(
     """How many accounts of the partition differ, and how many there are."""
     file = f"{partition}.parquet"
     account_ids = pl.read_parquet(work / "events/signups" / file, columns=["account_id"])["account_id"].unique()
+    nobody = pl.Series("account", dtype=pl.UInt64)
+    differing, n_differing = Differing(nobody, nobody), account_ids.len()
     if restricted_state is None:
         events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
-        records = build_records(events["profiles"].rename({"account_id": "account"}))
-        sightings = build_sightings(events, key)
-        sightings.write_parquet(work / "sightings" / file, compression="lz4")
-        nobody = pl.Series("account", dtype=pl.UInt64)
-        differing, n_differing = Differing(nobody, nobody), account_ids.len()
     else:
         differing, events = _differing(work, restricted_state, partition, since, account_ids)
-        before = pl.read_parquet(restricted_state / "records" / file)
-        submitted = build_records(events["profiles"].rename({"account_id": "account"}))
-        records, fresh = carry_records(before, differing, submitted)
-        fresh.write_parquet(work / "fresh" / file, compression="lz4")
-        sightings = build_sightings(events, key)
         n_differing = int(are_among(account_ids, pl.concat([differing.changed, differing.grown])).sum())
+    records = build_records(events["profiles"].rename({"account_id": "account"}))
+    sightings = build_sightings(events, key)
+    if restricted_state is None:
+        sightings.write_parquet(work / "sightings" / file, compression="lz4")
+    else:
+        records, fresh = carry_records(pl.read_parquet(restricted_state / "records" / file), differing, records)
+        fresh.write_parquet(work / "fresh" / file, compression="lz4")
     for name in ("changed", "grown"):
         getattr(differing, name).to_frame().write_parquet(work / name / file, compression="lz4")
     records.write_parquet(work / "records" / file, compression="lz4")

@@ -124,9 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     settings = read_settings({}, {}, Path("none.toml"))
     with tempfile.TemporaryDirectory() as folder:
-        world = given.world or Path(folder) / "world"
+        world = (given.world or Path(folder) / "world").absolute()  # a task need not run in this folder
         if not (world / "events").is_dir():
-            simulate(world, n_accounts=given.accounts, n_days=180, seed=given.seed, until=LAST)
+            simulate(world, n_accounts=given.accounts, n_days=180, seed=given.seed, until=LAST, events_per_account=10.0)
         events = pl.scan_parquet(world / "events/*/*.parquet", missing_columns="insert", extra_columns="ignore")
         edge = pl.datetime(LAST.year, LAST.month, LAST.day, time_zone="UTC") - pl.duration(days=given.days_between)
         n, n_new = events.select(pl.len(), (pl.col("known_time") >= edge).sum()).collect().row(0)

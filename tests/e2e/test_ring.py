@@ -132,6 +132,7 @@ def test_the_picture_fits_its_place_anew_until_somebody_moves_it(page):
     open_ring(page, "c-farm")
     assert unseen(page) == []
     resize(page, 700, 700)
+    assert page.evaluate("document.getElementById('picture')._cyreg.cy.width()") < 700
     assert unseen(page) == []
     page.evaluate("document.getElementById('picture')._cyreg.cy.zoom(3)")
     resize(page, 1280, 800)
