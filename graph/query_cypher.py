@@ -1,7 +1,8 @@
 """The Cypher of `graph.queries`; text only, no driver.
 
-Every text begins at keys (an index seek), goes a fixed number of steps from there, and says by `LIMIT` how many it takes at each
-that may be wide. `live` keeps to the night that is shown. A test asks Neo4j for the plan of each text in `TEXTS`.
+Every text begins at keys, goes a fixed number of steps from there, and says by `LIMIT` how many it takes at each
+that may be wide. The seek is demanded (`USING INDEX SEEK`): where Neo4j's statistics lag behind a load, its planner would read a
+whole index instead, and keep that plan. `live` keeps to the night that is shown. A test asks Neo4j for the plan of each text in `TEXTS`.
 
 `LINKED.weight` is 0 for a hub (`graph.links`): such an identifier is named and leads nowhere.
 """
@@ -65,7 +66,7 @@ CALL (i, degree) {{
 
 QUEUE = f"""
 MATCH (ring:Ring)-[s:STANDS_AS]->(status:Status)
-USING INDEX s:STANDS_AS(place)
+USING INDEX SEEK s:STANDS_AS(place)
 WHERE s.place > $after AND {live("s")}
   AND ($statuses IS NULL OR status.status IN $statuses)
   AND ($min_score IS NULL OR s.score >= $min_score)
@@ -75,11 +76,15 @@ RETURN {_RING}
 ORDER BY s.place LIMIT $limit
 """
 RING = f"""
-MATCH (ring:Ring {{ring_id: $ring_id}})-[s:STANDS_AS]->(status) WHERE {live("s")}
+MATCH (ring:Ring {{ring_id: $ring_id}})-[s:STANDS_AS]->(status)
+USING INDEX SEEK ring:Ring(ring_id)
+WHERE {live("s")}
 RETURN {_RING} LIMIT 1
 """
 RING_ACCOUNTS = f"""
-MATCH (:Ring {{ring_id: $ring_id}})<-[own:SUSPECTED_IN]-(a:Account) WHERE {live("own")}
+MATCH (ring:Ring {{ring_id: $ring_id}})<-[own:SUSPECTED_IN]-(a:Account)
+USING INDEX SEEK ring:Ring(ring_id)
+WHERE {live("own")}
 OPTIONAL MATCH (a)-[s:SCORED]->() WHERE {live("s")}
 WITH a, s ORDER BY s.rank, a.account_id LIMIT $max_accounts
 OPTIONAL MATCH (a)-[l:LABELLED]->(o) WHERE {live("l")}
@@ -91,6 +96,7 @@ ORDER BY rank, account_id
 RING_LINKS = f"""
 UNWIND $accounts AS account_id
 MATCH (a:Account {{account_id: account_id}})
+USING INDEX SEEK a:Account(account_id)
 CALL (a) {{
     MATCH (a)-[r:LINKED]->(i) WHERE {live("r")}
     WITH i, r ORDER BY r.weight = 0, r.weight, i.identifier_type, i.identifier LIMIT $max_identifiers
@@ -101,6 +107,7 @@ RETURN account_id, links
 RING_PAIRS = f"""
 UNWIND $accounts AS account_id
 MATCH (x:Account {{account_id: account_id}})
+USING INDEX SEEK x:Account(account_id)
 WITH collect(x) AS members
 UNWIND members AS a
 CALL (a, members) {{
@@ -112,11 +119,15 @@ CALL (a, members) {{
 RETURN a.account_id AS account_a, pairs
 """
 KNOWN_ACCOUNT = f"""
-MATCH (a:Account {{account_id: $account_id}}) WHERE {live("a")}
+MATCH (a:Account {{account_id: $account_id}})
+USING INDEX SEEK a:Account(account_id)
+WHERE {live("a")}
 RETURN a.account_id AS account_id LIMIT 1
 """
 ACCOUNT = f"""
-MATCH (a:Account {{account_id: $account_id}}) WHERE {live("a")}
+MATCH (a:Account {{account_id: $account_id}})
+USING INDEX SEEK a:Account(account_id)
+WHERE {live("a")}
 OPTIONAL MATCH (a)-[m:MEMBER_OF]->(c) WHERE {live("m")}{_STANDING}
 RETURN a.account_id AS account_id, {_STANDING_NAMES}, c.cluster_id AS cluster_id, m.identity_id AS identity_id,
        COUNT {{ (a)-[r:LINKED]->() WHERE {live("r")} }} AS n_identifiers, {_REASONS} AS reasons
@@ -125,6 +136,7 @@ LIMIT 1
 ACCOUNT_LINKS = f"""
 UNWIND $accounts AS account_id
 MATCH (a:Account {{account_id: account_id}})
+USING INDEX SEEK a:Account(account_id)
 CALL (a) {{
     MATCH (a)-[r:LINKED]->(i)
     WHERE {live("r")} AND ($identifier_type IS NULL OR i.identifier_type = $identifier_type)
@@ -135,7 +147,8 @@ RETURN account_id, link, n_accounts
 """
 FIND = f"""
 UNWIND $wanted AS wanted
-MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}}){_N_ACCOUNTS}
+MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}})
+USING INDEX SEEK i:Identifier(identifier_type, identifier){_N_ACCOUNTS}
 CALL (i) {{
     MATCH (i)<-[r:LINKED]-(a) WHERE {live("r")}
     WITH a, r LIMIT $max_holders{_STANDING}
@@ -147,12 +160,14 @@ RETURN i.identifier_type AS identifier_type, i.identifier AS identifier, n_accou
 """
 HOLDERS = f"""
 UNWIND $wanted AS wanted
-MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}}){_N_ACCOUNTS}
+MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}})
+USING INDEX SEEK i:Identifier(identifier_type, identifier){_N_ACCOUNTS}
 RETURN i.identifier_type AS identifier_type, i.identifier AS identifier, n_accounts LIMIT $max_identifiers
 """
 NEIGHBOURS = f"""
 UNWIND $wanted AS wanted
 MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}})
+USING INDEX SEEK i:Identifier(identifier_type, identifier)
 CALL (i) {{
     MATCH (i)<-[r:LINKED]-(a) WHERE {live("r")} AND a.account_id <> $account_id
     RETURN a, r LIMIT $max_holders
@@ -169,6 +184,7 @@ ORDER BY bits DESC, account_id
 PATH_IDENTIFIERS = f"""
 UNWIND $nodes AS node
 MATCH (a:Account {{account_id: node}})
+USING INDEX SEEK a:Account(account_id)
 CALL (a) {{
     MATCH (a)-[r:LINKED]->(i) WHERE {live("r")} AND r.weight > 0 AND COUNT {{ (i)<-[:LINKED]-() }} > 1
     WITH i, r ORDER BY r.weight DESC, i.identifier LIMIT $max_fan
@@ -180,6 +196,7 @@ PATH_ACCOUNTS = f"""
 UNWIND $nodes AS node
 WITH node, split(node, ' ') AS name
 MATCH (i:Identifier {{identifier_type: name[0], identifier: name[1]}})
+USING INDEX SEEK i:Identifier(identifier_type, identifier)
 CALL (i) {{
     MATCH (i)<-[r:LINKED]-(a) WHERE {live("r")} AND r.weight > 0
     WITH a LIMIT $max_fan
@@ -189,11 +206,15 @@ RETURN node, next
 """
 PAIRS = f"""
 UNWIND $hops AS hop
-MATCH (:Account {{account_id: hop[0]}})-[r:PAIRED]-(b) WHERE {live("r")} AND b.account_id = hop[1]
+MATCH (a:Account {{account_id: hop[0]}})-[r:PAIRED]-(b)
+USING INDEX SEEK a:Account(account_id)
+WHERE {live("r")} AND b.account_id = hop[1]
 RETURN hop[0] AS account_a, hop[1] AS account_b, r.weight_bits AS weight_bits, r.evidence AS evidence LIMIT 100
 """
 NEAREST = f"""
-MATCH (:Account {{account_id: $account_id}})-[own:EMBEDDED]->(version) WHERE {live("own")}
+MATCH (a:Account {{account_id: $account_id}})-[own:EMBEDDED]->(version)
+USING INDEX SEEK a:Account(account_id)
+WHERE {live("own")}
 CALL db.index.vector.queryRelationships('{EMBEDDING_INDEX}', $n_asked, own.embedding) YIELD relationship AS hit, score
 WITH own, version, hit, score, startNode(hit) AS other
 WHERE hit <> own AND endNode(hit) = version AND {live("hit")}

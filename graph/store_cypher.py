@@ -5,8 +5,10 @@ until further notice has `until = FOREVER`. What is closed carries `closed` too,
 it removes and not what there is.
 """
 
+from collections.abc import Iterable
+
 from graph.lake import EMBEDDING_DIM
-from graph.store_rows import KINDS, EdgeKind, End, Kind, NodeKind
+from graph.store_rows import KINDS, EdgeKind, Kind, NodeKind
 
 __all__ = [
     "BEGIN",
@@ -107,7 +109,7 @@ def upsert(kind: Kind) -> str:
 def close_rows(kind: Kind) -> str:
     """Ends what `$rows` name, from generation `$g` on. Returns how many were found."""
     if isinstance(kind, NodeKind):
-        found = f"MATCH (x:{kind.label} {{{', '.join(f'{key}: row.{key}' for key in kind.keys)}}})"
+        found = _at("x", kind.label, [(key, key) for key in kind.keys])
     else:
         keys = f" {{{', '.join(f'{key}: row.{key}' for key in kind.keys)}}}" if kind.keys else ""
         found = f"{_ends(kind)} MATCH (s)-[x:{kind.type}{keys}]->(e)"
@@ -163,8 +165,11 @@ def _value(kind: EdgeKind, name: str) -> str:
 
 
 def _ends(kind: EdgeKind) -> str:
-    return f"MATCH (s{_pattern(kind.start)}) MATCH (e{_pattern(kind.end)})"
+    return f"{_at('s', kind.start.label, kind.start.columns)} {_at('e', kind.end.label, kind.end.columns)}"
 
 
-def _pattern(end: End) -> str:
-    return f":{end.label} {{{', '.join(f'{key}: row.{column}' for column, key in end.columns)}}}"
+def _at(name: str, label: str, columns: Iterable[tuple[str, str]]) -> str:
+    """The node that a row names, by (column, key). The seek is demanded: see `graph.query_cypher`."""
+    keys = list(columns)
+    found = ", ".join(f"{key}: row.{column}" for column, key in keys)
+    return f"MATCH ({name}:{label} {{{found}}}) USING INDEX SEEK {name}:{label}({', '.join(key for _, key in keys)})"

@@ -24,8 +24,9 @@ from graph.store import (
     current_date,
     drop_all,
 )
+from graph.store_cypher import FOREVER, close_rows, upsert
 from graph.store_load import load_night
-from graph.store_rows import KINDS, count_lake
+from graph.store_rows import KINDS, EdgeKind, Kind, count_lake
 
 FIRST = date(2026, 6, 1)
 SECOND = date(2026, 6, 2)
@@ -290,6 +291,17 @@ def test_a_difference_from_the_lake_fails_the_load_and_shows_nothing(store: Stor
     assert view(store) == shown
     assert load_night(store, second, first).mode == "changes"
     assert count_current(store) == count_lake(second)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
+def test_a_row_finds_its_place_by_an_index(store: Store, tmp_path: Path, kind: Kind) -> None:
+    load_night(store, made_night(tmp_path / "night", FIRST))
+    ends = 2 if isinstance(kind, EdgeKind) else 1
+    for text in (upsert(kind), close_rows(kind)):
+        steps = [step.operator for step in store.explain(text, rows=[], forever=FOREVER)]
+        assert not [step for step in steps if "Scan" in step], steps
+        sought = [step for step in steps if "UniqueIndexSeek" in step or step.startswith("MergeUniqueNode")]
+        assert len(sought) >= ends, steps
 
 
 def test_a_store_that_somebody_altered_is_loaded_whole(store: Store, tmp_path: Path) -> None:
