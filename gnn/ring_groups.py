@@ -62,17 +62,17 @@ def group_suspects(
     min_suspected: int,
     seed: int,
 ) -> pl.DataFrame:
-    """Parts the accounts that may belong to a ring into rings.
+    """Parts the suspected accounts into rings.
 
     Suspected accounts of one cluster are a wave while each came at most 30 days after one before it. Waves are merged by average
     link, so that one payment does not make one ring of two: a pair of accounts that is joined (by as many bits as tie two accounts, or
     one paid the other, and they signed up within 7 days) says much for it, any other as much as the two look like one actor's
-    (`gnn.ring_affinity`). Who is not suspected goes with its wave.
+    (`gnn.ring_affinity`).
 
     Args:
         features: as `gnn.features.build_features` gives them.
         vectors: float32 [n, d], the accounts' embeddings.
-        accounts: account, cluster, signup_time, is_suspected, belongs (it may be a member); one row an account, in order.
+        accounts: account, cluster, signup_time, is_suspected; one row an account, in order.
         transfers: see `build_transfers`.
         min_suspected: suspected accounts that make a ring.
         seed: of what is drawn to learn affinity.
@@ -82,24 +82,22 @@ def group_suspects(
         accounts (the oldest of equals), a ring is named after the largest of these; a group that no cluster names stays
         with the ring that its largest cluster names.
     """
-    candidates = _waves(accounts.filter(pl.col("belongs")))
-    suspects = candidates.filter(pl.col("is_suspected")).sort("account")
+    suspects = _waves(accounts.filter("is_suspected")).sort("account")
     if suspects.is_empty():
         return pl.DataFrame(schema={"account": pl.Int32, "cluster": pl.Int32})
     group = _merge_waves(snapshot, features, vectors, accounts, suspects, transfers, seed)
-    of_wave = suspects.select("wave", group=pl.Series(group, dtype=pl.Int32)).unique()  # a wave is in one group
-    found = candidates.join(of_wave, on="wave").select("account", "cluster", "is_suspected", "group").sort("account")
+    found = suspects.select("account", "cluster", group=pl.Series(group, dtype=pl.Int32))
     size = accounts.group_by("cluster").agg(size=pl.len())
     named = found.join(_names(found.join(size, on="cluster")), on="group")
     # counted by name: a wave of one stays with the rest of its cluster
-    named = named.filter(pl.col("is_suspected").sum().over("name") >= min_suspected)
+    named = named.filter(pl.len().over("name") >= min_suspected)
     return named.select("account", cluster="name").sort("account")
 
 
-def _waves(candidates: pl.DataFrame) -> pl.DataFrame:
+def _waves(suspects: pl.DataFrame) -> pl.DataFrame:
     """With wave: within a cluster, those of whom each came soon after the one before."""
     begins = (pl.col("cluster") != pl.col("cluster").shift()) | (pl.col("signup_time").diff() > _PAUSE)
-    return candidates.sort("cluster", "signup_time", "account").with_columns(wave=begins.fill_null(True).cum_sum())
+    return suspects.sort("cluster", "signup_time", "account").with_columns(wave=begins.fill_null(True).cum_sum())
 
 
 def _merge_waves(

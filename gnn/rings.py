@@ -1,4 +1,4 @@
-"""Rings: the suspected members of one or more clusters, trimmed of bystanders, ranked by what a case would stop."""
+"""Rings: the suspected members of one or more clusters, without bystanders, ranked by what a case would stop."""
 
 import hashlib
 from dataclasses import dataclass
@@ -57,12 +57,11 @@ def build_rings(
     transfers: pl.DataFrame,
     threshold: float,
     *,
-    trim: float = 0.25,
     min_members: int = 2,
     seed: int = 0,
     remembered: pl.DataFrame | None = None,
 ) -> Rings:
-    """Suspected accounts that belong together, with what else belongs to them, without their clusters' bystanders.
+    """Suspected accounts that belong together, without their clusters' bystanders.
 
     Args:
         snapshot: the graph as of the night.
@@ -72,8 +71,6 @@ def build_rings(
         labels: account_id, outcome and, if there, source: what stands for each account (`gnn.examples.latest_outcomes`).
         transfers: who paid whom (`gnn.ring_groups.build_transfers`).
         threshold: an account from this probability on is suspected; so is one confirmed as synthetic.
-        trim: further accounts of such a cluster belong to the ring from this share of the threshold on; the rest are
-            bystanders.
         min_members: suspected accounts that make a ring.
         seed: of what is drawn to learn whose behaviour looks like one actor's.
         remembered: disposition_id, identifier_type, hash: what honest households were found to share. Accounts that share
@@ -88,7 +85,6 @@ def build_rings(
     )
     benign = labels.filter(pl.col("outcome") != SYNTHETIC).select("account_id", is_benign=pl.lit(True))
     suspected = pl.col("is_synthetic") | ((pl.col("score") >= threshold) & ~pl.col("is_benign"))
-    belongs = suspected | ((pl.col("score") >= trim * threshold) & ~pl.col("is_benign"))
     accounts = (
         snapshot.accounts.select("account", "account_id", "signup_time")
         .join(snapshot.clusters.select("account", "cluster"), on="account", maintain_order="left")
@@ -96,7 +92,7 @@ def build_rings(
         .join(verdicts, on="account_id", how="left", maintain_order="left")
         .join(benign, on="account_id", how="left", maintain_order="left")
         .with_columns(pl.col("is_synthetic", "is_confirmed", "is_benign").fill_null(False))
-        .with_columns(is_suspected=suspected, belongs=belongs)
+        .with_columns(is_suspected=suspected)
     )
     grouped = group_suspects(snapshot, features, vectors, accounts, transfers, min_members, seed)
     members = accounts.drop("cluster").join(grouped, on="account").sort("account")

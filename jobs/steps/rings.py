@@ -36,9 +36,6 @@ class Config(StepConfig):
     """Settings of rings."""
 
     threshold: float = Field(0.2, gt=0, lt=1, description="an account is suspected from this probability on")
-    trim: float = Field(
-        0.25, ge=0, le=1, description="others of its clusters belong to a ring from this share of threshold on"
-    )
     min_members: int = Field(2, ge=1, description="suspected accounts that make a ring")
     n_reasons: int = Field(5, ge=1, description="reasons an account, at most, beside what links explain")
     n_counterfactuals: int = Field(
@@ -100,7 +97,6 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         labels,
         transfers,
         config.threshold,
-        trim=config.trim,
         min_members=config.min_members,
         seed=place.seed,
         remembered=pl.read_parquet(place.work / REMEMBERED),

@@ -46,7 +46,7 @@ def _scores(snapshot: Snapshot, **given: float) -> np.ndarray:
 
 
 def test_members_above_the_threshold_make_a_ring_without_bystanders(snapshot: Snapshot) -> None:
-    scores = _scores(snapshot, a0=0.9, a1=0.8, a2=0.2, a3=0.01, b0=0.9)
+    scores = _scores(snapshot, a0=0.9, a1=0.8, a2=0.5, a3=0.49, a4=0.01, b0=0.9)
     found = _rings(snapshot, scores, NO_LABELS, NO_TRANSFERS, 0.5)
     assert found.rings.schema == pl.Schema(RINGS_SCHEMA)
     assert found.members.schema == pl.Schema(MEMBERS_SCHEMA)
@@ -54,7 +54,7 @@ def test_members_above_the_threshold_make_a_ring_without_bystanders(snapshot: Sn
     assert sorted(names) == ["a0", "a1", "a2"]
     ring = found.rings.row(0, named=True)
     assert ring["n_accounts"] == 3
-    assert ring["score"] == pytest.approx((0.9 + 0.8 + 0.2) / 3, abs=1e-5)
+    assert ring["score"] == pytest.approx((0.9 + 0.8 + 0.5) / 3, abs=1e-5)
     assert ring["first_seen"] == START
     assert ring["status"] == "suspected"
     assert "3 of 3 accounts share one device" in ring["reasons"]
