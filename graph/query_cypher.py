@@ -1,13 +1,12 @@
 """The Cypher of `graph.queries`; text only, no driver.
 
 Every text begins at keys, goes a fixed number of steps from there, and says by `LIMIT` how many it takes at each
-that may be wide. The seek is demanded (`USING INDEX SEEK`): where Neo4j's statistics lag behind a load, its planner would read a
-whole index instead, and keep that plan. `live` keeps to the night that is shown. A test asks Neo4j for the plan of each text in `TEXTS`.
+that may be wide. `seek` demands the index, `live` keeps to the night that is shown. A test asks Neo4j for the plan of each text in `TEXTS`.
 
 `LINKED.weight` is 0 for a hub (`graph.links`): such an identifier is named and leads nowhere.
 """
 
-from graph.store_cypher import EMBEDDING_INDEX, live
+from graph.store_cypher import EMBEDDING_INDEX, live, seek
 
 __all__ = [
     "ACCOUNT",
@@ -64,6 +63,8 @@ CALL (i, degree) {{
     MATCH (i)<-[h:LINKED]-() WHERE {live("h")} RETURN count(h) AS n_accounts
 }}"""
 
+_WANTED = seek("i", "Identifier", {"identifier_type": "wanted.identifier_type", "identifier": "wanted.identifier"})
+
 QUEUE = f"""
 MATCH (ring:Ring)-[s:STANDS_AS]->(status:Status)
 USING INDEX SEEK s:STANDS_AS(place)
@@ -76,14 +77,12 @@ RETURN {_RING}
 ORDER BY s.place LIMIT $limit
 """
 RING = f"""
-MATCH (ring:Ring {{ring_id: $ring_id}})-[s:STANDS_AS]->(status)
-USING INDEX SEEK ring:Ring(ring_id)
+{seek("ring", "Ring", {"ring_id": "$ring_id"}, "-[s:STANDS_AS]->(status)")}
 WHERE {live("s")}
 RETURN {_RING} LIMIT 1
 """
 RING_ACCOUNTS = f"""
-MATCH (ring:Ring {{ring_id: $ring_id}})<-[own:SUSPECTED_IN]-(a:Account)
-USING INDEX SEEK ring:Ring(ring_id)
+{seek("ring", "Ring", {"ring_id": "$ring_id"}, "<-[own:SUSPECTED_IN]-(a:Account)")}
 WHERE {live("own")}
 OPTIONAL MATCH (a)-[s:SCORED]->() WHERE {live("s")}
 WITH a, s ORDER BY s.rank, a.account_id LIMIT $max_accounts
@@ -95,8 +94,7 @@ ORDER BY rank, account_id
 """
 RING_LINKS = f"""
 UNWIND $accounts AS account_id
-MATCH (a:Account {{account_id: account_id}})
-USING INDEX SEEK a:Account(account_id)
+{seek("a", "Account", {"account_id": "account_id"})}
 CALL (a) {{
     MATCH (a)-[r:LINKED]->(i) WHERE {live("r")}
     WITH i, r ORDER BY r.weight = 0, r.weight, i.identifier_type, i.identifier LIMIT $max_identifiers
@@ -106,8 +104,7 @@ RETURN account_id, links
 """
 RING_PAIRS = f"""
 UNWIND $accounts AS account_id
-MATCH (x:Account {{account_id: account_id}})
-USING INDEX SEEK x:Account(account_id)
+{seek("x", "Account", {"account_id": "account_id"})}
 WITH collect(x) AS members
 UNWIND members AS a
 CALL (a, members) {{
@@ -119,14 +116,12 @@ CALL (a, members) {{
 RETURN a.account_id AS account_a, pairs
 """
 KNOWN_ACCOUNT = f"""
-MATCH (a:Account {{account_id: $account_id}})
-USING INDEX SEEK a:Account(account_id)
+{seek("a", "Account", {"account_id": "$account_id"})}
 WHERE {live("a")}
 RETURN a.account_id AS account_id LIMIT 1
 """
 ACCOUNT = f"""
-MATCH (a:Account {{account_id: $account_id}})
-USING INDEX SEEK a:Account(account_id)
+{seek("a", "Account", {"account_id": "$account_id"})}
 WHERE {live("a")}
 OPTIONAL MATCH (a)-[m:MEMBER_OF]->(c) WHERE {live("m")}{_STANDING}
 RETURN a.account_id AS account_id, {_STANDING_NAMES}, c.cluster_id AS cluster_id, m.identity_id AS identity_id,
@@ -135,8 +130,7 @@ LIMIT 1
 """
 ACCOUNT_LINKS = f"""
 UNWIND $accounts AS account_id
-MATCH (a:Account {{account_id: account_id}})
-USING INDEX SEEK a:Account(account_id)
+{seek("a", "Account", {"account_id": "account_id"})}
 CALL (a) {{
     MATCH (a)-[r:LINKED]->(i)
     WHERE {live("r")} AND ($identifier_type IS NULL OR i.identifier_type = $identifier_type)
@@ -147,8 +141,7 @@ RETURN account_id, link, n_accounts
 """
 FIND = f"""
 UNWIND $wanted AS wanted
-MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}})
-USING INDEX SEEK i:Identifier(identifier_type, identifier){_N_ACCOUNTS}
+{_WANTED}{_N_ACCOUNTS}
 CALL (i) {{
     MATCH (i)<-[r:LINKED]-(a) WHERE {live("r")}
     WITH a, r LIMIT $max_holders{_STANDING}
@@ -160,14 +153,12 @@ RETURN i.identifier_type AS identifier_type, i.identifier AS identifier, n_accou
 """
 HOLDERS = f"""
 UNWIND $wanted AS wanted
-MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}})
-USING INDEX SEEK i:Identifier(identifier_type, identifier){_N_ACCOUNTS}
+{_WANTED}{_N_ACCOUNTS}
 RETURN i.identifier_type AS identifier_type, i.identifier AS identifier, n_accounts LIMIT $max_identifiers
 """
 NEIGHBOURS = f"""
 UNWIND $wanted AS wanted
-MATCH (i:Identifier {{identifier_type: wanted.identifier_type, identifier: wanted.identifier}})
-USING INDEX SEEK i:Identifier(identifier_type, identifier)
+{_WANTED}
 CALL (i) {{
     MATCH (i)<-[r:LINKED]-(a) WHERE {live("r")} AND a.account_id <> $account_id
     RETURN a, r LIMIT $max_holders
@@ -183,8 +174,7 @@ ORDER BY bits DESC, account_id
 # an identifier is one text here, its type and hash with a blank between: the driver takes texts fastest
 PATH_IDENTIFIERS = f"""
 UNWIND $nodes AS node
-MATCH (a:Account {{account_id: node}})
-USING INDEX SEEK a:Account(account_id)
+{seek("a", "Account", {"account_id": "node"})}
 CALL (a) {{
     MATCH (a)-[r:LINKED]->(i) WHERE {live("r")} AND r.weight > 0 AND COUNT {{ (i)<-[:LINKED]-() }} > 1
     WITH i, r ORDER BY r.weight DESC, i.identifier LIMIT $max_fan
@@ -195,8 +185,7 @@ RETURN node, next
 PATH_ACCOUNTS = f"""
 UNWIND $nodes AS node
 WITH node, split(node, ' ') AS name
-MATCH (i:Identifier {{identifier_type: name[0], identifier: name[1]}})
-USING INDEX SEEK i:Identifier(identifier_type, identifier)
+{seek("i", "Identifier", {"identifier_type": "name[0]", "identifier": "name[1]"})}
 CALL (i) {{
     MATCH (i)<-[r:LINKED]-(a) WHERE {live("r")} AND r.weight > 0
     WITH a LIMIT $max_fan
@@ -206,14 +195,12 @@ RETURN node, next
 """
 PAIRS = f"""
 UNWIND $hops AS hop
-MATCH (a:Account {{account_id: hop[0]}})-[r:PAIRED]-(b)
-USING INDEX SEEK a:Account(account_id)
+{seek("a", "Account", {"account_id": "hop[0]"}, "-[r:PAIRED]-(b)")}
 WHERE {live("r")} AND b.account_id = hop[1]
 RETURN hop[0] AS account_a, hop[1] AS account_b, r.weight_bits AS weight_bits, r.evidence AS evidence LIMIT 100
 """
 NEAREST = f"""
-MATCH (a:Account {{account_id: $account_id}})-[own:EMBEDDED]->(version)
-USING INDEX SEEK a:Account(account_id)
+{seek("a", "Account", {"account_id": "$account_id"}, "-[own:EMBEDDED]->(version)")}
 WHERE {live("own")}
 CALL db.index.vector.queryRelationships('{EMBEDDING_INDEX}', $n_asked, own.embedding) YIELD relationship AS hit, score
 WITH own, version, hit, score, startNode(hit) AS other

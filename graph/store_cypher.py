@@ -5,10 +5,10 @@ until further notice has `until = FOREVER`. What is closed carries `closed` too,
 it removes and not what there is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from graph.lake import EMBEDDING_DIM
-from graph.store_rows import KINDS, EdgeKind, Kind, NodeKind
+from graph.store_rows import KINDS, EdgeKind, End, Kind, NodeKind
 
 __all__ = [
     "BEGIN",
@@ -26,6 +26,7 @@ __all__ = [
     "live",
     "reopen_unfinished",
     "schema",
+    "seek",
     "sweep",
     "upsert",
 ]
@@ -62,6 +63,18 @@ SWEPT = "MATCH (c:Current {name: 'current', generation: $g}) SET c.is_swept = tr
 def live(name: str) -> str:
     """The condition under which the node or relationship `name` belongs to generation `$g`."""
     return f"{name}.since <= $g < {name}.until"
+
+
+def seek(name: str, label: str, keys: Mapping[str, str], onward: str = "") -> str:
+    """Finds the node `name` by its keys, and what lies `onward` from it, always by the index of its constraint.
+
+    Where Neo4j's statistics lag behind a load its planner would read the whole index instead, and keep that plan.
+
+    Args:
+        keys: each key's Cypher expression, in the order of the constraint.
+    """
+    found = ", ".join(f"{key}: {value}" for key, value in keys.items())
+    return f"MATCH ({name}:{label} {{{found}}}){onward}\nUSING INDEX SEEK {name}:{label}({', '.join(keys)})"
 
 
 def schema() -> dict[str, str]:
@@ -109,7 +122,7 @@ def upsert(kind: Kind) -> str:
 def close_rows(kind: Kind) -> str:
     """Ends what `$rows` name, from generation `$g` on. Returns how many were found."""
     if isinstance(kind, NodeKind):
-        found = _at("x", kind.label, [(key, key) for key in kind.keys])
+        found = seek("x", kind.label, {key: f"row.{key}" for key in kind.keys})
     else:
         keys = f" {{{', '.join(f'{key}: row.{key}' for key in kind.keys)}}}" if kind.keys else ""
         found = f"{_ends(kind)} MATCH (s)-[x:{kind.type}{keys}]->(e)"
@@ -165,11 +178,8 @@ def _value(kind: EdgeKind, name: str) -> str:
 
 
 def _ends(kind: EdgeKind) -> str:
-    return f"{_at('s', kind.start.label, kind.start.columns)} {_at('e', kind.end.label, kind.end.columns)}"
+    return f"{_at('s', kind.start)} {_at('e', kind.end)}"
 
 
-def _at(name: str, label: str, columns: Iterable[tuple[str, str]]) -> str:
-    """The node that a row names, by (column, key). The seek is demanded: see `graph.query_cypher`."""
-    keys = list(columns)
-    found = ", ".join(f"{key}: row.{column}" for column, key in keys)
-    return f"MATCH ({name}:{label} {{{found}}}) USING INDEX SEEK {name}:{label}({', '.join(key for _, key in keys)})"
+def _at(name: str, end: End) -> str:
+    return seek(name, end.label, {key: f"row.{column}" for column, key in end.columns})
