@@ -11,7 +11,11 @@ from scipy.special import logit as logit_of
 __all__ = ["Calibration", "Outcomes", "fit_calibration", "fit_outcomes", "match_calibration"]
 
 _SLOPES, _OFFSETS = (0.05, 50.0), (-50.0, 50.0)
-_FOUND_SPREAD = 0.1  # of the share of synthetic accounts that come to be confirmed, in log odds
+_FOUND_SHARE, _FOUND_SPREAD = (
+    0.3,
+    1.0,
+)  # of the synthetic accounts those that come to be confirmed; its spread in log odds
+_KNOWN_SPREAD = 0.1  # where a desk knows its share
 _SLOPE_SPREAD = 0.7
 _N_BINS = 2000
 _FLOOR = 1e-12
@@ -62,25 +66,26 @@ def fit_calibration(target: NDArray[np.int8], logit: NDArray[np.float64]) -> Cal
 
 
 def fit_outcomes(
-    synthetic: NDArray[np.bool_], benign: NDArray[np.bool_], logit: NDArray[np.float64], found_share: float
+    synthetic: NDArray[np.bool_], benign: NDArray[np.bool_], logit: NDArray[np.float64], found_share: float | None
 ) -> Outcomes:
     """Calibrates where most synthetic accounts were never found: the missing outcomes are latent, not negative.
 
     With p = sigmoid(slope * logit + offset), an account is confirmed with probability c p + w (1 - p), cleared with e (1 - p),
-    and has no outcome otherwise. Slope, offset, c and w are fitted by maximum likelihood, e is the observed rate. The share c
-    cannot be told from the offset by outcomes alone, unless scores are perfect, so it has a tight prior around what a desk knows of
-    itself.
+    and has no outcome otherwise. Slope, offset, c and w are fitted by maximum likelihood, e is the observed rate. What tells the share c from
+    the offset is that no account is confirmed more often than c, however high its score; where few are, it rests on a prior: a wide
+    one, or a tight one around what a desk knows of itself.
 
     Args:
         synthetic, benign: bool [k], the accounts' outcomes; neither where there is none.
         logit: float64 [k], of models that did not see the accounts' groups.
-        found_share: what c is about, 0 to 1.
+        found_share: what c is about, 0 to 1, where that is known.
 
     References:
         C. Elkan, K. Noto, Learning classifiers from only positive and unlabeled data, KDD 2008.
     """
+    about, spread = (_FOUND_SHARE, _FOUND_SPREAD) if found_share is None else (found_share, _KNOWN_SPREAD)
     if not synthetic.any() or synthetic.all():
-        return Outcomes(Calibration(1.0, 0.0), found_share)
+        return Outcomes(Calibration(1.0, 0.0), about)
     cleared = max(float(benign.mean()), 1e-6)
     value, n = _binned(synthetic, benign, logit)
 
@@ -90,12 +95,13 @@ def fit_outcomes(
         seen = found * p + wrong * (1 - p)
         clear = cleared * (1 - p) + _FLOOR
         likely = np.log(np.stack([seen, clear, np.maximum(1 - seen - clear, _FLOOR)]) + _FLOOR)
-        prior = ((point[2] - logit_of(found_share)) / _FOUND_SPREAD) ** 2 + (point[0] / _SLOPE_SPREAD) ** 2
+        prior = ((point[2] - logit_of(about)) / spread) ** 2 + (point[0] / _SLOPE_SPREAD) ** 2
         return float(prior / 2 - (n * likely).sum())
 
     low, high = (float(np.log(edge)) for edge in _SLOPES)
     bounds = [(low, high), _OFFSETS, (-5.0, 5.0), (-14.0, -1.0)]
-    starts = [np.array([0.0, offset, logit_of(found_share), -6.0]) for offset in (-2.0, 0.0, 2.0)]
+    shares = (logit_of(about), logit_of(about) - 2 * spread)  # few or many: each may hold a minimum of its own
+    starts = [np.array([0.0, offset, share, -6.0]) for offset in (-2.0, 0.0, 2.0) for share in shares]
     tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     point = min(tried, key=lambda found: round(float(found.fun), 6)).x
     return Outcomes(Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2])))

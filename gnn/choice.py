@@ -51,7 +51,7 @@ def choose(
     judged: NDArray[np.bool_],
     traces: Mapping[str, Trace],
     capacity: int,
-    found_share: float,
+    found_share: float | None,
 ) -> Choice:
     """Chooses and calibrates on all validation accounts, whose positives are many enough for it; measures on the judged ones.
 
@@ -63,7 +63,7 @@ def choose(
         judged: bool [k], none of them unclear.
         traces: member to its out-of-fold trace over the same k accounts.
         capacity: cases that the team can review.
-        found_share: share of the synthetic accounts that come to be confirmed, about.
+        found_share: share of the synthetic accounts that come to be confirmed, about, where it is known.
     """
     clear, target = ~part.unclear, part.target
     synthetic, benign = target == 1, part.confirmed & (target == 0)

@@ -22,7 +22,7 @@ class TrainConfig:
         label_delay_days: an account is an example of an earlier cut-off only if it is at least this old by now.
         min_positives: with fewer confirmed positives at the earlier cut-offs nothing is trained.
         capacity: cases that the team can review; precision is measured there.
-        found_share: share of the synthetic accounts that come to be confirmed, about; calibration cannot tell it from outcomes.
+        found_share: share of the synthetic accounts that come to be confirmed, about; None where calibration is to find it.
         n_folds: parts by cluster; each is validated by a model that did not see its clusters.
         n_seeds: models that are averaged for the final scores.
         doubt: an account without outcome is no negative if models that did not see its group give it more than this
@@ -48,7 +48,7 @@ class TrainConfig:
     label_delay_days: float = 30.0
     min_positives: int = 10
     capacity: int = 50
-    found_share: float = 0.4  # most ring accounts are never confirmed
+    found_share: float | None = None
     n_folds: int = 3
     n_seeds: int = 3
     doubt: float = 0.3

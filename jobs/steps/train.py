@@ -59,11 +59,11 @@ class Config(StepConfig):
         ge=0,
         description="training looks at earlier days of accounts from this age on; without outcome they count as honest",
     )
-    found_share: float = Field(
-        0.4,
+    found_share: float | None = Field(
+        None,
         gt=0.02,
         lt=0.98,
-        description="share of ring accounts that come to be confirmed, as your desk knows it; scores rest on it",
+        description="share of ring accounts that come to be confirmed, where your desk knows it; else it is estimated",
     )
     min_positives: int = Field(10, ge=2, description="confirmed synthetic accounts that training needs")
     n_seeds: int = Field(3, ge=1, le=20, description="models that are averaged")

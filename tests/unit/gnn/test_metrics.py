@@ -78,6 +78,19 @@ def test_calibration_finds_the_synthetic_accounts_that_nobody_confirmed(share: f
     assert naive.sum() < (share + 0.2) * truth.sum()
 
 
+@pytest.mark.parametrize("share", [0.03, 0.05, 0.3, 0.7])
+def test_calibration_finds_how_many_come_to_be_confirmed(share: float) -> None:
+    """Where nobody tells it: a desk that confirms one in thirty, and one that confirms most."""
+    random = np.random.default_rng(0)
+    logit = random.normal(-8, 4, 200_000)
+    truth = random.random(len(logit)) < expit(logit)
+    synthetic = truth & (random.random(len(logit)) < share)
+    benign = ~truth & (random.random(len(logit)) > 0.98)
+    found = fit_outcomes(synthetic, benign, 0.5 * logit - 2, None)
+    assert found.calibration.apply(0.5 * logit - 2).sum() == pytest.approx(truth.sum(), rel=0.25)
+    assert found.found_share == pytest.approx(share, rel=0.25)
+
+
 def test_a_matched_calibration_tells_of_as_many() -> None:
     random = np.random.default_rng(1)
     told = expit(random.normal(-4, 2, 5000))
