@@ -35,7 +35,7 @@ TABLES = ("scores", "rings", "amounts", "reasons")
 class Config(StepConfig):
     """Settings of rings."""
 
-    threshold: float = Field(0.2, gt=0, lt=1, description="an account is suspected from this probability on")
+    threshold: float = Field(0.5, gt=0, lt=1, description="an account is suspected from this probability on")
     min_members: int = Field(2, ge=1, description="suspected accounts that make a ring")
     n_reasons: int = Field(5, ge=1, description="reasons an account, at most, beside what links explain")
     n_counterfactuals: int = Field(

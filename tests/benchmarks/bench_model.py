@@ -52,7 +52,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 N_THREADS = 2
 KEY = "5a" * 32
-THRESHOLD, CALIBRATED_FROM = 0.2, 0.05  # the night's default; as in `jobs.evaluate`
+THRESHOLD, CALIBRATED_FROM = 0.5, 0.05  # the night's default; as in `jobs.evaluate`
 CONFIG = TrainConfig(with_controls=False)
 Logits = NDArray[np.float64]
 
