@@ -11,11 +11,9 @@ from scipy.special import logit as logit_of
 __all__ = ["Calibration", "Outcomes", "fit_calibration", "fit_outcomes", "match_calibration"]
 
 _SLOPES, _OFFSETS = (0.05, 50.0), (-50.0, 50.0)
-_FOUND_SHARE, _FOUND_SPREAD = (
-    0.3,
-    1.0,
-)  # of the synthetic accounts those that come to be confirmed; its spread in log odds
-_KNOWN_SPREAD = 0.1  # where a desk knows its share
+_FOUND_SHARE = 0.3  # of the synthetic accounts those that come to be confirmed, about
+_FOUND_SPREAD, _KNOWN_SPREAD = 1.0, 0.1  # of that share, in log odds; where a desk knows its own
+_FOUND_BOUNDS = (-4.0, 4.0)  # in log odds: at least one in fifty is found, or scores would promise anything
 _SLOPE_SPREAD = 0.7
 _N_BINS = 2000
 _FLOOR = 1e-12
@@ -70,7 +68,7 @@ def fit_outcomes(
 ) -> Outcomes:
     """Calibrates where most synthetic accounts were never found: the missing outcomes are latent, not negative.
 
-    With p = sigmoid(slope * logit + offset), an account is confirmed with probability c p + w (1 - p), cleared with e (1 - p),
+    With p = sigmoid(slope * logit + offset), an account is confirmed with probability c p + w (1 - p), w < c, cleared with e (1 - p),
     and has no outcome otherwise. Slope, offset, c and w are fitted by maximum likelihood, e is the observed rate. What tells the share c from
     the offset is that no account is confirmed more often than c, however high its score; where few are, it rests on a prior: a wide
     one, or a tight one around what a desk knows of itself.
@@ -91,7 +89,7 @@ def fit_outcomes(
 
     def loss(point: NDArray[np.float64]) -> float:
         p = expit(np.exp(point[0]) * value + point[1])
-        found, wrong = expit(point[2]), expit(point[3])
+        found, wrong = expit(point[2]), expit(point[2]) * expit(point[3])
         seen = found * p + wrong * (1 - p)
         clear = cleared * (1 - p) + _FLOOR
         likely = np.log(np.stack([seen, clear, np.maximum(1 - seen - clear, _FLOOR)]) + _FLOOR)
@@ -99,8 +97,8 @@ def fit_outcomes(
         return float(prior / 2 - (n * likely).sum())
 
     low, high = (float(np.log(edge)) for edge in _SLOPES)
-    bounds = [(low, high), _OFFSETS, (-5.0, 5.0), (-14.0, -1.0)]
-    shares = (logit_of(about), logit_of(about) - 2 * spread)  # few or many: each may hold a minimum of its own
+    bounds = [(low, high), _OFFSETS, _FOUND_BOUNDS, (-14.0, -1.0)]
+    shares = [logit_of(about) + step * spread for step in (-2, 0, 2)]  # few or most: each may hold a minimum of its own
     starts = [np.array([0.0, offset, share, -6.0]) for offset in (-2.0, 0.0, 2.0) for share in shares]
     tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     point = min(tried, key=lambda found: round(float(found.fun), 6)).x

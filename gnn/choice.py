@@ -29,7 +29,7 @@ class Choice:
         rounds: member to its rounds.
         logits: model to float64 [k], of all validation accounts.
         calibrations: model to the map of these logits.
-        found_share: share of the synthetic accounts that have been confirmed, as the blend's calibration has it.
+        found_shares: model to the share of the synthetic accounts that have been confirmed, as its calibration has it.
         blend_weight: share of `trees` in the blend.
         looked: model to its AUPRC on all validation accounts, by which it was chosen.
         metrics: model to its quality on the judged accounts.
@@ -39,7 +39,7 @@ class Choice:
     rounds: Mapping[str, int]
     logits: Mapping[str, NDArray[np.float64]]
     calibrations: Mapping[str, Calibration]
-    found_share: float
+    found_shares: Mapping[str, float]
     blend_weight: float
     looked: Mapping[str, float]
     metrics: Mapping[str, Metrics]
@@ -87,8 +87,8 @@ def choose(
         of_member = [member for member in MEMBERS if member in faults] if name == BLEND else []
         if fault or of_member:
             faults[name] = fault or f"its member {of_member[0]} must not score"
-    found = outcomes[BLEND].found_share
-    return Choice(rounds, logits, calibrations, found, _BLENDS[place], looked, metrics, faults)
+    found_shares = {name: found.found_share for name, found in outcomes.items()}
+    return Choice(rounds, logits, calibrations, found_shares, _BLENDS[place], looked, metrics, faults)
 
 
 def prefer(looked: Mapping[str, float], sound: list[str], wish: str) -> str:

@@ -68,7 +68,7 @@ class TrainedModel:
         metrics: model name to its quality on the validation accounts, each scored by a model that did not see its group.
             Rounds, blend and calibration were chosen on the same accounts, so the numbers flatter a little.
         controls: the controls' quality, one row each, all on the same accounts.
-        found_share: share of the synthetic accounts of the last cut-off that have been confirmed, as calibration estimates it.
+        found_share: share of the synthetic accounts of the last cut-off that have been confirmed, as the default's calibration estimates it.
         out_of_fold: scores of the validation accounts; only where it was just trained, for it is not kept.
     """
 

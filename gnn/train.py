@@ -109,7 +109,7 @@ def train_model(
         validation=_words(arranged, choice),
         metrics=choice.metrics,
         controls=tuple(controls),
-        found_share=choice.found_share,
+        found_share=choice.found_shares[BLEND],
         out_of_fold=_out_of_fold(arranged, choice),
     )
     model = _calibrate(model, arranged, choice, blind, n_threads)
@@ -236,14 +236,15 @@ def _decide(
         score = model.combine(logits, name)[clear]
         if name not in faults and model.calibrations[name].is_at_bound:
             faults[name] = "its final scores could not be calibrated"
-        if name not in faults and not is_plausible(score, target, model.found_share):
+        if name not in faults and not is_plausible(score, target, choice.found_shares[name]):
             faults[name] = f"its mean score, {score.mean():.3f}, is far from the observed rate, {target.mean():.3f}"
     sound = [name for name in MODELS if name not in faults]
     if not sound:
         return NotTrained("validation refused all models: " + _in_words(faults))
     if faults:
         progress("left out: " + _in_words(faults))
-    return replace(model, default=prefer(choice.looked, sound, model.config.model))
+    default = prefer(choice.looked, sound, model.config.model)
+    return replace(model, default=default, found_share=choice.found_shares[default])
 
 
 def _words(arranged: Arrangement, choice: Choice) -> str:

@@ -84,11 +84,32 @@ def test_calibration_finds_how_many_come_to_be_confirmed(share: float) -> None:
     random = np.random.default_rng(0)
     logit = random.normal(-8, 4, 200_000)
     truth = random.random(len(logit)) < expit(logit)
-    synthetic = truth & (random.random(len(logit)) < share)
-    benign = ~truth & (random.random(len(logit)) > 0.98)
+    draw = random.random(len(logit))
+    synthetic, benign = np.where(truth, draw < share, draw < share / 400), ~truth & (draw > 0.98)
     found = fit_outcomes(synthetic, benign, 0.5 * logit - 2, None)
     assert found.calibration.apply(0.5 * logit - 2).sum() == pytest.approx(truth.sum(), rel=0.25)
     assert found.found_share == pytest.approx(share, rel=0.25)
+
+
+def test_what_a_desk_knows_of_itself_holds_against_outcomes() -> None:
+    random = np.random.default_rng(0)
+    logit = random.normal(-8, 4, 40_000)
+    synthetic = random.random(len(logit)) < 0.3 * expit(logit)
+    nobody = np.zeros(len(logit), dtype=np.bool_)
+    assert fit_outcomes(synthetic, nobody, logit, 0.6).found_share == pytest.approx(0.6, abs=0.12)
+    assert fit_outcomes(synthetic, nobody, logit, None).found_share < 0.4
+
+
+def test_few_outcomes_leave_the_share_near_what_is_usual() -> None:
+    random = np.random.default_rng(0)
+    logit = random.normal(-8, 4, 3_000)
+    synthetic = random.random(len(logit)) < 0.3 * expit(logit)
+    few = np.flatnonzero(synthetic)[::5]
+    synthetic[:] = False
+    synthetic[few] = True
+    assert 2 < len(few) < 12
+    found = fit_outcomes(synthetic, np.zeros(len(logit), dtype=np.bool_), logit, None)
+    assert 0.06 < found.found_share < 0.5
 
 
 def test_a_matched_calibration_tells_of_as_many() -> None:
