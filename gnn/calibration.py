@@ -98,8 +98,10 @@ def fit_outcomes(
 
     low, high = (float(np.log(edge)) for edge in _SLOPES)
     bounds = [(low, high), _OFFSETS, _FOUND_BOUNDS, (-14.0, -1.0)]
-    shares = [logit_of(about) + step * spread for step in (-2, 0, 2)]  # few or most: each may hold a minimum of its own
-    starts = [np.array([0.0, offset, share, -6.0]) for offset in (-2.0, 0.0, 2.0) for share in shares]
+    steps = (-2, 0, 2) if found_share is None else (0,)  # under a wide prior few or most may each hold a minimum
+    starts = [
+        np.array([0.0, offset, logit_of(about) + step * spread, -6.0]) for offset in (-2.0, 0.0, 2.0) for step in steps
+    ]
     tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     point = min(tried, key=lambda found: round(float(found.fun), 6)).x
     return Outcomes(Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2])))

@@ -35,7 +35,7 @@ TABLES = ("scores", "rings", "amounts", "reasons")
 class Config(StepConfig):
     """Settings of rings."""
 
-    threshold: float = Field(0.5, gt=0, lt=1, description="an account is suspected from this probability on")
+    threshold: float = Field(0.3, gt=0, lt=1, description="an account is suspected from this probability on")
     min_members: int = Field(2, ge=1, description="suspected accounts that make a ring")
     n_reasons: int = Field(5, ge=1, description="reasons an account, at most, beside what links explain")
     n_counterfactuals: int = Field(
@@ -112,7 +112,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     )
     accounts = snapshot.accounts.select("account", "account_id")
     confirmed = labels.filter(pl.col("outcome") == SYNTHETIC).join(accounts, on="account_id")["account"]
-    explained = _queue(rings, scores, confirmed, place.capacity, config)
+    explained = _queue(rings, scores, confirmed, place.capacity, config.n_counterfactuals)
     if len(explained):
         events = _events(place.work, payments, accounts["account_id"][explained])
         counterfactuals = build_counterfactuals(
@@ -150,9 +150,9 @@ def _events(work: Path, payments: pl.DataFrame, account_ids: pl.Series) -> dict[
 
 
 def _queue(
-    rings: "Rings", scores: NDArray[np.float64], confirmed: pl.Series, capacity: int, config: Config
+    rings: "Rings", scores: NDArray[np.float64], confirmed: pl.Series, capacity: int, limit: int
 ) -> NDArray[np.int64]:
-    """The first suspected members of the rings that the team can review, ring by ring, the riskiest first: int64 [k].
+    """At most `limit` members of the rings that the team can review, ring by ring, the riskiest first: int64 [k].
 
     Args:
         confirmed: accounts, by number, that are known to be synthetic and need no explanation.
@@ -161,10 +161,10 @@ def _queue(
     members = rings.members.join(place, on="cluster")
     members = (
         members.with_columns(score=pl.Series(scores[members["account"].to_numpy()], dtype=pl.Float64))
-        .filter((pl.col("score") >= config.threshold) & ~pl.col("account").is_in(confirmed.implode()))
+        .filter(~pl.col("account").is_in(confirmed.implode()))
         .sort("place", pl.col("score").round(9), "account", descending=[False, True, False])
     )
-    return members["account"].head(config.n_counterfactuals).to_numpy().astype(np.int64)
+    return members["account"].head(limit).to_numpy().astype(np.int64)
 
 
 def _vectors(out: Path, accounts: pl.DataFrame) -> NDArray[np.float32]:

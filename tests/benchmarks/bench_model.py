@@ -45,14 +45,15 @@ from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.sightings import build_sightings
 from graph.snapshot import Events
-from jobs.metrics import auprc_with_interval, groups_of, pairwise_agreement, precision_at
+from jobs.metrics import auprc_with_interval, bootstrap, groups_of, pairwise_agreement, precision_at
 from jobs.simulate import simulate
+from jobs.steps.rings import Config as Rings
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 N_THREADS = 2
 KEY = "5a" * 32
-THRESHOLD, CALIBRATED_FROM = 0.5, 0.05  # the night's default; as in `jobs.evaluate`
+THRESHOLD, CALIBRATED_FROM = Rings().threshold, 0.05  # the night's default; as in `jobs.evaluate`
 CONFIG = TrainConfig(with_controls=False)
 Logits = NDArray[np.float64]
 
@@ -109,15 +110,24 @@ def say(
     return found["value"]
 
 
-def calibration(positive: NDArray[np.bool_], score: Logits) -> str:
+def calibration(positive: NDArray[np.bool_], score: Logits, ring: NDArray[np.int64], seed: int) -> str:
+    """Above `CALIBRATED_FROM`: expected beside positive accounts, with the interval of their quotient over rings, ECE, Brier skill."""
     above = score > CALIBRATED_FROM
     target, told = positive[above].astype(np.int8), score[above]
+    groups = np.unique(ring[above], return_inverse=True)[1]
     rate = float(target.mean()) if len(target) else 0.0
     skill = 1 - float(np.mean((told - target) ** 2)) / (rate * (1 - rate)) if 0 < rate < 1 else float("nan")
+    quotient = bootstrap(partial(_quotient, told, target), len(target), seed, groups) if target.any() else None
+    interval = f" ({quotient['value']:.2f}, {quotient['low']:.2f} to {quotient['high']:.2f})" if quotient else ""
     return (
-        f"above {CALIBRATED_FROM}: {len(target)} accounts, {told.sum():.0f} expected, {target.sum()} positive, "
+        f"above {CALIBRATED_FROM}: {len(target)} accounts, {told.sum():.0f} expected, {target.sum()} positive{interval}, "
         f"ECE {expected_calibration_error(target, told):.3f}, Brier skill {skill:.2f}"
     )
+
+
+def _quotient(told: Logits, target: NDArray[np.int8], weight: Logits) -> float:
+    found = float(weight @ target)
+    return float(weight @ told) / found if found else float("nan")
 
 
 class MemberClock:
@@ -196,7 +206,7 @@ def measure(name: str, folder: Path, n_seeds: int, n_labels: int | None = None) 
         members = {member: model.member_logits(member, seen, N_THREADS) for member in model.members}
         for kind in MODELS:
             score = model.combine(members, kind)
-            note = calibration(positive[open_], score[open_])
+            note = calibration(positive[open_], score[open_], ring, seed)
             quality.setdefault(kind, []).append(say(kind, positive[open_], score[open_], ring, seed, note))
         scored = score_accounts(model, tonight.features, tonight.snapshot, N_THREADS)
         say_rings(tonight, scored.embedding, transfers, truth, scored.score)

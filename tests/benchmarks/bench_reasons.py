@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_reasons.py [SIZE] [--seed N] [--days D] [--accounts K]
 
-A made world of SIZE accounts (default 6,000; 150 days, seed 41), as of 2026-06-30, a model of one seed. For accounts scored at .5 or
-above (at most K, drawn at random; default 40), the drop in log odds of the real score, the whole world rebuilt without the links:
+A made world of SIZE accounts (default 6,000; 150 days, seed 41), as of 2026-06-30, a model of one seed. For accounts that are
+suspected by the night's threshold (at most K, drawn at random; default 40), the drop in log odds of the real score, the whole world rebuilt without the links:
 
     links      the k that add most to the network's logit, k = 1 to 3, beside k others of the same account at random (of the same
                types where it has them), where it has as many others; and beside no link at all, which the rebuilt world must not move
@@ -41,10 +41,11 @@ from graph.sightings import build_sightings
 from graph.snapshot import Events
 from graph.without import mark_values, mask_values, without_links
 from jobs.simulate import simulate
+from jobs.steps.rings import Config as Rings
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 KEY, SEED = "5a" * 32, 0
-THRESHOLD = 0.5  # the night's default
+THRESHOLD = Rings().threshold  # the night's default
 N_THREADS = 2
 CONFIG = TrainConfig(with_controls=False, n_seeds=1)
 Asked = Sequence[tuple[int, Sequence[int]]]

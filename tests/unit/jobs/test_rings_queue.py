@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from gnn.rings import MEMBERS_SCHEMA, RINGS_SCHEMA, Rings
-from jobs.steps.rings import Config, _queue
+from jobs.steps.rings import _queue
 
 NOBODY = pl.Series([], dtype=pl.Int32)
 
@@ -17,18 +17,18 @@ def _rings() -> Rings:
 
 def test_the_queue_is_followed_to_capacity_and_number() -> None:
     scores = np.array([0.9, 0.4, 0.8, 0.3, 0.95, 0.1])
-    assert _queue(_rings(), scores, NOBODY, 3, Config(threshold=0.2)).tolist() == [2, 1, 0, 3, 4]
-    assert _queue(_rings(), scores, NOBODY, 1, Config(threshold=0.2)).tolist() == [2, 1]
-    assert _queue(_rings(), scores, NOBODY, 3, Config(threshold=0.2, n_counterfactuals=3)).tolist() == [2, 1, 0]
-    assert _queue(_rings(), scores, NOBODY, 3, Config(threshold=0.2, n_counterfactuals=0)).tolist() == []
+    assert _queue(_rings(), scores, NOBODY, 3, 30).tolist() == [2, 1, 5, 0, 3, 4]
+    assert _queue(_rings(), scores, NOBODY, 1, 30).tolist() == [2, 1, 5]
+    assert _queue(_rings(), scores, NOBODY, 3, 4).tolist() == [2, 1, 5, 0]
+    assert _queue(_rings(), scores, NOBODY, 3, 0).tolist() == []
 
 
 def test_who_is_confirmed_is_not_explained() -> None:
     scores = np.array([0.9, 0.4, 0.8, 0.3, 0.95, 0.1])
     confirmed = pl.Series([2, 0], dtype=pl.Int32)
-    assert _queue(_rings(), scores, confirmed, 3, Config(threshold=0.2, n_counterfactuals=2)).tolist() == [1, 3]
+    assert _queue(_rings(), scores, confirmed, 3, 2).tolist() == [1, 5]
 
 
 def test_no_ring_no_queue() -> None:
     nothing = Rings(pl.DataFrame(schema=RINGS_SCHEMA), pl.DataFrame(schema=MEMBERS_SCHEMA))
-    assert _queue(nothing, np.array([0.9]), NOBODY, 5, Config(threshold=0.2)).tolist() == []
+    assert _queue(nothing, np.array([0.9]), NOBODY, 5, 30).tolist() == []
