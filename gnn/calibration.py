@@ -13,9 +13,13 @@ __all__ = ["Calibration", "Outcomes", "fit_calibration", "fit_outcomes", "match_
 _SLOPES, _OFFSETS = (0.05, 50.0), (-50.0, 50.0)
 _FOUND_SHARE = 0.3  # of the synthetic accounts those that come to be confirmed, about
 _FOUND_SPREAD, _KNOWN_SPREAD = 1.0, 0.1  # of that share, in log odds; where a desk knows its own
-_FOUND_BOUNDS = (-4.0, 4.0)  # in log odds: at least one in fifty is found, or scores would promise anything
+_FOUND_BOUNDS = (-3.9, 4.0)  # in log odds: at least one in fifty is found, or scores would promise anything
+_COMMON, _COMMON_SPREAD = (
+    0.05,
+    0.7,
+)  # more synthetic accounts than these are believed the less, by log odds, the more they are
 _SLOPE_SPREAD = 0.7
-_N_BINS = 2000
+_N_BINS, _REACH = 2000, 100.0  # bins, and how far from the median logit they go
 _FLOOR = 1e-12
 
 
@@ -49,10 +53,22 @@ class Outcomes:
     Attributes:
         calibration: from logits to the probability of being synthetic, found or not.
         found_share: share of the synthetic accounts that have been confirmed.
+        silence: what it adds to an account's log odds that no outcome has come: below zero where more synthetic accounts than
+            honest ones have one.
     """
 
     calibration: Calibration
     found_share: float
+    silence: float = 0.0
+
+    @property
+    def of_open(self) -> Calibration:
+        """From logits to the probability of being synthetic, for accounts whose outcome did not come though it could have."""
+        return Calibration(self.calibration.slope, self.calibration.offset + self.silence)
+
+    def whatever_came(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities [k] by `of_open` or a map matched to it, as they were before one looked whether an outcome has come."""
+        return np.asarray(expit(logit_of(probability) - self.silence), dtype=np.float64)
 
 
 def fit_calibration(target: NDArray[np.int8], logit: NDArray[np.float64]) -> Calibration:
@@ -69,9 +85,10 @@ def fit_outcomes(
     """Calibrates where most synthetic accounts were never found: the missing outcomes are latent, not negative.
 
     With p = sigmoid(slope * logit + offset), an account is confirmed with probability c p + w (1 - p), w < c, cleared with e (1 - p),
-    and has no outcome otherwise. Slope, offset, c and w are fitted by maximum likelihood, e is the observed rate. What tells the share c from
-    the offset is that no account is confirmed more often than c, however high its score; where few are, it rests on a prior: a wide
-    one, or a tight one around what a desk knows of itself.
+    and has no outcome otherwise. Slope, offset, c and w are fitted by maximum likelihood, e gives as many cleared as there are. What tells the
+    share c from the offset is that no account is confirmed more often than c, however high its score; where few are, it rests on a prior: a wide
+    one, or a tight one around what a desk knows of itself. Logits that tell little would let a small c and a large offset pass for
+    each other, so that a prior also holds that synthetic accounts are rare.
 
     Args:
         synthetic, benign: bool [k], the accounts' outcomes; neither where there is none.
@@ -84,16 +101,22 @@ def fit_outcomes(
     about, spread = (_FOUND_SHARE, _FOUND_SPREAD) if found_share is None else (found_share, _KNOWN_SPREAD)
     if not synthetic.any() or synthetic.all():
         return Outcomes(Calibration(1.0, 0.0), about)
-    cleared = max(float(benign.mean()), 1e-6)
     value, n = _binned(synthetic, benign, logit)
+    n_all, n_cleared = n.sum(axis=0), float(n[1].sum())
 
     def loss(point: NDArray[np.float64]) -> float:
         p = expit(np.exp(point[0]) * value + point[1])
         found, wrong = expit(point[2]), expit(point[2]) * expit(point[3])
         seen = found * p + wrong * (1 - p)
-        clear = cleared * (1 - p) + _FLOOR
+        clear = n_cleared / max(float(n_all @ (1 - p)), 1.0) * (1 - p) + _FLOOR
         likely = np.log(np.stack([seen, clear, np.maximum(1 - seen - clear, _FLOOR)]) + _FLOOR)
-        prior = ((point[2] - logit_of(about)) / spread) ** 2 + (point[0] / _SLOPE_SPREAD) ** 2
+        rate = float(np.clip(n_all @ p / n_all.sum(), _FLOOR, 1 - 1e-9))
+        common = max(0.0, float(logit_of(rate) - logit_of(_COMMON)))
+        prior = (
+            ((point[2] - logit_of(about)) / spread) ** 2
+            + (point[0] / _SLOPE_SPREAD) ** 2
+            + (common / _COMMON_SPREAD) ** 2
+        )
         return float(prior / 2 - (n * likely).sum())
 
     low, high = (float(np.log(edge)) for edge in _SLOPES)
@@ -104,15 +127,20 @@ def fit_outcomes(
     ]
     tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     point = min(tried, key=lambda found: round(float(found.fun), 6)).x
-    return Outcomes(Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2])))
+    calibration, found_share = Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2]))
+    honest = 1 - calibration.apply(value)
+    known = found_share * float(expit(point[3])) + n_cleared / max(float(n_all @ honest), 1.0)
+    return Outcomes(calibration, found_share, float(np.log1p(-found_share) - np.log1p(-min(known, 0.99))))
 
 
 def match_calibration(told: NDArray[np.float64], logit: NDArray[np.float64]) -> Calibration:
     """Gives other logits of the same accounts the distribution of probabilities that `told`, float64 [k], has, rank by rank.
 
     Models that saw an account say something else of it than those that did not, on another scale; what outcomes say of
-    the latter holds for the former only so. The sums of probabilities are equal.
+    the latter holds for the former only so. The sums of probabilities are equal. Where not all logits are finite, it is at its bounds.
     """
+    if not np.isfinite(logit).all():
+        return Calibration(_SLOPES[0], _OFFSETS[0])
     return _fit(np.sort(told), np.sort(logit)) if len(told) else Calibration(1.0, 0.0)
 
 
@@ -120,6 +148,8 @@ def _binned(
     synthetic: NDArray[np.bool_], benign: NDArray[np.bool_], logit: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean logit of each of at most `_N_BINS` bins of equal width, and accounts confirmed, cleared and neither: [3, bins]."""
+    middle = float(np.median(logit))
+    logit = np.clip(logit, middle - _REACH, middle + _REACH)  # one gross logit would put all others into one bin
     width = max(float(np.ptp(logit)), 1e-9) / _N_BINS
     place = np.minimum((logit - logit.min()) / width, _N_BINS - 1).astype(np.int64)
     total = np.bincount(place, minlength=_N_BINS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gnn.calibration import Calibration, fit_outcomes
+from gnn.calibration import Calibration, Outcomes, fit_outcomes
 from gnn.cutoffs import Labelled
 from gnn.metrics import Metrics, auprc, measure
 from gnn.model import blend_logits
@@ -28,8 +28,7 @@ class Choice:
     Attributes:
         rounds: member to its rounds.
         logits: model to float64 [k], of all validation accounts.
-        calibrations: model to the map of these logits.
-        found_shares: model to the share of the synthetic accounts that have been confirmed, as its calibration has it.
+        outcomes: model to the calibration of these logits, and how outcomes come to be known, as it has it.
         blend_weight: share of `trees` in the blend.
         looked: model to its AUPRC on all validation accounts, by which it was chosen.
         metrics: model to its quality on the judged accounts.
@@ -38,12 +37,16 @@ class Choice:
 
     rounds: Mapping[str, int]
     logits: Mapping[str, NDArray[np.float64]]
-    calibrations: Mapping[str, Calibration]
-    found_shares: Mapping[str, float]
+    outcomes: Mapping[str, Outcomes]
     blend_weight: float
     looked: Mapping[str, float]
     metrics: Mapping[str, Metrics]
     faults: Mapping[str, str]
+
+    @property
+    def calibrations(self) -> dict[str, Calibration]:
+        """Model to the map of its logits, for accounts of which nothing is known about outcomes."""
+        return {name: found.calibration for name, found in self.outcomes.items()}
 
 
 def choose(
@@ -76,19 +79,20 @@ def choose(
     place = int(np.argmax([round(auprc(target[clear], value[clear]), 6) for value in blends]))
     logits[BLEND] = blends[place]
     outcomes[BLEND] = fit_outcomes(synthetic, benign, logits[BLEND], found_share)
-    calibrations = {name: found.calibration for name, found in outcomes.items()}
     metrics = {
-        name: measure(target[judged], calibrations[name].apply(logits[name][judged]), capacity) for name in MODELS
+        name: measure(target[judged], outcomes[name].calibration.apply(logits[name][judged]), capacity)
+        for name in MODELS
     }
     looked = {name: auprc(target[clear], logits[name][clear]) for name in MODELS}
     faults: dict[str, str] = {}
     for name in MODELS:
-        fault = _fault(logits[name], calibrations[name], metrics[name], looked[name], float(target[clear].mean()))
+        fault = _fault(
+            logits[name], outcomes[name].calibration, metrics[name], looked[name], float(target[clear].mean())
+        )
         of_member = [member for member in MEMBERS if member in faults] if name == BLEND else []
         if fault or of_member:
             faults[name] = fault or f"its member {of_member[0]} must not score"
-    found_shares = {name: found.found_share for name, found in outcomes.items()}
-    return Choice(rounds, logits, calibrations, found_shares, _BLENDS[place], looked, metrics, faults)
+    return Choice(rounds, logits, outcomes, _BLENDS[place], looked, metrics, faults)
 
 
 def prefer(looked: Mapping[str, float], sound: list[str], wish: str) -> str:
@@ -100,9 +104,13 @@ def prefer(looked: Mapping[str, float], sound: list[str], wish: str) -> str:
 
 
 def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8], found_share: float = 1.0) -> bool:
-    """Whether the mean score of examples lies within a factor of 5 of their rate, had all of them been found."""
-    mean, rate = float(score.mean()), min(float(target.mean()) / found_share, 1.0)
-    return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + rate) / 2
+    """Whether the mean score of examples lies within a factor of 5 of their rate, had all of them been found.
+
+    And no higher than halfway from the observed rate to one: a model's own small share must not vouch for its high scores.
+    """
+    mean, observed = float(score.mean()), float(target.mean())
+    rate = min(observed / found_share, 1.0)
+    return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + observed) / 2
 
 
 def _without_diverged(trace: Trace) -> Trace:

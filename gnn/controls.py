@@ -98,6 +98,8 @@ def _row(
     as_of: datetime,
     config: TrainConfig,
 ) -> dict[str, Any]:
+    if not np.isfinite(logit).all():  # a network that diverged, on shuffled edges say, tells accounts apart no more
+        logit = np.zeros_like(logit)
     metrics = measure(target, fit_calibration(target, logit).apply(logit), config.capacity)
     return {
         "control": name,

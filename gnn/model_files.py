@@ -137,8 +137,8 @@ Finds accounts of synthetic-identity rings, for review by people. Its scores ope
   any account, no surname, language, sex, age, country or place is an input.
 - Labels: confirmed outcomes, late, few and sometimes wrong; accounts without one count as honest if they are old enough,
   share no cluster with a confirmed one, and do not look like a ring to models that did not see their group. The quality
-  below is a lower bound: rings nobody found count as mistakes, in calibration error and Brier skill as well. Scores allow for
-  them: of the synthetic accounts of {model.cutoffs[-1].date()} {model.found_share:.0%} are taken to be confirmed
+  below is a lower bound: rings nobody found count as mistakes, in calibration error and Brier skill as well. Scores are of
+  accounts whose outcome did not come though it could have, and allow for such rings: of the synthetic accounts of {model.cutoffs[-1].date()} {model.found_share:.0%} are taken to be confirmed
   ({"estimated from outcomes; with few of them rather an assumption" if model.config.found_share is None else f"told to be about {model.config.found_share:.0%}"}).
 - What a first model says of neighbours is an input; that model learnt from outcomes, as any does, and their outcomes are none.
 

@@ -101,10 +101,14 @@ class Sage:
         return self.infer(cutoff, n_threads)[0]
 
     def infer(self, cutoff: CutOff, n_threads: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Log odds, float64 [n], and embeddings, float32 [n, 64], of all accounts, layer by layer over the whole graph."""
+        """Log odds, float64 [n], and embeddings, float32 [n, 64], of all accounts, layer by layer over the whole graph.
+
+        A network that diverged embeds accounts at zero and has no finite log odds: it must not score, and fails nothing.
+        """
         with _exact(n_threads) as device:
             logits, hidden = _evaluate(self.network().to(device), self.tensors(cutoff).to(device))
-            return logits.double().cpu().numpy(), hidden.float().cpu().numpy()
+            finite = torch.nan_to_num(hidden.float(), nan=0.0, posinf=0.0, neginf=0.0)
+            return logits.double().cpu().numpy(), finite.cpu().numpy()
 
     def network(self) -> TypedSAGE:
         """The network in evaluation, on the CPU."""

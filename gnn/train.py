@@ -97,7 +97,7 @@ def train_model(
     model = TrainedModel(
         members=members,
         first=first,
-        calibrations=choice.calibrations,
+        calibrations={name: found.of_open for name, found in choice.outcomes.items()},
         blend_weight=choice.blend_weight,
         embedding=_place(members["sage"], tonight or cutoffs[-1], former, seed, n_threads),
         default=BLEND,
@@ -109,7 +109,7 @@ def train_model(
         validation=_words(arranged, choice),
         metrics=choice.metrics,
         controls=tuple(controls),
-        found_share=choice.found_shares[BLEND],
+        found_share=choice.outcomes[BLEND].found_share,
         out_of_fold=_out_of_fold(arranged, choice),
     )
     model = _calibrate(model, arranged, choice, blind, n_threads)
@@ -197,13 +197,13 @@ def _calibrate(
     """Carries the calibrations over from models that did not see an account's group to the final ones, which did.
 
     By all accounts of now without outcome, the young ones too: they are whom the model will score, while the others' outcomes were
-    learnt and will not be there for new ones.
+    learnt and will not be there for new ones. That no outcome has come speaks for an account, and a score says so.
     """
     now, is_open = _now(arranged)
     seen = model.look(now.cutoff, n_threads)
     logits = {name: model.member_logits(name, seen, n_threads) for name in model.members}
     told = {**blind, BLEND: blend_logits(blind, choice.calibrations, choice.blend_weight)}
-    said = {name: choice.calibrations[name].apply(value[is_open]) for name, value in told.items()}
+    said = {name: choice.outcomes[name].of_open.apply(value[is_open]) for name, value in told.items()}
     calibrations = {name: match_calibration(said[name], logits[name][is_open]) for name in model.members}
     blend = blend_logits(logits, calibrations, choice.blend_weight)
     calibrations[BLEND] = match_calibration(said[BLEND], blend[is_open])
@@ -211,11 +211,11 @@ def _calibrate(
 
 
 def _out_of_fold(arranged: Arrangement, choice: Choice) -> OutOfFold:
-    """Calibrated as validation has it, in the order of folds."""
+    """Calibrated as validation has it for accounts without outcome, in the order of folds."""
     last = arranged.parts[-1].columns()
     order = np.argsort(arranged.fold[-1], kind="stable")
     account, target, _, _, unclear = (column[order] for column in last)
-    scores = {name: choice.calibrations[name].apply(choice.logits[name]) for name in MODELS}
+    scores = {name: choice.outcomes[name].of_open.apply(choice.logits[name]) for name in MODELS}
     return OutOfFold(account, target, unclear, scores)
 
 
@@ -233,10 +233,13 @@ def _decide(
     clear = ~last.unclear
     target = last.target[clear]
     for name in MODELS:
-        score = model.combine(logits, name)[clear]
-        if name not in faults and model.calibrations[name].is_at_bound:
+        if name in faults:
+            continue
+        if model.calibrations[name].is_at_bound:
             faults[name] = "its final scores could not be calibrated"
-        if name not in faults and not is_plausible(score, target, choice.found_shares[name]):
+            continue
+        score = choice.outcomes[name].whatever_came(model.combine(logits, name)[clear])
+        if not is_plausible(score, target, choice.outcomes[name].found_share):
             faults[name] = f"its mean score, {score.mean():.3f}, is far from the observed rate, {target.mean():.3f}"
     sound = [name for name in MODELS if name not in faults]
     if not sound:
@@ -244,7 +247,7 @@ def _decide(
     if faults:
         progress("left out: " + _in_words(faults))
     default = prefer(choice.looked, sound, model.config.model)
-    return replace(model, default=default, found_share=choice.found_shares[default])
+    return replace(model, default=default, found_share=choice.outcomes[default].found_share)
 
 
 def _words(arranged: Arrangement, choice: Choice) -> str:

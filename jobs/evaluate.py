@@ -10,19 +10,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from polars.exceptions import PolarsError
 from rich.console import Console
 
-from gnn.metrics import expected_calibration_error
 from graph.errors import InputError
 from graph.lake import Night, read_night
 from jobs.evaluation_tables import print_evaluation
 from jobs.metrics import (
     auprc_with_interval,
     auroc_with_interval,
+    calibration_above,
     groups_of,
     pairwise_agreement,
     precision_at,
@@ -198,26 +196,7 @@ def _judge_scores(part: pl.DataFrame, capacity: int, seed: int) -> dict[str, Any
         "auroc": auroc_with_interval(positive, score, seed, ring),
         "precision_at_capacity": precision_at(positive, capacity),
         "precision_at_n_positives": precision_at(positive, n_positives),
-        "calibration": _judge_calibration(positive, score),
-    }
-
-
-def _judge_calibration(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> dict[str, Any] | None:
-    """Whether scores mean what they say, over accounts scored above `CALIBRATED_FROM`: the others' share is near nothing, and
-    would make any calibration look good."""
-    above = score > CALIBRATED_FROM
-    target, told = positive[above].astype(np.int8), score[above]
-    if not len(target):
-        return None
-    prevalence = float(target.mean())
-    flat = prevalence * (1 - prevalence)
-    return {
-        "above": CALIBRATED_FROM,
-        "n_accounts": len(target),
-        "expected_positives": float(told.sum()),
-        "actual_positives": int(target.sum()),
-        "ece": expected_calibration_error(target, told),
-        "brier_skill": 1 - float(np.mean((told - target) ** 2)) / flat if flat else None,
+        "calibration": calibration_above(positive, score, CALIBRATED_FROM, seed, ring),
     }
 
 

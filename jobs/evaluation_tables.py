@@ -71,10 +71,10 @@ def _score_table(result: Mapping[str, Any]) -> Table:
 def _calibration(measured: Mapping[str, Any] | None) -> str:
     if measured is None:
         return "no score above 0.05"
-    skill = measured["brier_skill"]
+    skill, ratio = measured["brier_skill"], measured["ratio"]
     return (
         f"above {measured['above']}: {measured['expected_positives']:.1f} expected, {measured['actual_positives']} actual "
-        f"of {measured['n_accounts']}; error {measured['ece']:.3f}, Brier skill {'-' if skill is None else f'{skill:.2f}'}"
+        f"({_interval(ratio)}) of {measured['n_accounts']}; error {measured['ece']:.3f}, Brier skill {'-' if skill is None else f'{skill:.2f}'}"
     )
 
 

@@ -5,6 +5,7 @@ Used where results are judged (`jobs.evaluate`, `jobs.downstream`, the report); 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from gnn.metrics import expected_calibration_error
+
 __all__ = [
     "Ranking",
     "auprc_with_interval",
     "auroc_with_interval",
     "bootstrap",
+    "calibration_above",
     "groups_of",
     "mean_interval",
     "pairwise_agreement",
@@ -123,6 +127,44 @@ def auroc_with_interval(
     """Area under the ROC curve with its bootstrap interval over groups; None without both classes."""
     ranking = Ranking.of(is_positive, score)
     return bootstrap(ranking.auroc, len(score), seed, group) if len(score) else None
+
+
+def calibration_above(
+    is_positive: NDArray[Any], score: NDArray[Any], above: float, seed: int, group: NDArray[np.int64] | None = None
+) -> dict[str, Any] | None:
+    """Whether scores mean what they say, over accounts scored above `above`: the others' share is near nothing, and would make any
+    calibration look good.
+
+    Args:
+        is_positive, score: of n accounts.
+        above: exclusive.
+        seed, group: as `bootstrap` takes them.
+
+    Returns:
+        `above`, `n_accounts`, `expected_positives`, `actual_positives`, `ratio` (of the former to the latter, with its interval; None without
+        a positive), `ece`, `brier_skill` (None where all are of one kind); None where no score lies above.
+    """
+    chosen = score > above
+    target, told = is_positive[chosen].astype(np.int8), score[chosen]
+    if not len(target):
+        return None
+    prevalence = float(target.mean())
+    flat = prevalence * (1 - prevalence)
+    own = None if group is None else np.unique(group[chosen], return_inverse=True)[1]
+    return {
+        "above": above,
+        "n_accounts": len(target),
+        "expected_positives": float(told.sum()),
+        "actual_positives": int(target.sum()),
+        "ratio": bootstrap(partial(_ratio, told, target), len(target), seed, own),
+        "ece": expected_calibration_error(target, told),
+        "brier_skill": 1 - float(np.mean((told - target) ** 2)) / flat if flat else None,
+    }
+
+
+def _ratio(told: FloatArray, target: NDArray[np.int8], weight: FloatArray) -> float:
+    found = float(weight @ target)
+    return float(weight @ told) / found if found else float("nan")
 
 
 def groups_of(names: pl.Series) -> NDArray[np.int64]:

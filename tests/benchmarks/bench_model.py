@@ -31,7 +31,6 @@ from gnn.folds import Arrangement, arrange
 from gnn.gate import Gate
 from gnn.gate_data import build_frames, check_later_data, frames_of
 from gnn.gate_labels import check_shuffled
-from gnn.metrics import expected_calibration_error
 from gnn.model import NotTrained, TrainedModel
 from gnn.registry import MEMBERS, MODELS
 from gnn.ring_groups import build_transfers
@@ -45,7 +44,8 @@ from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.sightings import build_sightings
 from graph.snapshot import Events
-from jobs.metrics import auprc_with_interval, bootstrap, groups_of, pairwise_agreement, precision_at
+from jobs.evaluate import CALIBRATED_FROM
+from jobs.metrics import auprc_with_interval, calibration_above, groups_of, pairwise_agreement, precision_at
 from jobs.simulate import simulate
 from jobs.steps.rings import Config as Rings
 
@@ -53,7 +53,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 N_THREADS = 2
 KEY = "5a" * 32
-THRESHOLD, CALIBRATED_FROM = Rings().threshold, 0.05  # the night's default; as in `jobs.evaluate`
+THRESHOLD = Rings().threshold  # the night's default
 CONFIG = TrainConfig(with_controls=False)
 Logits = NDArray[np.float64]
 
@@ -111,23 +111,16 @@ def say(
 
 
 def calibration(positive: NDArray[np.bool_], score: Logits, ring: NDArray[np.int64], seed: int) -> str:
-    """Above `CALIBRATED_FROM`: expected beside positive accounts, with the interval of their quotient over rings, ECE, Brier skill."""
-    above = score > CALIBRATED_FROM
-    target, told = positive[above].astype(np.int8), score[above]
-    groups = np.unique(ring[above], return_inverse=True)[1]
-    rate = float(target.mean()) if len(target) else 0.0
-    skill = 1 - float(np.mean((told - target) ** 2)) / (rate * (1 - rate)) if 0 < rate < 1 else float("nan")
-    quotient = bootstrap(partial(_quotient, told, target), len(target), seed, groups) if target.any() else None
-    interval = f" ({quotient['value']:.2f}, {quotient['low']:.2f} to {quotient['high']:.2f})" if quotient else ""
+    """Above `CALIBRATED_FROM`: expected beside positive accounts, with the interval of their ratio over rings, ECE, Brier skill."""
+    found = calibration_above(positive, score, CALIBRATED_FROM, seed, ring)
+    if found is None:
+        return f"none above {CALIBRATED_FROM}"
+    ratio, skill = found["ratio"], found["brier_skill"]
+    interval = "" if ratio is None else f" ({ratio['value']:.2f}, {ratio['low']:.2f} to {ratio['high']:.2f})"
     return (
-        f"above {CALIBRATED_FROM}: {len(target)} accounts, {told.sum():.0f} expected, {target.sum()} positive{interval}, "
-        f"ECE {expected_calibration_error(target, told):.3f}, Brier skill {skill:.2f}"
+        f"above {CALIBRATED_FROM}: {found['n_accounts']} accounts, {found['expected_positives']:.0f} expected, "
+        f"{found['actual_positives']} positive{interval}, ECE {found['ece']:.3f}, Brier skill {'-' if skill is None else f'{skill:.2f}'}"
     )
-
-
-def _quotient(told: Logits, target: NDArray[np.int8], weight: Logits) -> float:
-    found = float(weight @ target)
-    return float(weight @ told) / found if found else float("nan")
 
 
 class MemberClock:

@@ -71,3 +71,9 @@ def test_quality_is_of_the_judged_alone() -> None:
 )
 def test_scores_must_lie_about_the_observed_rate(score: float, is_right: bool) -> None:
     assert is_plausible(np.full(N, score), TARGET) == is_right
+
+
+def test_a_small_share_of_found_accounts_vouches_for_no_model() -> None:
+    assert is_plausible(np.full(N, 0.4), TARGET, 0.1)
+    assert not is_plausible(np.full(N, 0.999), TARGET, 0.02)
+    assert not is_plausible(np.full(N, 0.6), TARGET, 0.02)

@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit
 
-from gnn.calibration import fit_calibration, fit_outcomes, match_calibration
 from gnn.drift import DRIFTED, stability_index
 from gnn.metrics import expected_calibration_error, measure, precision_at
 
@@ -40,16 +38,6 @@ def test_one_class_gives_no_error() -> None:
     assert np.isnan(found.auroc)
 
 
-def test_calibration_recovers_known_odds() -> None:
-    random = np.random.default_rng(0)
-    logit = random.normal(-2, 2, 20_000)
-    target = (random.random(20_000) < 1 / (1 + np.exp(-(0.5 * logit - 1)))).astype(np.int8)
-    found = fit_calibration(target, logit)
-    assert found.slope == pytest.approx(0.5, abs=0.05)
-    assert found.offset == pytest.approx(-1, abs=0.1)
-    assert expected_calibration_error(target, found.apply(logit)) < 0.02
-
-
 def test_stability_index_sees_a_shift_and_nothing_else() -> None:
     random = np.random.default_rng(0)
     before = random.normal(size=5000)
@@ -58,71 +46,3 @@ def test_stability_index_sees_a_shift_and_nothing_else() -> None:
     assert stability_index(before, before + 1) > DRIFTED
     assert stability_index(np.zeros(10), np.zeros(10)) == 0
     assert stability_index(before, np.array([])) == 0
-
-
-@pytest.mark.parametrize("share", [0.3, 0.4, 0.7])
-def test_calibration_finds_the_synthetic_accounts_that_nobody_confirmed(share: float) -> None:
-    """So many are confirmed, a few honest ones wrongly, and one in fifty is cleared: scores must mean what is true."""
-    random = np.random.default_rng(0)
-    logit = random.normal(-6, 3, 40_000)
-    truth = random.random(len(logit)) < expit(logit)
-    draw = random.random(len(logit))
-    synthetic, benign = np.where(truth, draw < share, draw < 0.002), ~truth & (draw > 0.98)
-    found = fit_outcomes(synthetic, benign, 0.5 * logit - 2, share)
-    score = found.calibration.apply(0.5 * logit - 2)
-    assert score.sum() == pytest.approx(truth.sum(), rel=0.1)
-    assert expected_calibration_error(truth[score > 0.05].astype(np.int8), score[score > 0.05]) < 0.05
-    assert found.found_share == pytest.approx(share, abs=0.05)
-    # the absence of an outcome taken for innocence tells of little more than those
-    naive = fit_calibration(synthetic.astype(np.int8), 0.5 * logit - 2).apply(0.5 * logit - 2)
-    assert naive.sum() < (share + 0.2) * truth.sum()
-
-
-@pytest.mark.parametrize("share", [0.03, 0.05, 0.3, 0.7])
-def test_calibration_finds_how_many_come_to_be_confirmed(share: float) -> None:
-    """Where nobody tells it: a desk that confirms one in thirty, and one that confirms most."""
-    random = np.random.default_rng(0)
-    logit = random.normal(-8, 4, 200_000)
-    truth = random.random(len(logit)) < expit(logit)
-    draw = random.random(len(logit))
-    synthetic, benign = np.where(truth, draw < share, draw < share / 400), ~truth & (draw > 0.98)
-    found = fit_outcomes(synthetic, benign, 0.5 * logit - 2, None)
-    assert found.calibration.apply(0.5 * logit - 2).sum() == pytest.approx(truth.sum(), rel=0.25)
-    assert found.found_share == pytest.approx(share, rel=0.25)
-
-
-def test_what_a_desk_knows_of_itself_holds_against_outcomes() -> None:
-    random = np.random.default_rng(0)
-    logit = random.normal(-8, 4, 40_000)
-    synthetic = random.random(len(logit)) < 0.3 * expit(logit)
-    nobody = np.zeros(len(logit), dtype=np.bool_)
-    assert fit_outcomes(synthetic, nobody, logit, 0.6).found_share == pytest.approx(0.6, abs=0.12)
-    assert fit_outcomes(synthetic, nobody, logit, None).found_share < 0.4
-
-
-def test_few_outcomes_leave_the_share_near_what_is_usual() -> None:
-    random = np.random.default_rng(0)
-    logit = random.normal(-8, 4, 3_000)
-    synthetic = random.random(len(logit)) < 0.3 * expit(logit)
-    few = np.flatnonzero(synthetic)[::5]
-    synthetic[:] = False
-    synthetic[few] = True
-    assert 2 < len(few) < 12
-    found = fit_outcomes(synthetic, np.zeros(len(logit), dtype=np.bool_), logit, None)
-    assert 0.06 < found.found_share < 0.5
-
-
-def test_a_matched_calibration_tells_of_as_many() -> None:
-    random = np.random.default_rng(1)
-    told = expit(random.normal(-4, 2, 5000))
-    other = 3 * random.normal(-1, 2, 5000)
-    found = match_calibration(told, other)
-    assert found.slope > 0
-    assert found.apply(other).sum() == pytest.approx(told.sum(), rel=1e-3)
-
-
-@pytest.mark.parametrize("which", [0, 1])
-def test_outcomes_of_one_kind_pass_logits_as_they_are(which: int) -> None:
-    everybody = np.full(10, bool(which))
-    found = fit_outcomes(everybody, ~everybody, np.linspace(-1, 1, 10), 0.4)
-    assert (found.calibration.slope, found.calibration.offset) == (1.0, 0.0)

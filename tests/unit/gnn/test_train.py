@@ -19,6 +19,8 @@ from gnn.gate import Check, Gate
 from gnn.metrics import auprc
 from gnn.model import NotTrained, TrainedModel
 from gnn.model_files import load_model, model_card, save_model
+from gnn.model_types import Fitted, Trace
+from gnn.sage_model import Sage
 from gnn.score import score_accounts
 from gnn.train import TrainConfig, train_model
 from graph.errors import InputError
@@ -74,6 +76,31 @@ def test_controls_stand_on_the_same_accounts_and_shuffled_edges_lose(model: Trai
     assert {"trees_without_graph", "trees", "sage_shuffled", "sage", "blend"} == set(rows)
     assert len({(row["n"], row["n_positive"], row["as_of"]) for row in rows.values()}) == 1
     assert rows["sage_shuffled"]["auprc"] < rows["sage"]["auprc"]
+
+
+def test_networks_that_diverge_once_validation_is_over_leave_the_trees(
+    cutoffs: list[CutOff], world: Events, as_of: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the shuffled control and of the final training: the night goes on, and says what it left out."""
+    fit = Sage.fit
+
+    def diverges(train: Any, valid: Any, rounds: int | None, *rest: Any) -> Fitted:
+        found = fit(train, valid, rounds, *rest)
+        if rounds is None:  # validation chooses the rounds, so it gives none
+            return found
+        lost = {name: np.full_like(value, np.nan) for name, value in found.model.weights.items()}
+        trace = found.trace and Trace(found.trace.rounds, np.full_like(found.trace.logits, np.nan))
+        return Fitted(replace(found.model, weights=lost), trace)
+
+    monkeypatch.setattr(Sage, "fit", diverges)
+    told: list[str] = []
+    found = train_model(cutoffs, world["outcomes"], as_of, CONFIG, 3, 1, told.append)
+    assert isinstance(found, TrainedModel)
+    assert found.default == "trees"
+    assert any(line.startswith("left out: sage: ") and "blend: " in line for line in told)
+    scored = score_accounts(found, cutoffs[-1].features, cutoffs[-1].snapshot)
+    assert np.isfinite(scored.score).all()
+    assert (scored.embedding == 0).all()
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,8 @@ def test_calibration_tells_scores_that_mean_what_they_say_from_a_constant_one(
     assert told["expected_positives"] == pytest.approx(0.2 * 117)
     assert told["ece"] == pytest.approx(told["actual_positives"] / 117 - 0.2, abs=1e-9)
     assert told["brier_skill"] < 0
+    assert told["ratio"]["value"] == pytest.approx(0.2 * 117 / told["actual_positives"])
+    assert told["ratio"]["low"] < told["ratio"]["value"] < told["ratio"]["high"]
     write_table(scores.with_columns(score=pl.lit(0.01)), night.folder, "scores")
     assert evaluate_night(night, truth, capacity=5, seed=0)["scores"]["unknown_outcome"]["calibration"] is None
 
