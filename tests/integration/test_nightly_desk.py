@@ -27,7 +27,7 @@ QUICK = {
     "train.min_positives": 5,
     "train.n_cutoffs": 1,
     "rings.n_counterfactuals": 0,
-    "rings.threshold": 0.05,  # many rings in a small world
+    "rings.threshold": 0.03,  # many rings in a small world
 }
 DECIDED = datetime(2026, 6, 29, 15, tzinfo=UTC)
 
