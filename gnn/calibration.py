@@ -8,18 +8,18 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.special import logit as logit_of
 
-__all__ = ["Calibration", "Outcomes", "fit_calibration", "fit_outcomes", "match_calibration"]
+__all__ = ["Calibration", "Outcomes", "before_silence", "fit_calibration", "fit_outcomes", "match_calibration"]
 
 _SLOPES, _OFFSETS = (0.05, 50.0), (-50.0, 50.0)
 _FOUND_SHARE = 0.3  # of the synthetic accounts those that come to be confirmed, about
 _FOUND_SPREAD, _KNOWN_SPREAD = 1.0, 0.1  # of that share, in log odds; where a desk knows its own
-_FOUND_BOUNDS = (-3.9, 4.0)  # in log odds: at least one in fifty is found, or scores would promise anything
+_FOUND_BOUNDS = (-3.89, 4.0)  # in log odds: at least one in fifty is found, or scores would promise anything
 _COMMON, _COMMON_SPREAD = (
     0.05,
     0.7,
 )  # more synthetic accounts than these are believed the less, by log odds, the more they are
 _SLOPE_SPREAD = 0.7
-_N_BINS, _REACH = 2000, 100.0  # bins, and how far from the median logit they go
+_N_TOP, _N_BINS = 1000, 1000  # accounts with the highest logits, each a bin of its own, and bins for all others
 _FLOOR = 1e-12
 
 
@@ -53,8 +53,8 @@ class Outcomes:
     Attributes:
         calibration: from logits to the probability of being synthetic, found or not.
         found_share: share of the synthetic accounts that have been confirmed.
-        silence: what it adds to an account's log odds that no outcome has come: below zero where more synthetic accounts than
-            honest ones have one.
+        silence: what it adds to an account's log odds that no outcome has come, zero or less: so many of the synthetic have one.
+            Not more where even more of the honest have been cleared, or accounts that are too new for an outcome would be suspected for it.
     """
 
     calibration: Calibration
@@ -66,9 +66,10 @@ class Outcomes:
         """From logits to the probability of being synthetic, for accounts whose outcome did not come though it could have."""
         return Calibration(self.calibration.slope, self.calibration.offset + self.silence)
 
-    def whatever_came(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities [k] by `of_open` or a map matched to it, as they were before one looked whether an outcome has come."""
-        return np.asarray(expit(logit_of(probability) - self.silence), dtype=np.float64)
+
+def before_silence(probability: NDArray[np.float64], silence: float) -> NDArray[np.float64]:
+    """Probabilities [k] by `Outcomes.of_open`, or a map matched to it, as they were before one looked whether an outcome has come."""
+    return np.asarray(expit(logit_of(probability) - silence), dtype=np.float64)
 
 
 def fit_calibration(target: NDArray[np.int8], logit: NDArray[np.float64]) -> Calibration:
@@ -130,7 +131,7 @@ def fit_outcomes(
     calibration, found_share = Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2]))
     honest = 1 - calibration.apply(value)
     known = found_share * float(expit(point[3])) + n_cleared / max(float(n_all @ honest), 1.0)
-    return Outcomes(calibration, found_share, float(np.log1p(-found_share) - np.log1p(-min(known, 0.99))))
+    return Outcomes(calibration, found_share, float(np.log1p(-found_share) - np.log1p(-min(known, found_share))))
 
 
 def match_calibration(told: NDArray[np.float64], logit: NDArray[np.float64]) -> Calibration:
@@ -147,14 +148,14 @@ def match_calibration(told: NDArray[np.float64], logit: NDArray[np.float64]) -> 
 def _binned(
     synthetic: NDArray[np.bool_], benign: NDArray[np.bool_], logit: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean logit of each of at most `_N_BINS` bins of equal width, and accounts confirmed, cleared and neither: [3, bins]."""
-    middle = float(np.median(logit))
-    logit = np.clip(logit, middle - _REACH, middle + _REACH)  # one gross logit would put all others into one bin
-    width = max(float(np.ptp(logit)), 1e-9) / _N_BINS
-    place = np.minimum((logit - logit.min()) / width, _N_BINS - 1).astype(np.int64)
-    total = np.bincount(place, minlength=_N_BINS)
-    mean = np.bincount(place, weights=logit, minlength=_N_BINS) / np.maximum(total, 1)
-    known = [np.bincount(place, weights=rows, minlength=_N_BINS) for rows in (synthetic, benign)]
+    """Mean logit of each bin, and its accounts confirmed, cleared and neither: [3, bins]; by rank, so that a gross logit spoils one."""
+    n = len(logit)
+    rank = np.empty(n, dtype=np.int64)
+    rank[np.argsort(-logit, kind="stable")] = np.arange(n)
+    place = np.where(rank < _N_TOP, rank, _N_TOP + (rank - _N_TOP) * _N_BINS // max(n - _N_TOP, 1))
+    total = np.bincount(place)
+    mean = np.bincount(place, weights=logit) / np.maximum(total, 1)
+    known = [np.bincount(place, weights=rows, minlength=len(total)) for rows in (synthetic, benign)]
     return mean[total > 0], np.stack([*known, total - known[0] - known[1]])[:, total > 0]
 
 

@@ -45,7 +45,7 @@ class Choice:
 
     @property
     def calibrations(self) -> dict[str, Calibration]:
-        """Model to the map of its logits, for accounts of which nothing is known about outcomes."""
+        """Model to the map of its logits, whether an outcome has come or not."""
         return {name: found.calibration for name, found in self.outcomes.items()}
 
 
@@ -106,11 +106,12 @@ def prefer(looked: Mapping[str, float], sound: list[str], wish: str) -> str:
 def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8], found_share: float = 1.0) -> bool:
     """Whether the mean score of examples lies within a factor of 5 of their rate, had all of them been found.
 
-    And no higher than halfway from the observed rate to one: a model's own small share must not vouch for its high scores.
+    And no higher than halfway from there to one, where a share below a half does not count: a model's own small share must not vouch
+    for its high scores.
     """
     mean, observed = float(score.mean()), float(target.mean())
-    rate = min(observed / found_share, 1.0)
-    return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + observed) / 2
+    rate, sure = min(observed / found_share, 1.0), min(observed / max(found_share, 0.5), 1.0)
+    return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + sure) / 2
 
 
 def _without_diverged(trace: Trace) -> Trace:

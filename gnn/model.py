@@ -40,7 +40,7 @@ class OutOfFold:
         account: int64 [k], numbers in the last cut-off's snapshot.
         target: int8 [k].
         unclear: bool [k], as in `gnn.cutoffs.Labelled`.
-        scores: name in `gnn.registry.MODELS` to probabilities, float64 [k].
+        scores: name in `gnn.registry.MODELS` to probabilities, float64 [k], before one looks whether an outcome has come.
     """
 
     account: NDArray[np.int64]
@@ -56,7 +56,8 @@ class TrainedModel:
     Attributes:
         members: name in `gnn.registry.MEMBERS` to its models, one a seed; logits are their mean.
         first: the models of the first look.
-        calibrations: member, or `blend`, to the map from its logit to a probability.
+        calibrations: member, or `blend`, to the map from its logit to the probability for an account whose outcome did not come
+            though it could have.
         blend_weight: share of `trees` in the blend's logit, 0 to 1; the rest is `sage`.
         embedding: what its embeddings mean, and how they come from its networks.
         default: the model that scores, a name of `gnn.registry.MODELS`.
@@ -66,9 +67,11 @@ class TrainedModel:
         cutoffs: the earlier cut-offs of its examples; the last one was validated on.
         validation: how the validation accounts were set apart, in words.
         metrics: model name to its quality on the validation accounts, each scored by a model that did not see its group.
-            Rounds, blend and calibration were chosen on the same accounts, so the numbers flatter a little.
+            Rounds, blend and calibration were chosen on the same accounts, so the numbers flatter a little. Some of these have an
+            outcome, so probabilities are before one looks whether one has come.
         controls: the controls' quality, one row each, all on the same accounts.
         found_share: share of the synthetic accounts of the last cut-off that have been confirmed, as the default's calibration estimates it.
+        silence: what it added to the default's log odds that no outcome has come (`gnn.calibration.Outcomes`).
         out_of_fold: scores of the validation accounts; only where it was just trained, for it is not kept.
     """
 
@@ -87,6 +90,7 @@ class TrainedModel:
     metrics: Mapping[str, Metrics]
     controls: tuple[Mapping[str, Any], ...]
     found_share: float
+    silence: float
     out_of_fold: OutOfFold | None = None
 
     @cached_property
@@ -118,6 +122,7 @@ class TrainedModel:
             "calibrations": {name: asdict(value) for name, value in self.calibrations.items()},
             "blend_weight": self.blend_weight,
             "found_share": self.found_share,
+            "silence": self.silence,
             "embedding": self.embedding.describe(),
             "default": self.default,
             "rounds": dict(self.rounds),

@@ -137,9 +137,11 @@ Finds accounts of synthetic-identity rings, for review by people. Its scores ope
   any account, no surname, language, sex, age, country or place is an input.
 - Labels: confirmed outcomes, late, few and sometimes wrong; accounts without one count as honest if they are old enough,
   share no cluster with a confirmed one, and do not look like a ring to models that did not see their group. The quality
-  below is a lower bound: rings nobody found count as mistakes, in calibration error and Brier skill as well. Scores are of
-  accounts whose outcome did not come though it could have, and allow for such rings: of the synthetic accounts of {model.cutoffs[-1].date()} {model.found_share:.0%} are taken to be confirmed
+  below is a lower bound: rings nobody found count as mistakes, in calibration error and Brier skill as well. Scores allow for
+  them: of the synthetic accounts of {model.cutoffs[-1].date()} {model.found_share:.0%} are taken to be confirmed
   ({"estimated from outcomes; with few of them rather an assumption" if model.config.found_share is None else f"told to be about {model.config.found_share:.0%}"}).
+- A score is of an account whose outcome did not come though it could have: its log odds have {model.silence:+.2f} for that. The quality
+  below is without it, for some of the accounts have an outcome.
 - What a first model says of neighbours is an input; that model learnt from outcomes, as any does, and their outcomes are none.
 
 ## Quality
@@ -232,6 +234,7 @@ def _build(folder: Path, described: Mapping[str, Any], measured: Mapping[str, An
         metrics={name: Metrics(**measured["metrics"][name]) for name in MODELS},
         controls=tuple(measured["controls"]),
         found_share=described["found_share"],
+        silence=described["silence"],
     )
 
 

@@ -92,9 +92,10 @@ class Sage:
 
     @property
     def continues(self) -> bool:
-        """Whether the network is one of this program's: its parameters have the names and shapes of a new one."""
+        """Whether another may go on from it: its parameters have the names and shapes of a new one's, and it did not diverge."""
         shapes = {name: tuple(value.shape) for name, value in _network(0, 0.0).state_dict().items()}
-        return {name: value.shape for name, value in self.weights.items()} == shapes
+        is_whole = all(bool(np.isfinite(value).all()) for value in self.weights.values())
+        return is_whole and {name: value.shape for name, value in self.weights.items()} == shapes
 
     def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Log odds of all accounts, float64 [n]."""

@@ -23,7 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.alignment import EmbeddingSpace, Predecessor, continue_space
-from gnn.calibration import match_calibration
+from gnn.calibration import before_silence, match_calibration
 from gnn.choice import Choice, choose, is_plausible, prefer
 from gnn.controls import measure_controls
 from gnn.cutoffs import CutOff, Labelled, plan_cutoffs
@@ -97,7 +97,7 @@ def train_model(
     model = TrainedModel(
         members=members,
         first=first,
-        calibrations={name: found.of_open for name, found in choice.outcomes.items()},
+        calibrations=choice.calibrations,
         blend_weight=choice.blend_weight,
         embedding=_place(members["sage"], tonight or cutoffs[-1], former, seed, n_threads),
         default=BLEND,
@@ -110,6 +110,7 @@ def train_model(
         metrics=choice.metrics,
         controls=tuple(controls),
         found_share=choice.outcomes[BLEND].found_share,
+        silence=choice.outcomes[BLEND].silence,
         out_of_fold=_out_of_fold(arranged, choice),
     )
     model = _calibrate(model, arranged, choice, blind, n_threads)
@@ -211,11 +212,11 @@ def _calibrate(
 
 
 def _out_of_fold(arranged: Arrangement, choice: Choice) -> OutOfFold:
-    """Calibrated as validation has it for accounts without outcome, in the order of folds."""
+    """Calibrated as validation has it, in the order of folds."""
     last = arranged.parts[-1].columns()
     order = np.argsort(arranged.fold[-1], kind="stable")
     account, target, _, _, unclear = (column[order] for column in last)
-    scores = {name: choice.outcomes[name].of_open.apply(choice.logits[name]) for name in MODELS}
+    scores = {name: choice.calibrations[name].apply(choice.logits[name]) for name in MODELS}
     return OutOfFold(account, target, unclear, scores)
 
 
@@ -238,8 +239,9 @@ def _decide(
         if model.calibrations[name].is_at_bound:
             faults[name] = "its final scores could not be calibrated"
             continue
-        score = choice.outcomes[name].whatever_came(model.combine(logits, name)[clear])
-        if not is_plausible(score, target, choice.outcomes[name].found_share):
+        told = choice.outcomes[name]
+        score = before_silence(model.combine(logits, name)[clear], told.silence)
+        if not is_plausible(score, target, told.found_share):
             faults[name] = f"its mean score, {score.mean():.3f}, is far from the observed rate, {target.mean():.3f}"
     sound = [name for name in MODELS if name not in faults]
     if not sound:
@@ -247,7 +249,8 @@ def _decide(
     if faults:
         progress("left out: " + _in_words(faults))
     default = prefer(choice.looked, sound, model.config.model)
-    return replace(model, default=default, found_share=choice.outcomes[default].found_share)
+    told = choice.outcomes[default]
+    return replace(model, default=default, found_share=told.found_share, silence=told.silence)
 
 
 def _words(arranged: Arrangement, choice: Choice) -> str:

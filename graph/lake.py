@@ -108,7 +108,7 @@ NIGHT_TABLES: dict[str, dict[str, pl.DataType]] = {
 
 # what a reader must know beside names and types
 TABLE_NOTES: dict[str, str] = {
-    "scores": "`score` is a calibrated probability, `rank` 1 the riskiest; `ring_id` names the ring, not always the account's own cluster.",
+    "scores": "`score` is the calibrated probability of being synthetic, of an account whose outcome did not come though it could have; `rank` 1 the riskiest; `ring_id` names the ring, not always the account's own cluster.",
     "rings": "The order of rows is the rank: first the ring whose case is expected to stop the most, by the scores of its members without an outcome. "
     "`score` is the mean over all members. `ring_id` is the `cluster_id` of one of its clusters.",
     "amounts": "What the accounts of a ring paid until the as-of and was settled, by currency, in its minor unit.",

@@ -202,6 +202,7 @@ def _compare(
     outcomes: pl.DataFrame,
 ) -> dict[str, Any]:
     """The challenger against the champion, as JSON values."""
+    from gnn.calibration import before_silence
     from gnn.folds import group_accounts
     from gnn.promotion import compare_models, judge_accounts, refuse_collapse
 
@@ -210,7 +211,8 @@ def _compare(
     groups, _ = group_accounts(tonight.snapshot, training.config.n_folds)
     judged = judge_accounts(found, last.snapshot.accounts["account_id"], groups, outcomes, champion.as_of)
     rows = judged.rows
-    score = champion.probabilities(last, training.n_threads)[found.account]
+    # the judged have outcomes by now, so none of the two may say what silence says
+    score = before_silence(champion.probabilities(last, training.n_threads)[found.account], champion.silence)
     comparison = compare_models(
         found.target[rows],
         score[rows],

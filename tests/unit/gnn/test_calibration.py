@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from gnn.calibration import fit_calibration, fit_outcomes, match_calibration
+from gnn.calibration import before_silence, fit_calibration, fit_outcomes, match_calibration
 from gnn.metrics import expected_calibration_error
 
 
@@ -37,7 +37,9 @@ def test_calibration_finds_the_synthetic_accounts_that_nobody_confirmed(share: f
     told = found.of_open.apply(0.5 * logit - 2)
     assert told[is_open].sum() == pytest.approx(truth[is_open].sum(), rel=0.1)
     assert score[is_open].sum() > 1.1 * truth[is_open].sum()
-    np.testing.assert_allclose(found.whatever_came(told), score, rtol=1e-9)
+    np.testing.assert_allclose(before_silence(told, found.silence), score, rtol=1e-9)
+    among_honest = 0.002 + benign.sum() / (~truth).sum()  # wrongly confirmed, or cleared
+    assert found.silence == pytest.approx(np.log((1 - share) / (1 - among_honest)), abs=0.06)
     # the absence of an outcome taken for innocence tells of little more than those
     naive = fit_calibration(synthetic.astype(np.int8), 0.5 * logit - 2).apply(0.5 * logit - 2)
     assert naive.sum() < (share + 0.2) * truth.sum()
@@ -115,6 +117,28 @@ def test_a_gross_logit_spoils_nothing() -> None:
     assert (after.slope, after.offset) == pytest.approx((before.slope, before.offset), rel=0.02, abs=0.02)
 
 
+@pytest.mark.parametrize("scale", [0.1, 1.0, 15.0])
+def test_the_scale_of_logits_does_not_matter_until_it_is_absurd(scale: float) -> None:
+    random = np.random.default_rng(0)
+    logit = random.normal(-6, 3, 20_000)
+    truth = random.random(len(logit)) < expit(logit)
+    synthetic, nobody = truth & (random.random(len(logit)) < 0.4), np.zeros(len(logit), dtype=np.bool_)
+    found = fit_outcomes(synthetic, nobody, scale * logit, 0.4).calibration
+    assert found.apply(scale * logit).sum() == pytest.approx(truth.sum(), rel=0.1)
+    assert not found.is_at_bound
+    assert fit_outcomes(synthetic, nobody, 50 * logit, 0.4).calibration.is_at_bound
+
+
+def test_one_in_a_thousand_is_not_taken_for_one_in_twenty() -> None:
+    random = np.random.default_rng(0)
+    logit = random.normal(-14, 4, 200_000)
+    truth = random.random(len(logit)) < expit(logit)
+    assert 0.0005 < truth.mean() < 0.005
+    synthetic, nobody = truth & (random.random(len(logit)) < 0.4), np.zeros(len(logit), dtype=np.bool_)
+    score = fit_outcomes(synthetic, nobody, logit, 0.4).calibration.apply(logit)
+    assert score.sum() == pytest.approx(truth.sum(), rel=0.1)
+
+
 def test_many_cleared_accounts_where_many_are_synthetic_leave_their_number() -> None:
     random = np.random.default_rng(0)
     logit = random.normal(-1, 3, 20_000)
@@ -122,3 +146,9 @@ def test_many_cleared_accounts_where_many_are_synthetic_leave_their_number() -> 
     found = fit_outcomes(truth & (draw < 0.4), ~truth & (draw > 0.5), logit, 0.4)
     assert 0.35 < truth.mean() < 0.42
     assert found.calibration.apply(logit).sum() == pytest.approx(truth.sum(), rel=0.05)
+    assert (
+        found.silence == 0
+    )  # of the honest more are known: who is too new for an outcome must not be suspected for that
+    assert fit_outcomes(truth & (draw < 0.4), ~truth & (draw > 0.8), logit, 0.4).silence == pytest.approx(
+        np.log(0.6 / 0.8), abs=0.06
+    )

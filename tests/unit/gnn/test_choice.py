@@ -77,3 +77,5 @@ def test_a_small_share_of_found_accounts_vouches_for_no_model() -> None:
     assert is_plausible(np.full(N, 0.4), TARGET, 0.1)
     assert not is_plausible(np.full(N, 0.999), TARGET, 0.02)
     assert not is_plausible(np.full(N, 0.6), TARGET, 0.02)
+    mostly = (np.arange(N) % 5 < 3).astype(np.int8)  # where most are synthetic and found, most may be expected
+    assert is_plausible(np.full(N, 0.86), mostly, 0.7)

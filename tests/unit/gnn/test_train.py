@@ -102,6 +102,13 @@ def test_networks_that_diverge_once_validation_is_over_leave_the_trees(
     assert np.isfinite(scored.score).all()
     assert (scored.embedding == 0).all()
 
+    monkeypatch.undo()
+    after = train_model(cutoffs, world["outcomes"], as_of + timedelta(days=1), CONFIG, 3, 1, former=found)
+    assert isinstance(after, TrainedModel)
+    # nothing goes on from what diverged
+    assert np.isfinite(after.probabilities(cutoffs[-1], 1, "sage")).all()
+    assert after.embedding.version != found.embedding.version
+
 
 @pytest.mark.parametrize(
     ("keep", "reason"),

@@ -71,6 +71,7 @@ def _model(cutoff: CutOff) -> TrainedModel:
         metrics={name: Metrics(9, 1, 0.1, 0.5, 0.5, 1, 0.0, 0.0, 0.0) for name in MODELS},
         controls=(),
         found_share=0.4,
+        silence=-0.5,
     )
 
 
