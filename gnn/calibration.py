@@ -14,6 +14,7 @@ _SLOPES, _OFFSETS = (0.05, 50.0), (-50.0, 50.0)
 _FOUND_SHARE = 0.3  # of the synthetic accounts those that come to be confirmed, about
 _FOUND_SPREAD, _KNOWN_SPREAD = 1.0, 0.1  # of that share, in log odds; where a desk knows its own
 _FOUND_BOUNDS = (-3.89, 4.0)  # in log odds: at least one in fifty is found, or scores would promise anything
+_YOUNG_SILENCE = float(np.log(0.5))
 _COMMON, _COMMON_SPREAD = (
     0.05,
     0.7,
@@ -53,18 +54,24 @@ class Outcomes:
     Attributes:
         calibration: from logits to the probability of being synthetic, found or not.
         found_share: share of the synthetic accounts that have been confirmed.
-        silence: what it adds to an account's log odds that no outcome has come, zero or less: so many of the synthetic have one.
-            Not more where even more of the honest have been cleared, or accounts that are too new for an outcome would be suspected for it.
+        silence: what it adds to an account's log odds that no outcome has come: so many of the synthetic have one. Never above zero,
+            where more of the honest are cleared: accounts too new for an outcome would be suspected for that.
     """
 
     calibration: Calibration
     found_share: float
     silence: float = 0.0
 
-    @property
-    def of_open(self) -> Calibration:
-        """From logits to the probability of being synthetic, for accounts whose outcome did not come though it could have."""
-        return Calibration(self.calibration.slope, self.calibration.offset + self.silence)
+    def of_open(self, logit: NDArray[np.float64], had_time: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Probabilities, float64 [k], of being synthetic for accounts without outcome.
+
+        Args:
+            logit: float64 [k].
+            had_time: bool [k], an outcome could have come. For the others silence says as much as if half of the synthetic were found, at
+                most: a desk that finds nearly all would let the accounts of new rings go.
+        """
+        silence = np.where(had_time, self.silence, max(self.silence, _YOUNG_SILENCE))
+        return np.asarray(expit(self.calibration.slope * logit + self.calibration.offset + silence), dtype=np.float64)
 
 
 def before_silence(probability: NDArray[np.float64], silence: float) -> NDArray[np.float64]:

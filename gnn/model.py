@@ -18,7 +18,7 @@ from gnn.first_look import FirstLook
 from gnn.metrics import Metrics
 from gnn.model_types import FittedModel
 from gnn.registry import BLEND
-from gnn.train_config import TrainConfig
+from gnn.train_config import MODEL_FORMAT, TrainConfig
 
 __all__ = ["FIRST", "NotTrained", "OutOfFold", "TrainedModel", "blend_logits"]
 
@@ -117,6 +117,7 @@ class TrainedModel:
     def describe(self) -> dict[str, Any]:
         """Plain values: everything but the weights and what was measured."""
         return {
+            "format": MODEL_FORMAT,
             "members": {name: len(models) for name, models in self.members.items()},
             "n_first": len(self.first.models),
             "calibrations": {name: asdict(value) for name, value in self.calibrations.items()},

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Progress", "TrainConfig", "silent"]
+__all__ = ["MODEL_FORMAT", "Progress", "TrainConfig", "silent"]
+
+MODEL_FORMAT = 2  # of what a model's folder says; one of another format cannot score, and is trained anew
 
 Progress = Callable[[str], None]
 

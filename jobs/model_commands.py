@@ -109,7 +109,7 @@ def promote_model(lake: Path, version: str, why: str) -> None:
     """Makes a model the champion of the nights after the current one.
 
     Raises:
-        InputError: there is no such model, it was trained on other features, or it is the champion already.
+        InputError: there is no such model, it was trained on other features or by another version, or it is the champion already.
         GateError: its training did not pass the leakage gate.
     """
     from jobs.lock import hold_lake
@@ -142,7 +142,7 @@ def roll_back(lake: Path, why: str) -> None:
     """Lets the champion before the present one score the nights after the current one.
 
     Raises:
-        InputError: there is none before it, or it was trained on other features.
+        InputError: there is none before it, or it was trained on other features or by another version.
         GateError: the training of the one before did not pass the leakage gate.
     """
     from jobs.lock import hold_lake
@@ -213,7 +213,7 @@ def _why_not(model: "KnownModel", decision: "Decision | None", champion: str | N
     if model.version == champion:
         return ""
     if not model.fits:
-        return "trained on other features"
+        return "trained on other features or by another version of Ringlight"
     if decision is None or decision.kind == "promoted":
         return ""
     return decision.why if decision.kind == "refused" else f"rolled back: {decision.why}"

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from gnn.cutoffs import INPUT_NAMES
+from gnn.train_config import MODEL_FORMAT
 from graph.errors import GateError, InputError
 from jobs.files import fingerprint, hash_tree
 
@@ -41,7 +42,7 @@ class KnownModel:
     Attributes:
         version: name of its folder.
         as_of: cut-off of what it was trained on.
-        fits: it was trained on the features that this program has.
+        fits: it was trained by this version of the program: on its features, and written as it writes.
         passed: what the leakage gate of its training said; None for a model without a gate's result.
     """
 
@@ -57,10 +58,11 @@ def list_models(models: Path) -> list[KnownModel]:
     for path in sorted(models.glob("[!.]*/model.json")):
         try:
             described = json.loads(path.read_text(encoding="utf-8"))
-            as_of, features = datetime.fromisoformat(described["as_of"]), tuple(described["features"])
+            as_of = datetime.fromisoformat(described["as_of"])
+            fits = (tuple(described["features"]), described.get("format")) == (INPUT_NAMES, MODEL_FORMAT)
         except (OSError, ValueError, KeyError):
             continue  # a folder that is no model; one that is named is refused when it is loaded
-        found.append(KnownModel(path.parent.name, as_of, features == INPUT_NAMES, _passed(path.parent)))
+        found.append(KnownModel(path.parent.name, as_of, fits, _passed(path.parent)))
     return sorted(found, key=lambda model: (model.as_of, model.version))
 
 

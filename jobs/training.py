@@ -89,7 +89,7 @@ def train_and_compare(training: Training) -> Trained:
     from gnn.folds import arrange
     from gnn.model_files import save_model
     from gnn.promotion import Comparison
-    from gnn.train import CutOff, NotTrained, train_model
+    from gnn.train import CutOff, NotTrained, continues, train_model
 
     workers = this_worker()
 
@@ -126,6 +126,8 @@ def train_and_compare(training: Training) -> Trained:
     folder = save_model(trained, training.models, gate, training.inputs)
     if champion is None:
         comparison = Comparison(True, why).to_dict()
+    elif not continues(trained):  # its trees may be sound, but nobody could use its embeddings
+        comparison = Comparison(False, "a network of its final training diverged").to_dict()
     else:
         comparison = _compare(training, trained, champion, seen[-1], tonight, outcomes)
     if not comparison["is_promoted"]:  # it scores no night, so no step after this one keeps what drift is held against

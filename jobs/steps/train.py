@@ -85,7 +85,7 @@ def check(plan: NightPlan, config: Config) -> None:
     """Whether the model that is asked for is there.
 
     Raises:
-        InputError: `version` is no model of the lake, knows too much or reads other features; or `never` finds none that fits.
+        InputError: `version` is no model of the lake, knows too much or was trained on other features or by another version; or `never` finds none that fits.
     """
     if config.version is not None or config.mode == "never":
         _ready_model(plan.lake / "models", plan.as_of, config)
@@ -141,7 +141,7 @@ def _decide(
     if champion is None:
         why = "it is the first"
     elif not champion.fits:
-        why = f"the champion {champion.version} was trained on other features"
+        why = f"the champion {champion.version} was trained on other features or by another version of Ringlight"
     is_promoted = comparison["is_promoted"] or champion is None
     kind: Literal["promoted", "refused"] = "promoted" if is_promoted else "refused"
     record_decision(models, Decision(night.date, challenger, kind, why, "night"))
@@ -185,7 +185,7 @@ def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownMod
     if champion is None or newest is None:
         return None, "the lake has no earlier model"
     if not champion.fits:
-        return None, f"the model {champion.version} was trained on other features"
+        return None, f"the model {champion.version} was trained on other features or by another version of Ringlight"
     age = night.as_of - newest.as_of  # of the last training, whatever became of its model
     if age >= timedelta(days=config.interval_days):
         return None, f"the newest model is {age.days} days old"
@@ -215,7 +215,7 @@ def _ready_model(models: Path, as_of: datetime, config: Config) -> KnownModel:
         )
     if not known.fits:
         raise InputError(
-            f"`{name}` must use a model on this program's features; got `{known.version}`, trained on other features. "
+            f"`{name}` must use a model on this program's features; got `{known.version}`, trained on other features or by another version of Ringlight. "
             "Train a new one: `--train always`."
         )
     return known

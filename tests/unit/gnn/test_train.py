@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gnn.choice import Choice, choose
 from gnn.cutoffs import CutOff, plan_cutoffs
 from gnn.examples import SYNTHETIC
 from gnn.features import FEATURE_NAMES, build_features
 from gnn.folds import Arrangement, arrange, deal_folds, group_accounts
 from gnn.gate import Check, Gate
-from gnn.metrics import auprc
+from gnn.metrics import auprc, measure
 from gnn.model import NotTrained, TrainedModel
 from gnn.model_files import load_model, model_card, save_model
 from gnn.model_types import Fitted, Trace
@@ -78,6 +79,23 @@ def test_controls_stand_on_the_same_accounts_and_shuffled_edges_lose(model: Trai
     assert rows["sage_shuffled"]["auprc"] < rows["sage"]["auprc"]
 
 
+def test_scores_say_what_silence_says_and_are_plausible_without_it(
+    cutoffs: list[CutOff], world: Events, as_of: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were all the synthetic found, an account without outcome would be none, and the model a sound one still."""
+
+    def deaf(*given: Any) -> Choice:
+        found = choose(*given)
+        return replace(found, outcomes={name: replace(told, silence=-20.0) for name, told in found.outcomes.items()})
+
+    monkeypatch.setattr("gnn.train.choose", deaf)
+    found = train_model(cutoffs, world["outcomes"], as_of, CONFIG, 3, 1)
+    assert isinstance(found, TrainedModel), found
+    assert found.silence == -20
+    old = cutoffs[-1].snapshot.accounts["signup_time"] <= cutoffs[-1].snapshot.as_of - timedelta(days=10)
+    assert found.probabilities(cutoffs[-1], 1)[old.to_numpy()].mean() < 0.01
+
+
 def test_networks_that_diverge_once_validation_is_over_leave_the_trees(
     cutoffs: list[CutOff], world: Events, as_of: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +125,7 @@ def test_networks_that_diverge_once_validation_is_over_leave_the_trees(
     assert isinstance(after, TrainedModel)
     # nothing goes on from what diverged
     assert np.isfinite(after.probabilities(cutoffs[-1], 1, "sage")).all()
-    assert after.embedding.version != found.embedding.version
+    assert after.embedding.former is None
 
 
 @pytest.mark.parametrize(
@@ -288,6 +306,8 @@ def test_out_of_fold_scores_are_of_the_validation_accounts_and_by_models_that_di
         assert ((score >= 0) & (score <= 1)).all()
         own = auprc(found.target[~found.unclear], score[~found.unclear])
         assert own == pytest.approx(model.metrics[name].auprc, abs=1e-9)
+        again = measure(found.target[~found.unclear], score[~found.unclear], CONFIG.capacity)
+        assert again.brier_skill == pytest.approx(model.metrics[name].brier_skill, abs=1e-9)  # both without silence
     final = model.probabilities(cutoffs[-1], 1, "trees")[found.account]
     assert not np.allclose(final, found.scores["trees"])
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from gnn.cutoffs import INPUT_NAMES
+from gnn.train_config import MODEL_FORMAT
 from jobs.cli import main
 from jobs.promotions import Decision, champion_of, read_decisions, record_decision
 
@@ -28,7 +29,11 @@ def lake(tmp_path, monkeypatch):
     ):
         folder = lake / "models" / version
         folder.mkdir(parents=True)
-        described = {"as_of": datetime(2026, 6, day, tzinfo=UTC).isoformat(), "features": list(features)}
+        described = {
+            "as_of": datetime(2026, 6, day, tzinfo=UTC).isoformat(),
+            "features": list(features),
+            "format": MODEL_FORMAT,
+        }
         (folder / "model.json").write_text(json.dumps(described | {"default": "blend"}))
         (folder / "metrics.json").write_text(json.dumps({"metrics": {"blend": QUALITY}}))
         (folder / "gate.json").write_text(json.dumps({"passed": gate}))

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from gnn.cutoffs import INPUT_NAMES
+from gnn.train_config import MODEL_FORMAT
 from graph.errors import InputError
 from jobs.models import list_models, model_facts, named_model, newest_model, read_reference, write_reference
 
@@ -69,7 +70,7 @@ def test_a_model_without_a_reference_has_none(tmp_path):
 
 def test_a_model_of_other_features_does_not_fit(models):
     assert not any(model.fits for model in list_models(models))
-    described = {"as_of": at(22).isoformat(), "features": list(INPUT_NAMES)}
+    described = {"as_of": at(22).isoformat(), "features": list(INPUT_NAMES), "format": MODEL_FORMAT}
     (models / "dd").mkdir()
     (models / "dd" / "model.json").write_text(json.dumps(described))
     assert [model.version for model in list_models(models) if model.fits] == ["dd"]

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from gnn.cutoffs import INPUT_NAMES
+from gnn.train_config import MODEL_FORMAT
 from graph.errors import InputError
 from jobs.promotions import Decision, champion_of, champions, last_decision_on, read_decisions, record_decision
 
@@ -24,7 +25,7 @@ def models(tmp_path):
     for place, version in enumerate("abcd"):
         folder = tmp_path / "models" / version
         folder.mkdir(parents=True)
-        described = {"as_of": at(1 + 7 * place).isoformat(), "features": list(INPUT_NAMES)}
+        described = {"as_of": at(1 + 7 * place).isoformat(), "features": list(INPUT_NAMES), "format": MODEL_FORMAT}
         (folder / "model.json").write_text(json.dumps(described))
         (folder / "gate.json").write_text('{"passed": true}')
     return tmp_path / "models"

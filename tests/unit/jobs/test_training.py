@@ -14,15 +14,17 @@ import pytest
 
 import gnn.promotion
 from gnn import features_account
-from gnn.cutoffs import INPUT_NAMES
+from gnn.calibration import before_silence
+from gnn.cutoffs import INPUT_NAMES, CutOff
 from gnn.features import FEATURE_NAMES, build_features
+from gnn.model_files import load_model
 from gnn.promotion import Comparison
-from gnn.train_config import TrainConfig
+from gnn.train_config import MODEL_FORMAT, TrainConfig
 from graph.build import build_snapshot
 from graph.errors import GateError, InputError
 from graph.partitions import account_key, write_partitions
 from graph.sightings import build_sightings
-from graph.snapshot import write_snapshot
+from graph.snapshot import read_snapshot, write_snapshot
 from jobs.models import list_models, read_reference, write_reference
 from jobs.night import NightContext, NightPlan
 from jobs.promotions import Decision, read_decisions, record_decision
@@ -121,9 +123,27 @@ def test_a_challenger_is_held_against_the_champion_by_what_neither_saw(
     assert 0 < given["target"].sum() < len(given["target"])
     assert len({len(values) for values in given.values()}) == 1
     assert not np.allclose(given["champion"], given["challenger"])
+    champion = load_model(training.models / str(first.version))
+    assert champion.silence < -0.05
+    folder = cutoff_folder(training.work, training.cutoffs[-1])
+    features = pl.read_parquet(folder / "features.parquet")
+    last = CutOff(read_snapshot(folder / "snapshot", training.cutoffs[-1]), features)
+    told = before_silence(champion.probabilities(last, 1), champion.silence)
+    # the judged have outcomes by now, so the champion must not say what silence says
+    assert np.abs(given["champion"][:, None] - told[None, :]).min(axis=1).max() < 1e-9
     assert second.version not in (None, first.version)
     assert second.version is not None
     assert read_reference(training.models / second.version) is not None  # it may be promoted by hand later
+
+
+def test_a_challenger_whose_network_diverged_is_refused(
+    training: Training, first: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gnn.train.continues", lambda model: model.version == first.version)
+    second = train_and_compare(replace(training, champion=first.version, seed=3))
+    assert second.comparison is not None
+    assert not second.comparison["is_promoted"]
+    assert second.comparison["why"] == "a network of its final training diverged"
 
 
 def test_a_leak_trains_nothing_and_says_what_leaks(
@@ -162,7 +182,11 @@ def test_the_refusal_names_the_champion_before_else_the_newest_that_passed(tmp_p
 def _folder(models: Path, version: str, day: int, features: Sequence[str] = INPUT_NAMES) -> Path:
     folder = models / version
     folder.mkdir(parents=True, exist_ok=True)
-    described = {"as_of": datetime(2026, 6, day, tzinfo=UTC).isoformat(), "features": list(features)}
+    described = {
+        "as_of": datetime(2026, 6, day, tzinfo=UTC).isoformat(),
+        "features": list(features),
+        "format": MODEL_FORMAT,
+    }
     (folder / "model.json").write_text(json.dumps(described))
     (folder / "gate.json").write_text('{"passed": true}')
     return folder
@@ -171,7 +195,10 @@ def _folder(models: Path, version: str, day: int, features: Sequence[str] = INPU
 @pytest.mark.parametrize("config", [Config(version="old"), Config(mode="never")])
 def test_a_model_of_other_features_is_refused_before_the_night(config: Config, tmp_path: Path) -> None:
     _folder(tmp_path / "models", "old", 15, ["shoe_size"])
-    with pytest.raises(InputError, match=r"got `old`, trained on other features\. Train a new one: `--train always`"):
+    with pytest.raises(
+        InputError,
+        match=r"got `old`, trained on other features or by another version of Ringlight\. Train a new one: `--train always`",
+    ):
         check(NightPlan(tmp_path, tmp_path, date(2026, 6, 20), Settings()), config)
 
 
