@@ -14,7 +14,7 @@ _SLOPES, _OFFSETS = (0.05, 50.0), (-50.0, 50.0)
 _FOUND_SHARE = 0.3  # of the synthetic accounts those that come to be confirmed, about
 _FOUND_SPREAD, _KNOWN_SPREAD = 1.0, 0.1  # of that share, in log odds; where a desk knows its own
 _FOUND_BOUNDS = (-3.89, 4.0)  # in log odds: at least one in fifty is found, or scores would promise anything
-_YOUNG_SILENCE = float(np.log(0.5))
+_MOST_SILENCE = float(np.log(0.5))
 _COMMON, _COMMON_SPREAD = (
     0.05,
     0.7,
@@ -55,23 +55,19 @@ class Outcomes:
         calibration: from logits to the probability of being synthetic, found or not.
         found_share: share of the synthetic accounts that have been confirmed.
         silence: what it adds to an account's log odds that no outcome has come: so many of the synthetic have one. Never above zero,
-            where more of the honest are cleared: accounts too new for an outcome would be suspected for that.
+            where more of the honest are cleared: accounts too new for an outcome would be suspected for that. And as if half of the
+            synthetic were found at most: a desk that finds nearly all would let the accounts of new rings go.
     """
 
     calibration: Calibration
     found_share: float
     silence: float = 0.0
 
-    def of_open(self, logit: NDArray[np.float64], had_time: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Probabilities, float64 [k], of being synthetic for accounts without outcome.
-
-        Args:
-            logit: float64 [k].
-            had_time: bool [k], an outcome could have come. For the others silence says as much as if half of the synthetic were found, at
-                most: a desk that finds nearly all would let the accounts of new rings go.
-        """
-        silence = np.where(had_time, self.silence, max(self.silence, _YOUNG_SILENCE))
-        return np.asarray(expit(self.calibration.slope * logit + self.calibration.offset + silence), dtype=np.float64)
+    def of_open(self, logit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities, float64 [k], of being synthetic for accounts without outcome, of logits, float64 [k]."""
+        return np.asarray(
+            expit(self.calibration.slope * logit + self.calibration.offset + self.silence), dtype=np.float64
+        )
 
 
 def before_silence(probability: NDArray[np.float64], silence: float) -> NDArray[np.float64]:
@@ -138,7 +134,8 @@ def fit_outcomes(
     calibration, found_share = Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2]))
     honest = 1 - calibration.apply(value)
     known = found_share * float(expit(point[3])) + n_cleared / max(float(n_all @ honest), 1.0)
-    return Outcomes(calibration, found_share, float(np.log1p(-found_share) - np.log1p(-min(known, found_share))))
+    silence = float(np.log1p(-found_share) - np.log1p(-min(known, found_share)))
+    return Outcomes(calibration, found_share, max(silence, _MOST_SILENCE))
 
 
 def match_calibration(told: NDArray[np.float64], logit: NDArray[np.float64]) -> Calibration:

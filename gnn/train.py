@@ -136,7 +136,7 @@ def _validate(
         fold: float64 [n].
     """
     order = np.argsort(arranged.fold[-1], kind="stable")
-    now, _, _ = _now(arranged)
+    now, _ = _now(arranged)
     found: dict[str, list[Trace]] = {name: [] for name in MEMBERS}
     told: dict[str, list[NDArray[np.float32]]] = {name: [] for name in MEMBERS}
     for number in range(config.n_folds):  # one fold after the other, for each holds all features of all cut-offs
@@ -164,15 +164,14 @@ def _validate(
     return choice, blind
 
 
-def _now(arranged: Arrangement) -> tuple[Labelled, NDArray[np.bool_], NDArray[np.bool_]]:
-    """All accounts of tonight (of the last cut-off, where tonight is not given), who of them has no outcome, and who is old enough for one: bool [n]."""
+def _now(arranged: Arrangement) -> tuple[Labelled, NDArray[np.bool_]]:
+    """All accounts of tonight (of the last cut-off, where tonight is not given), and who of them has no outcome: bool [n]."""
     part = arranged.tonight[0] if arranged.tonight else arranged.parts[-1]
     n = part.cutoff.features.height
     is_open = np.ones(n, dtype=np.bool_)
     is_open[part.account[part.confirmed]] = False
-    had_time, nothing = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-    had_time[part.account] = True
-    return Labelled(part.cutoff, np.arange(n), nothing.astype(np.int8), nothing, nothing, nothing), is_open, had_time
+    nothing = np.zeros(n, dtype=np.bool_)
+    return Labelled(part.cutoff, np.arange(n), nothing.astype(np.int8), nothing, nothing, nothing), is_open
 
 
 def fold_sides(
@@ -210,11 +209,11 @@ def _calibrate(
     By all accounts of now without outcome, the young ones too: they are whom the model will score, while the others' outcomes were
     learnt and will not be there for new ones. That no outcome has come speaks for an account, and a score says so.
     """
-    now, is_open, had_time = _now(arranged)
+    now, is_open = _now(arranged)
     seen = model.look(now.cutoff, n_threads)
     logits = {name: model.member_logits(name, seen, n_threads) for name in model.members}
     told = {**blind, BLEND: blend_logits(blind, choice.calibrations, choice.blend_weight)}
-    said = {name: choice.outcomes[name].of_open(value, had_time)[is_open] for name, value in told.items()}
+    said = {name: choice.outcomes[name].of_open(value[is_open]) for name, value in told.items()}
     calibrations = {name: match_calibration(said[name], logits[name][is_open]) for name in model.members}
     blend = blend_logits(logits, calibrations, choice.blend_weight)
     calibrations[BLEND] = match_calibration(said[BLEND], blend[is_open])
