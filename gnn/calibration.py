@@ -15,10 +15,8 @@ _FOUND_SHARE = 0.3  # of the synthetic accounts those that come to be confirmed,
 _FOUND_SPREAD, _KNOWN_SPREAD = 1.0, 0.1  # of that share, in log odds; where a desk knows its own
 _FOUND_BOUNDS = (-3.89, 4.0)  # in log odds: at least one in fifty is found, or scores would promise anything
 _MOST_SILENCE = float(np.log(0.5))
-_COMMON, _COMMON_SPREAD = (
-    0.05,
-    0.7,
-)  # more synthetic accounts than these are believed the less, by log odds, the more they are
+# a larger share of synthetic accounts is believed the less, the further it lies above, in log odds
+_COMMON, _COMMON_SPREAD = 0.05, 0.7
 _SLOPE_SPREAD = 0.7
 _N_TOP, _N_BINS = 1000, 1000  # accounts with the highest logits, each a bin of its own, and bins for all others
 _FLOOR = 1e-12
@@ -65,9 +63,7 @@ class Outcomes:
 
     def of_open(self, logit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities, float64 [k], of being synthetic for accounts without outcome, of logits, float64 [k]."""
-        return np.asarray(
-            expit(self.calibration.slope * logit + self.calibration.offset + self.silence), dtype=np.float64
-        )
+        return Calibration(self.calibration.slope, self.calibration.offset + self.silence).apply(logit)
 
 
 def before_silence(probability: NDArray[np.float64], silence: float) -> NDArray[np.float64]:
@@ -108,11 +104,15 @@ def fit_outcomes(
     value, n = _binned(synthetic, benign, logit)
     n_all, n_cleared = n.sum(axis=0), float(n[1].sum())
 
+    def cleared(p: NDArray[np.float64]) -> float:
+        """e, that gives as many cleared as there are."""
+        return n_cleared / max(float(n_all @ (1 - p)), 1.0)
+
     def loss(point: NDArray[np.float64]) -> float:
         p = expit(np.exp(point[0]) * value + point[1])
         found, wrong = expit(point[2]), expit(point[2]) * expit(point[3])
         seen = found * p + wrong * (1 - p)
-        clear = n_cleared / max(float(n_all @ (1 - p)), 1.0) * (1 - p) + _FLOOR
+        clear = cleared(p) * (1 - p) + _FLOOR
         likely = np.log(np.stack([seen, clear, np.maximum(1 - seen - clear, _FLOOR)]) + _FLOOR)
         rate = float(np.clip(n_all @ p / n_all.sum(), _FLOOR, 1 - 1e-9))
         common = max(0.0, float(logit_of(rate) - logit_of(_COMMON)))
@@ -132,8 +132,7 @@ def fit_outcomes(
     tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     point = min(tried, key=lambda found: round(float(found.fun), 6)).x
     calibration, found_share = Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2]))
-    honest = 1 - calibration.apply(value)
-    known = found_share * float(expit(point[3])) + n_cleared / max(float(n_all @ honest), 1.0)
+    known = found_share * float(expit(point[3])) + cleared(calibration.apply(value))
     silence = float(np.log1p(-found_share) - np.log1p(-min(known, found_share)))
     return Outcomes(calibration, found_share, max(silence, _MOST_SILENCE))
 

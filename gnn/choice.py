@@ -13,7 +13,7 @@ from gnn.model import blend_logits
 from gnn.model_types import Trace
 from gnn.registry import BLEND, MEMBERS, MODELS
 
-__all__ = ["Choice", "choose", "is_plausible", "prefer"]
+__all__ = ["Choice", "choose", "is_plausible", "prefer", "without_diverged"]
 
 _BLENDS = (0.5, 0.65, 0.8)
 _NOISE = 0.03  # smaller differences of AUPRC say nothing with so few positives; among equals the blend wanders least
@@ -72,7 +72,7 @@ def choose(
     synthetic, benign = target == 1, part.confirmed & (target == 0)
     rounds, logits = {}, {}
     for name, trace in traces.items():
-        rounds[name], logits[name] = _best(target, clear, _without_diverged(trace))
+        rounds[name], logits[name] = _best(target, clear, without_diverged(trace))
     outcomes = {name: fit_outcomes(synthetic, benign, value, found_share) for name, value in logits.items()}
     straight = {name: found.calibration for name, found in outcomes.items()}
     blends = [blend_logits(logits, straight, weight) for weight in _BLENDS]
@@ -114,7 +114,7 @@ def is_plausible(score: NDArray[np.float64], target: NDArray[np.int8], found_sha
     return rate / _FACTOR <= mean <= rate * _FACTOR and mean <= (1 + sure) / 2
 
 
-def _without_diverged(trace: Trace) -> Trace:
+def without_diverged(trace: Trace) -> Trace:
     """Rounds whose logits are not all finite say the same of everybody: they lose to any that learnt, and a model of them alone is at fault."""
     return Trace(trace.rounds, np.where(np.isfinite(trace.logits).all(axis=1, keepdims=True), trace.logits, 0.0))
 

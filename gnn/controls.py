@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.calibration import fit_calibration
+from gnn.choice import without_diverged
 from gnn.cutoffs import CutOff
 from gnn.features import FEATURES, GRAPHLESS
 from gnn.folds import Arrangement, split
@@ -57,7 +58,11 @@ def measure_controls(
     rows = (
         ("trees_without_graph", "LightGBM on account behaviour alone", plain.trace.logits[-1]),
         ("trees", "LightGBM with graph features", logits["trees"][:n_first]),
-        ("sage_shuffled", "GraphSAGE on shuffled edges and shuffled graph features", lost.trace.logits[-1]),
+        (
+            "sage_shuffled",
+            "GraphSAGE on shuffled edges and shuffled graph features",
+            without_diverged(lost.trace).logits[-1],
+        ),
         ("sage", "GraphSAGE", logits["sage"][:n_first]),
         ("blend", "GraphSAGE and LightGBM blended", logits["blend"][:n_first]),
     )
@@ -98,8 +103,6 @@ def _row(
     as_of: datetime,
     config: TrainConfig,
 ) -> dict[str, Any]:
-    if not np.isfinite(logit).all():  # a network that diverged, on shuffled edges say, tells accounts apart no more
-        logit = np.zeros_like(logit)
     metrics = measure(target, fit_calibration(target, logit).apply(logit), config.capacity)
     return {
         "control": name,

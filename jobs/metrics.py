@@ -13,8 +13,6 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from gnn.metrics import expected_calibration_error
-
 __all__ = [
     "Ranking",
     "auprc_with_interval",
@@ -144,6 +142,8 @@ def calibration_above(
         `above`, `n_accounts`, `expected_positives`, `actual_positives`, `ratio` (of the former to the latter, with its interval; None without
         a positive), `ece`, `brier_skill` (None where all are of one kind); None where no score lies above.
     """
+    from gnn.metrics import expected_calibration_error  # not for the report, which would wait for scikit-learn
+
     chosen = score > above
     target, told = is_positive[chosen].astype(np.int8), score[chosen]
     if not len(target):

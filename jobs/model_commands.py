@@ -210,10 +210,12 @@ def _quality(folder: Path) -> tuple[str, str, str]:
 
 def _why_not(model: "KnownModel", decision: "Decision | None", champion: str | None) -> str:
     """Why a model does not score; nothing for the one that does, and for one that did until another took over."""
+    from jobs.models import UNFIT
+
     if model.version == champion:
         return ""
     if not model.fits:
-        return "trained on other features or by another version of Ringlight"
+        return UNFIT
     if decision is None or decision.kind == "promoted":
         return ""
     return decision.why if decision.kind == "refused" else f"rolled back: {decision.why}"

@@ -16,6 +16,7 @@ from jobs.files import fingerprint, hash_tree
 
 __all__ = [
     "GATE_FILE",
+    "UNFIT",
     "KnownModel",
     "embedding_alarm",
     "input_fingerprints",
@@ -33,6 +34,9 @@ __all__ = [
 GATE_FILE = "gate.json"
 REFERENCE_FILE = "reference.parquet"
 REFERENCE_ROWS = 20_000
+
+
+UNFIT = "trained on other features or by another version of Ringlight"  # why a model does not fit
 
 
 @dataclass(frozen=True)

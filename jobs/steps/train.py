@@ -21,6 +21,7 @@ from graph.schema import TABLES
 from graph.sightings import build_sightings
 from graph.snapshot import read_snapshot, write_snapshot
 from jobs.models import (
+    UNFIT,
     KnownModel,
     embedding_alarm,
     input_fingerprints,
@@ -141,7 +142,7 @@ def _decide(
     if champion is None:
         why = "it is the first"
     elif not champion.fits:
-        why = f"the champion {champion.version} was trained on other features or by another version of Ringlight"
+        why = f"the champion {champion.version} was {UNFIT}"
     is_promoted = comparison["is_promoted"] or champion is None
     kind: Literal["promoted", "refused"] = "promoted" if is_promoted else "refused"
     record_decision(models, Decision(night.date, challenger, kind, why, "night"))
@@ -185,7 +186,7 @@ def _choose(night: NightContext, config: Config, models: Path) -> tuple[KnownMod
     if champion is None or newest is None:
         return None, "the lake has no earlier model"
     if not champion.fits:
-        return None, f"the model {champion.version} was trained on other features or by another version of Ringlight"
+        return None, f"the model {champion.version} was {UNFIT}"
     age = night.as_of - newest.as_of  # of the last training, whatever became of its model
     if age >= timedelta(days=config.interval_days):
         return None, f"the newest model is {age.days} days old"
@@ -215,7 +216,7 @@ def _ready_model(models: Path, as_of: datetime, config: Config) -> KnownModel:
         )
     if not known.fits:
         raise InputError(
-            f"`{name}` must use a model on this program's features; got `{known.version}`, trained on other features or by another version of Ringlight. "
+            f"`{name}` must use a model on this program's features; got `{known.version}`, {UNFIT}. "
             "Train a new one: `--train always`."
         )
     return known

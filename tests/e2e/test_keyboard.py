@@ -84,6 +84,7 @@ def test_a_case_is_worked_on_without_a_mouse(new_context, console, shoot, violat
     tab_to(page, "#form-verdict button.primary", 20)
     page.keyboard.press("Enter")
     expect(page.locator("#case-panel")).to_contain_text("Supersede this verdict")
+    assert page.evaluate("document.activeElement !== document.body")  # the focus went on with what was put in place
     written = ring_dispositions(console.lake, "c-farm")
     assert [(each.verdict, each.reason, set(each.account_ids)) for each in written] == [
         ("confirmed_ring", "one device, one drop", set(chosen))
