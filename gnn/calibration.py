@@ -104,15 +104,15 @@ def fit_outcomes(
     value, n = _binned(synthetic, benign, logit)
     n_all, n_cleared = n.sum(axis=0), float(n[1].sum())
 
-    def cleared(p: NDArray[np.float64]) -> float:
-        """e, that gives as many cleared as there are."""
-        return n_cleared / max(float(n_all @ (1 - p)), 1.0)
+    def cleared(p: NDArray[np.float64], wrong: float) -> float:
+        """e, that gives as many cleared as there are, if so many can be: no more than all honest ones not confirmed by mistake."""
+        return min(n_cleared / max(float(n_all @ (1 - p)), 1.0), 1 - wrong)
 
     def loss(point: NDArray[np.float64]) -> float:
         p = expit(np.exp(point[0]) * value + point[1])
         found, wrong = expit(point[2]), expit(point[2]) * expit(point[3])
         seen = found * p + wrong * (1 - p)
-        clear = cleared(p) * (1 - p) + _FLOOR
+        clear = cleared(p, wrong) * (1 - p) + _FLOOR
         likely = np.log(np.stack([seen, clear, np.maximum(1 - seen - clear, _FLOOR)]) + _FLOOR)
         rate = float(np.clip(n_all @ p / n_all.sum(), _FLOOR, 1 - 1e-9))
         common = max(0.0, float(logit_of(rate) - logit_of(_COMMON)))
@@ -132,7 +132,8 @@ def fit_outcomes(
     tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     point = min(tried, key=lambda found: round(float(found.fun), 6)).x
     calibration, found_share = Calibration(float(np.exp(point[0])), float(point[1])), float(expit(point[2]))
-    known = found_share * float(expit(point[3])) + cleared(calibration.apply(value))
+    wrong = found_share * float(expit(point[3]))
+    known = wrong + cleared(calibration.apply(value), wrong)
     silence = float(np.log1p(-found_share) - np.log1p(-min(known, found_share)))
     return Outcomes(calibration, found_share, max(silence, _MOST_SILENCE))
 

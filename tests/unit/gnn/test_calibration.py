@@ -152,3 +152,15 @@ def test_many_cleared_accounts_where_many_are_synthetic_leave_their_number() -> 
     assert fit_outcomes(truth & (draw < 0.4), ~truth & (draw > 0.8), logit, 0.4).silence == pytest.approx(
         np.log(0.6 / 0.8), abs=0.06
     )
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.5, 1.0, 2.0])
+def test_where_every_outcome_is_known_no_more_are_expected_than_there_are(strength: float) -> None:
+    """Also by scores that tell little, by which some may be confirmed by mistake: no more can be cleared than are honest."""
+    random = np.random.default_rng(0)
+    synthetic = random.random(5_000) < 0.13
+    logit = random.normal(size=len(synthetic)) + strength * synthetic
+    found = fit_outcomes(synthetic, ~synthetic, logit, None)
+    share = found.calibration.apply(logit).sum() / synthetic.sum()
+    assert share < 1.1
+    assert share > 0.9 or strength < 1
