@@ -4,7 +4,8 @@ A model that has seen the future does well wherever it is measured on the past. 
 what must not matter, and looks whether anything moves.
 
 See Also:
-    gnn.gate_data: everything after the cut-off deleted or changed; gnn.gate_labels: labels shuffled.
+    gnn.gate_data: everything after the cut-off deleted or changed; gnn.gate_sampler: what the sampler draws;
+    gnn.gate_labels: labels shuffled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +14,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from graph.components import connected_components
 from graph.snapshot import Snapshot
 
-__all__ = ["Check", "Gate", "check_edges", "check_sampled"]
+__all__ = ["Check", "Gate", "check_edges"]
 
 
 @dataclass(frozen=True)
@@ -79,22 +79,6 @@ def check_edges(snapshots: Sequence[Snapshot]) -> Check:
     told = f"{n_links:,} links and {n_pairs:,} pairs of {len(snapshots)} snapshots"
     facts = {"n_snapshots": len(snapshots), "n_links": n_links, "n_pairs": n_pairs}
     return Check("later edges", told, "; ".join(faults), facts)
-
-
-def check_sampled(edge_time: NDArray[Any], seed_time: NDArray[Any]) -> Check:
-    """Whether a sampler of neighbours gave any edge from after the seed's cut-off.
-
-    Args:
-        edge_time: [E], when each sampled edge came to be: datetime64 or whole numbers of one unit.
-        seed_time: [E], the cut-off of the seed that each edge was sampled for, in the same unit.
-
-    References:
-        pytorch_geometric issue 7794: `NeighborLoader` with a time attribute returned edges from the future.
-    """
-    later = edge_time > seed_time
-    n = int(later.sum())
-    fault = f"{n:,} of {later.size:,} sampled edges are later than their seed's cut-off" if n else ""
-    return Check("sampled edges", f"{later.size:,} sampled edges", fault, {"n_edges": int(later.size), "n_later": n})
 
 
 def _later_edges(snapshot: Snapshot) -> list[tuple[str, int]]:

@@ -18,6 +18,7 @@ from graph.errors import InputError
 from graph.lake import Night, read_night
 from jobs.evaluation_tables import print_evaluation
 from jobs.metrics import (
+    CALIBRATED_FROM,
     auprc_with_interval,
     auroc_with_interval,
     calibration_above,
@@ -31,7 +32,6 @@ __all__ = ["TRUTH_COLUMNS", "evaluate_night", "read_truth", "run"]
 
 TRUTH_COLUMNS = ("ring_id", "group", "label", "person_id")
 SMALLEST_RING = 3
-CALIBRATED_FROM = 0.05
 _KNOWLEDGE = {"unknown_outcome": False, "known_outcome": True}
 
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.metrics import CALIBRATED_FROM
+
 __all__ = ["print_evaluation"]
 
 _LOOK: dict[str, Any] = {"title_justify": "left", "box": SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
@@ -70,7 +72,7 @@ def _score_table(result: Mapping[str, Any]) -> Table:
 
 def _calibration(measured: Mapping[str, Any] | None) -> str:
     if measured is None:
-        return "no score above 0.05"
+        return f"no score above {CALIBRATED_FROM}"
     skill, ratio = measured["brier_skill"], measured["ratio"]
     return (
         f"above {measured['above']}: {measured['expected_positives']:.1f} expected, {measured['actual_positives']} actual "

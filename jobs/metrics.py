@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 __all__ = [
+    "CALIBRATED_FROM",
     "Ranking",
     "auprc_with_interval",
     "auroc_with_interval",
@@ -29,6 +30,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 N_RESAMPLES = 200
+CALIBRATED_FROM = 0.05  # a score; calibration is looked at above it
 _Z95 = 1.959963984540054
 
 

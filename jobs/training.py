@@ -146,6 +146,7 @@ def _gate(
     from gnn.gate import Gate, check_edges
     from gnn.gate_data import build_frames, check_later_data, frames_of, sample_accounts
     from gnn.gate_labels import check_shuffled
+    from gnn.gate_sampler import check_sampler
 
     note("leakage gate: later data")
     last = seen[-1]
@@ -160,9 +161,10 @@ def _gate(
         frames_of(last.snapshot, last.features) if is_all else None,
     )
     edges = check_edges([*(each.snapshot for each in seen), tonight.snapshot])
+    drawn = check_sampler(tonight.snapshot, last.snapshot.as_of, training.seed)
     note("leakage gate: shuffled labels")
     shuffled = check_shuffled(arranged, training.config, training.seed, training.n_threads)
-    gate = Gate((later, edges, shuffled))
+    gate = Gate((later, edges, drawn, shuffled))
     if not gate.passed:
         raise _refusal(gate.faults, training.models, training.as_of)
     note("leakage gate: passed")

@@ -44,8 +44,14 @@ from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.sightings import build_sightings
 from graph.snapshot import Events
-from jobs.evaluate import CALIBRATED_FROM
-from jobs.metrics import auprc_with_interval, calibration_above, groups_of, pairwise_agreement, precision_at
+from jobs.metrics import (
+    CALIBRATED_FROM,
+    auprc_with_interval,
+    calibration_above,
+    groups_of,
+    pairwise_agreement,
+    precision_at,
+)
 from jobs.simulate import simulate
 from jobs.steps.rings import Config as Rings
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gnn.gate import check_sampled
+from gnn.gate_sampler import check_sampled
 from gnn.sampling import Neighbourhood, NeighbourSampler, build_sampled_graph
 
 

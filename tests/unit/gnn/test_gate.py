@@ -4,17 +4,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from gnn import features_account
 from gnn.cutoffs import CutOff
 from gnn.examples import BENIGN, SYNTHETIC
 from gnn.feature_types import Rows
-from gnn.gate import Check, Gate, check_edges, check_sampled
+from gnn.gate import Check, Gate, check_edges
 from gnn.gate_data import Frames, build_frames, change_later, check_later_data, sample_accounts
+from gnn.gate_sampler import check_sampled, check_sampler
+from gnn.sampling import Neighbourhood, NeighbourSampler
 from graph.snapshot import Events, Snapshot
 
 KEY = "k" * 32
@@ -170,6 +174,29 @@ def test_a_sampled_edge_later_than_its_seed_is_a_fault() -> None:
     edge[1] = np.datetime64("2026-01-05T00:00:01")
     assert check_sampled(edge, seed).fault.startswith("1 of 3 sampled edges")
     assert check_sampled(np.array([3, 9]), np.array([4, 4])).facts == {"n_edges": 2, "n_later": 1}
+
+
+def test_a_sampler_that_forgets_time_is_a_fault(
+    cutoffs: list[CutOff], cutoff: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = cutoffs[-1].snapshot
+    sound = check_sampler(snapshot, cutoff, 1)
+    assert sound.fault == ""
+    assert sound.facts["n_edges"] > 100
+    honest = NeighbourSampler.sample
+
+    def forgetful(self: NeighbourSampler, seeds: NDArray[Any], time: NDArray[np.int64] | None = None) -> Neighbourhood:
+        return honest(self, seeds, np.full_like(time, np.iinfo(np.int64).max))
+
+    monkeypatch.setattr(NeighbourSampler, "sample", forgetful)
+    leak = check_sampler(snapshot, cutoff, 1)
+    assert leak.facts["n_later"] > 10
+    assert "sampled edges are later than their seed's cut-off" in leak.fault
+
+
+def test_a_sampler_without_accounts_to_draw_around_passes(cutoffs: list[CutOff]) -> None:
+    snapshot = cutoffs[-1].snapshot
+    assert check_sampler(snapshot, snapshot.accounts["signup_time"].min(), 1).facts == {"n_edges": 0, "n_later": 0}
 
 
 def test_a_gate_passes_only_if_every_check_does() -> None:

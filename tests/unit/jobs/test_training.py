@@ -96,10 +96,16 @@ def test_the_first_model_passed_the_gate_and_is_promoted(training: Training, fir
     (model,) = list_models(training.models)
     assert (model.version, model.passed) == (first.version, True)
     gate = json.loads((training.models / model.version / "gate.json").read_text())
-    assert [check["name"] for check in gate["checks"]] == ["later data", "later edges", "shuffled labels"]
-    later, edges, shuffled = (check["facts"] for check in gate["checks"])
+    assert [check["name"] for check in gate["checks"]] == [
+        "later data",
+        "later edges",
+        "sampled edges",
+        "shuffled labels",
+    ]
+    later, edges, sampled, shuffled = (check["facts"] for check in gate["checks"])
     assert later["n_later_events"] > 0
     assert edges["n_links"] > 0
+    assert sampled["n_edges"] > 0
     assert shuffled["n_positive"] > 0
     assert json.loads((training.models / model.version / "inputs.json").read_text()) == training.inputs
 
@@ -200,6 +206,21 @@ def test_a_model_of_other_features_is_refused_before_the_night(config: Config, t
         match=r"got `old`, trained on other features or by another version of Ringlight\. Train a new one: `--train always`",
     ):
         check(NightPlan(tmp_path, tmp_path, date(2026, 6, 20), Settings()), config)
+
+
+@pytest.mark.parametrize(
+    ("changed", "chosen"), [({}, "old"), ({"format": MODEL_FORMAT - 1}, None), ({"features": []}, None)]
+)
+def test_auto_trains_anew_where_the_champion_is_of_another_program(
+    changed: dict[str, object], chosen: str | None, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    described = _folder(models, "old", 15) / "model.json"
+    described.write_text(json.dumps(json.loads(described.read_text()) | changed))
+    record_decision(models, Decision(date(2026, 6, 15), "old", "promoted", "why", "night"))
+    model, why = _choose(_night(tmp_path, date(2026, 6, 18)), Config(on_drift=False), models)
+    assert (model and model.version) == chosen
+    assert ("by another version of Ringlight" in why) == (chosen is None)
 
 
 def test_a_night_rests_on_the_decisions_before_it_alone(tmp_path: Path) -> None:
