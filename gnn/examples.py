@@ -13,9 +13,11 @@ import polars as pl
 from graph.schema import known_time
 from graph.snapshot import Snapshot
 
-__all__ = ["BENIGN", "SYNTHETIC", "build_examples", "latest_outcomes"]
+__all__ = ["BENIGN", "SYNTHETIC", "build_examples", "label_delay", "latest_outcomes"]
 
 SYNTHETIC, BENIGN = "confirmed_synthetic", "confirmed_benign"
+_LEAST_DELAY = 30.0  # days
+_MOST_LOST = 0.2  # of the confirmed synthetic accounts those that may be too young to be examples
 
 
 def latest_outcomes(outcomes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -72,3 +74,21 @@ def build_examples(
         )
         .sort("account")
     )
+
+
+def label_delay(snapshot: Snapshot, outcomes: pl.DataFrame, as_of: datetime) -> float:
+    """Days after its signup by which a synthetic account's outcome has come, if one does: the median of those that came.
+
+    Younger accounts without outcome would teach a model that young ones are honest. At least 30 days, also where no outcome came; and
+    at most so many that four of five confirmed accounts are older: where outcomes come years after, most examples would be lost.
+    """
+    confirmed = latest_outcomes(outcomes, as_of).filter(pl.col("outcome") == SYNTHETIC)
+    known = snapshot.accounts.join(confirmed, on="account_id").select(
+        delay=pl.col("known_time") - pl.col("signup_time"), age=as_of - pl.col("signup_time")
+    )
+    delay, age = (
+        known.select(pl.all().dt.total_seconds() / 86_400)
+        .select(pl.col("delay").median(), pl.col("age").quantile(_MOST_LOST, "lower"))
+        .row(0)
+    )
+    return _LEAST_DELAY if delay is None else max(_LEAST_DELAY, min(delay, age))

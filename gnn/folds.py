@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.cutoffs import CutOff, Labelled
-from gnn.examples import build_examples
+from gnn.examples import build_examples, label_delay
 from gnn.train_config import TrainConfig
 from graph.snapshot import Snapshot
 
@@ -56,13 +56,15 @@ def arrange(
 
     Accounts are parted by component where components are small, else by cluster, both as of now. Earlier cut-offs that leave the training side of any fold without enough of either class are no history to learn from: then the
     last cut-off alone serves, with other groups on the training side. Where accounts old enough for a label have too few positives, half of
-    `label_delay_days` is enough, and at last any age: then some young accounts count as honest that are not found out yet, but age tells no label.
+    that age is enough, and at last any: then some young accounts count as honest that are not found out yet, but age tells no label.
     """
     now = tonight or cutoffs[-1]
     groups, kind = group_accounts(now.snapshot, config.n_folds)
     of_now = groups.sort("account")["group"].to_numpy().astype(np.int64)
+    told = config.label_delay_days
+    delay = label_delay(now.snapshot, outcomes, as_of) if told is None else told
     for share in _SHARES_OF_DELAY:
-        days = share * config.label_delay_days
+        days = share * delay
         examples = build_examples(now.snapshot, outcomes, as_of, days)
         # who is unclear by now was no clear negative earlier either
         own_groups = groups.join(examples.select("account", unclear_now="is_unclear"), on="account").drop("account")
@@ -88,7 +90,8 @@ def arrange(
         part, own = _label(tonight, own_groups, outcomes, as_of, days)
         added = part, _folds_of(own, of_group, config)
     now_fold = _folds_of(of_now, of_group, config)
-    aged = "" if share == 1 else f", accounts from {days:.0f} days on, for older ones have too few positives"
+    why = "for older ones have too few positives" if share < 1 else "when most outcomes that come have come"
+    aged = f", accounts from {days:.0f} days on, {why}" if share < 1 or told is None else ""
     return Arrangement(parts, fold, numbers, added, now_fold, judged, f"{when}other {kind}, {who}{aged}")
 
 

@@ -21,7 +21,8 @@ class TrainConfig:
 
     Attributes:
         model: `auto` (what validation says), or a name of `gnn.registry.MODELS`.
-        label_delay_days: an account is an example of an earlier cut-off only if it is at least this old by now.
+        label_delay_days: an account is an example of an earlier cut-off only if it is at least this old by now; None for the age by
+            which outcomes have come so far (`gnn.examples.label_delay`).
         min_positives: with fewer confirmed positives at the earlier cut-offs nothing is trained.
         capacity: cases that the team can review; precision is measured there.
         found_share: share of the synthetic accounts that come to be confirmed, about; None where calibration is to find it.
@@ -47,7 +48,7 @@ class TrainConfig:
     """
 
     model: str = "auto"
-    label_delay_days: float = 30.0
+    label_delay_days: float | None = None
     min_positives: int = 10
     capacity: int = 50
     found_share: float | None = None

@@ -55,10 +55,10 @@ class Config(StepConfig):
     )
     kind: str = Field("auto", description="the model that scores: auto (what validation says), trees, sage or blend")
     n_cutoffs: int = Field(4, ge=1, le=4, description="earlier cut-offs to train on, at most")
-    label_delay_days: float = Field(
-        30.0,
+    label_delay_days: float | None = Field(
+        None,
         ge=0,
-        description="training looks at earlier days of accounts from this age on; without outcome they count as honest",
+        description="accounts from this age on that have no outcome count as honest; else the age by which outcomes came so far",
     )
     found_share: float | None = Field(
         None,

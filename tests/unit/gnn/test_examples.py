@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gnn.examples import build_examples, latest_outcomes
+from gnn.examples import build_examples, label_delay, latest_outcomes
 from graph.snapshot import Events, Snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,6 +61,31 @@ def test_accounts_too_young_for_a_label_are_no_examples(
     events = build_events({"outcomes": [_outcome("a", 20, "synthetic")]})
     found = build_examples(snapshot, events["outcomes"], START + timedelta(days=30), label_delay_days=28)
     assert found.filter(~pl.col("is_unclear"))["account"].to_list() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("known", "as_of", "days"),
+    [
+        ([60, 70, 80, 90, 100], 400, 78),  # the third of five, of an account of day 2
+        ([60, 70, 80, 90, 100], 75, 64.5),  # two have come by then, after 60 and 69 days
+        ([10, 11, 12, 13, 14], 400, 30),
+        ([390, 391, 392, 393, 394], 395, 390),  # loaded at once, long after: the fifth account is 391 days old
+        ([399, 399, 399, 399, 399], 400, 396),
+        ([60, 70, 80, 90, 100], 40, 30),  # none has come by then
+    ],
+)
+def test_the_delay_of_labels_is_that_of_half_of_those_that_came(
+    known: list[float], as_of: int, days: float, snapshot: Snapshot, build_events: Callable[..., Events]
+) -> None:
+    rows = [_outcome(account, day, "synthetic") for account, day in zip("abcde", known, strict=True)]
+    rows.append(_outcome("z", 1, "synthetic"))  # no account of the snapshot
+    outcomes = build_events({"outcomes": rows})["outcomes"]
+    assert label_delay(snapshot, outcomes, START + timedelta(days=as_of)) == days
+
+
+def test_cleared_accounts_tell_no_delay(snapshot: Snapshot, build_events: Callable[..., Events]) -> None:
+    outcomes = build_events({"outcomes": [_outcome("a", 80, "benign")]})["outcomes"]
+    assert label_delay(snapshot, outcomes, START + timedelta(days=400)) == 30
 
 
 def test_the_latest_known_outcome_stands(build_events: Callable[..., Events]) -> None:
