@@ -15,9 +15,12 @@ __all__ = [
     "REASONS",
     "CleanTable",
     "clean_table",
+    "first_of_each",
+    "is_known",
     "is_since_signup",
     "read_events",
     "signup_times",
+    "standing_rows",
 ]
 
 EARLIEST_BEFORE_SIGNUP = timedelta(days=1)
@@ -59,7 +62,13 @@ class CleanTable:
     n_nulled: dict[str, int]
 
 
-def clean_table(scan: pl.LazyFrame, table: str, as_of: datetime, signups: pl.DataFrame | None = None) -> CleanTable:
+def clean_table(
+    scan: pl.LazyFrame,
+    table: str,
+    as_of: datetime,
+    signups: pl.DataFrame | None = None,
+    without: pl.Series | None = None,
+) -> CleanTable:
     """Parts the rows of one table that were known before `as_of`.
 
     Args:
@@ -67,18 +76,16 @@ def clean_table(scan: pl.LazyFrame, table: str, as_of: datetime, signups: pl.Dat
         table: its name in the contract.
         as_of: cut-off of knowledge, exclusive, UTC. Rows without any time are never held back, so they reach quarantine.
         signups: account_id, signup_time of the accounts known at the cut-off (`signup_times`); None for signups themselves.
+        without: ids of events whose copy that stands is elsewhere; these are repeated, too.
     """
     declared = TABLES[table]
-    known = scan.filter((pl.col("known_time") < as_of).fill_null(True)).collect()
-    joined = known.lazy()
-    if signups is not None:
-        joined = joined.join(signups.lazy(), on="account_id", how="left", maintain_order="left")
-    else:
-        joined = joined.with_columns(signup_time=pl.col("event_time"))
-    judged = joined.with_columns(reason=_reason(declared)).collect()
+    known = scan.filter(is_known(as_of)).collect()
+    judged = _judge(known.lazy(), declared, signups).collect()
     rejected = judged.filter(pl.col("reason").is_not_null()).select(list(QUARANTINE_SCHEMA))
     standing = judged.filter(pl.col("reason").is_null()).select(known.columns)
-    unique = _first_of_each(standing)
+    unique = first_of_each(standing)
+    if without is not None:
+        unique = unique.filter(~pl.col("event_id").is_in(without.implode()))
     rows, n_nulled = _null_implausible(unique, declared)
     return CleanTable(
         rows=rows.sort("event_time", "event_id"),
@@ -87,6 +94,17 @@ def clean_table(scan: pl.LazyFrame, table: str, as_of: datetime, signups: pl.Dat
         n_repeated=standing.height - unique.height,
         n_nulled=n_nulled,
     )
+
+
+def is_known(as_of: datetime) -> pl.Expr:
+    """Whether a row was known before `as_of`; one without any time is never held back, so that it reaches quarantine."""
+    return (pl.col("known_time") < as_of).fill_null(True)
+
+
+def standing_rows(scan: pl.LazyFrame, table: str, as_of: datetime, signups: pl.DataFrame | None) -> pl.LazyFrame:
+    """The rows that `clean_table` would keep, as they came and each as often as it came."""
+    judged = _judge(scan.filter(is_known(as_of)), TABLES[table], signups)
+    return judged.filter(pl.col("reason").is_null()).drop("reason", "signup_time")
 
 
 def read_events(folder: Path, as_of: datetime) -> dict[str, pl.DataFrame]:
@@ -121,6 +139,15 @@ def signup_times(signups: pl.DataFrame) -> pl.DataFrame:
     return signups.group_by("account_id").agg(signup_time=pl.col("event_time").min()).sort("account_id")
 
 
+def _judge(rows: pl.LazyFrame, table: Table, signups: pl.DataFrame | None) -> pl.LazyFrame:
+    """With `signup_time` and `reason`: why a row goes to quarantine, null where it stands."""
+    if signups is not None:
+        joined = rows.join(signups.lazy(), on="account_id", how="left", maintain_order="left")
+    else:
+        joined = rows.with_columns(signup_time=pl.col("event_time"))
+    return joined.with_columns(reason=_reason(table))
+
+
 def _reason(table: Table) -> pl.Expr:
     is_null = pl.any_horizontal(pl.col(column.name).is_null() for column in table.columns if not column.optional)
     unknown = [
@@ -142,7 +169,7 @@ def _reason(table: Table) -> pl.Expr:
     )
 
 
-def _first_of_each(rows: pl.DataFrame) -> pl.DataFrame:
+def first_of_each(rows: pl.DataFrame) -> pl.DataFrame:
     """One row an event_id: the copy known first; among equals the first by content, so file order does not matter."""
     if rows["event_id"].n_unique() == rows.height:
         return rows

@@ -1,12 +1,12 @@
 """Hash partitions: all rows of one account lie in one file, whichever table they are of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 
-__all__ = ["account_key", "read_partitioned_events", "write_partitions"]
+__all__ = ["account_key", "part_rows", "read_partitioned_events", "scan_parted", "write_partitions"]
 
 
 def account_key(account_id: pl.Expr) -> pl.Expr:
@@ -25,6 +25,28 @@ def write_partitions(rows: pl.DataFrame, folder: Path, n_partitions: int, key: p
     partition = rows.select(key % n_partitions).to_series()
     for number in range(n_partitions):
         rows.filter(partition == number).write_parquet(folder / f"{number}.parquet", compression="lz4")
+
+
+def part_rows(rows: pl.LazyFrame, folder: Path, name: str, n_partitions: int) -> None:
+    """Streams rows to `folder`/<partition>/<name>.parquet by account, in any order and never all of them in memory.
+
+    A partition without rows gets no file. Rows without account_id go to partition 0.
+    """
+    key = account_key(pl.col("account_id")).fill_null(0) % n_partitions
+    target = pl.PartitionBy(
+        "",
+        key={"partition": key},
+        include_key=False,
+        approximate_bytes_per_file=None,  # one file each
+        file_path_provider=lambda file: folder / str(file.partition_keys.item()) / f"{name}.parquet",
+    )
+    rows.sink_parquet(target, compression="lz4", mkdir=True, engine="streaming")
+
+
+def scan_parted(folder: Path, partition: int, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """What `part_rows` gave a partition, under all names."""
+    files = sorted((folder / str(partition)).glob("*.parquet"))
+    return pl.scan_parquet(files, glob=False) if files else pl.LazyFrame(schema=dict(schema))
 
 
 def read_partitioned_events(

@@ -9,31 +9,38 @@ out/labels.parquet                          the latest outcome known of each acc
 Investigators' verdicts, kept in the lake's desk, join the outcomes of the event files before these are cleaned.
 """
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
 from gnn.examples import latest_outcomes
 from graph.accounts import HISTORY_TABLES
-from graph.cleaning import clean_table, signup_times
+from graph.cleaning import QUARANTINE_SCHEMA, clean_table, first_of_each, is_known, signup_times, standing_rows
 from graph.errors import GateError, InputError
 from graph.events import EventSource, open_events, scan_table
 from graph.lake import as_of_of, write_table
 from graph.marks import build_marks
-from graph.partitions import account_key, write_partitions
+from graph.partitions import part_rows, scan_parted
 from graph.ready import load_compiled
+from graph.repeated import are_digested, digest_ids, repeated_digests
 from graph.schema import TABLES
 from jobs.desk.dispositions import mark_of_dispositions, read_dispositions, remembered_evidence, to_outcomes
+from jobs.files import delete
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.tasks import cores_for, map_tasks, start_ahead
 
 __all__ = ["REMEMBERED", "Config", "check", "depends_on", "run"]
 
 READS: tuple[str, ...] = ()
-EVENTS, MARKS = "events", "marks"
+EVENTS, MARKS, RAW, REJECTED = "events", "marks", "raw", "rejected"
+PIECE_BYTES = 64 * 1024**2  # of event files that one task reads
 REMEMBERED = "remembered.parquet"
 
 
@@ -63,25 +70,23 @@ def depends_on(plan: NightPlan) -> str:
 def run(night: NightContext, config: Config) -> StepResult:
     """Reads the tables; refuses the night where too much is rejected."""
     source = open_events(night.events, was_read=True)
-    (night.out / "quarantine").mkdir(parents=True, exist_ok=True)
-    rest = [name for name in TABLES if name != "signups"]
-    tables = ["signups", *rest]
-    arguments = (source, night.as_of, night.work, night.out, night.n_partitions)
     dispositions = read_dispositions(night.lake)
     verdicts = to_outcomes(dispositions, night.as_of)
     remembered_evidence(dispositions, night.as_of).write_parquet(night.work / REMEMBERED)
-    counts = map_tasks(_ingest_table, [("signups", *arguments)], progress=night.progress, label="ingest signups")
-    if wanted := cores_for(counts[0]["n_rows"]):
+    delete(night.work / RAW)  # what a run that was stopped left
+    _part(night, source, verdicts)
+    by_table = {"signups": _clean(night, ["signups"])["signups"]}
+    n_accounts, n_rejected = by_table["signups"]["n_rows"], by_table["signups"]["n_rejected"]
+    if not n_accounts:
+        raise InputError(_no_signup(scan_table(source, "signups"), night.as_of, n_rejected))
+    if wanted := cores_for(n_accounts):
         start_ahead(load_compiled, **wanted)
-    counts += map_tasks(
-        _ingest_table, [(name, *arguments, verdicts) for name in rest], progress=night.progress, label="ingest"
-    )
-    by_table = dict(zip(tables, counts, strict=True))
+    by_table |= _clean(night, [name for name in TABLES if name != "signups"])
+    delete(night.work / RAW)
     _refuse_bad_share(by_table, config.quarantine_share)
     n_labels = _write_labels(night)
     return StepResult(
-        rows={"labels": n_labels}
-        | {f"events.{name}": count["n_rows"] for name, count in zip(tables, counts, strict=True)},
+        rows={"labels": n_labels} | {f"events.{name}": count["n_rows"] for name, count in by_table.items()},
         outputs=["quarantine", "labels.parquet"],
         intermediates=[EVENTS, MARKS, REMEMBERED],
         restricted_state=[MARKS],
@@ -89,31 +94,65 @@ def run(night: NightContext, config: Config) -> StepResult:
     )
 
 
-def _ingest_table(
-    table: str,
-    source: EventSource,
-    as_of: datetime,
-    work: Path,
-    out: Path,
-    n_partitions: int,
-    verdicts: pl.DataFrame | None = None,
-) -> dict[str, Any]:
-    """One table, in a task; gives its counts. `verdicts` are the desk's outcomes."""
-    signups = None if table == "signups" else signup_times(pl.read_parquet(work / EVENTS / "signups" / "*.parquet"))
-    scan = scan_table(source, table)
-    if table == "outcomes" and verdicts is not None:
-        scan = pl.concat([scan, verdicts.lazy()])
+def _part(night: NightContext, source: EventSource, verdicts: pl.DataFrame) -> None:
+    """Cuts the rows known by now into work/raw/<table>/<partition>/<piece>.parquet; of verdicts, too."""
+    part_rows(verdicts.lazy(), night.work / RAW / "outcomes", "verdicts", night.n_partitions)
+    pieces = [
+        (replace(source, files={name: files}), name, str(number), night.as_of, night.work / RAW, night.n_partitions)
+        for name in TABLES
+        for number, files in enumerate(_pieces(source.files[name]))
+    ]
+    map_tasks(_part_files, pieces, progress=night.progress, label="ingest: read")
+
+
+def _pieces(files: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
+    """Files that one task reads, in their order: few enough for many tasks to share a table, and enough to be worth one."""
+    held: list[Path] = []
+    n_bytes = 0
+    for path in files:
+        held.append(path)
+        n_bytes += path.stat().st_size
+        if n_bytes >= PIECE_BYTES:
+            yield tuple(held)
+            held, n_bytes = [], 0
+    if held:
+        yield tuple(held)
+
+
+def _part_files(source: EventSource, table: str, name: str, as_of: datetime, raw: Path, n_partitions: int) -> None:
     try:
-        clean = clean_table(scan, table, as_of, signups)
+        part_rows(scan_table(source, table).filter(is_known(as_of)), raw / table, name, n_partitions)
     except (pl.exceptions.PolarsError, OSError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f"`--events` must hold readable files; table `{table}` cannot be read: {first_line}") from None
-    if table == "signups" and clean.rows.is_empty():
-        raise InputError(_no_signup(scan, as_of, clean.rejected.height))
-    write_partitions(clean.rows, work / EVENTS / table, n_partitions, account_key(pl.col("account_id")))
-    if table in HISTORY_TABLES:
-        write_partitions(build_marks(clean.rows), work / MARKS / table, n_partitions, pl.col("account"))
-    clean.rejected.write_parquet(out / "quarantine" / f"{table}.parquet")
+
+
+def _clean(night: NightContext, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Cleans tables partition by partition; gives each one's counts."""
+    parts = range(night.n_partitions)
+    at = (night.as_of, night.work)
+    places = [(name, part) for name in tables for part in parts]
+    label = "ingest: clean signups" if list(tables) == ["signups"] else "ingest: clean"
+    told = map_tasks(_clean_part, [(*place, *at) for place in places], progress=night.progress, label=label)
+    counts = dict(zip(places, told, strict=True))
+    lost = map_tasks(_lost_copies, [(name, *at, night.n_partitions) for name in tables])
+    again = [(*place, *at, ids) for name, found in zip(tables, lost, strict=True) for place, ids in found.items()]
+    counts |= {each[:2]: count for each, count in zip(again, map_tasks(_clean_part, again), strict=True)}
+    return {
+        name: _sum_up([counts[name, part] for part in parts], night.work / REJECTED / name, night.out, name)
+        for name in tables
+    }
+
+
+def _clean_part(table: str, part: int, as_of: datetime, work: Path, without: pl.Series | None = None) -> dict[str, Any]:
+    """One partition of one table, in a task; gives its counts."""
+    clean = clean_table(_scan_raw(work, table, part), table, as_of, _signups(work, table, part), without)
+    marks = {MARKS: build_marks(clean.rows)} if table in HISTORY_TABLES else {}
+    for name, frame in {EVENTS: clean.rows, REJECTED: clean.rejected, **marks}.items():
+        (work / name / table).mkdir(parents=True, exist_ok=True)
+        frame.write_parquet(work / name / table / f"{part}.parquet", compression="lz4")
+    (work / RAW / table).mkdir(parents=True, exist_ok=True)
+    np.save(work / RAW / table / f"ids-{part}.npy", digest_ids(clean.rows["event_id"]))
     times = clean.rows["event_time"]
     return {
         "n_read": clean.n_read,
@@ -121,10 +160,56 @@ def _ingest_table(
         "n_rejected": clean.rejected.height,
         "n_repeated": clean.n_repeated,
         "n_nulled": clean.n_nulled,
-        "reasons": dict(clean.rejected["reason"].value_counts().sort("reason").iter_rows()),
-        "first_event": None if times.is_empty() else str(times.min()),
-        "last_event": None if times.is_empty() else str(times.max()),
+        "reasons": Counter(clean.rejected["reason"].to_list()),
+        "first_event": times.min(),
+        "last_event": times.max(),
     }
+
+
+def _lost_copies(table: str, as_of: datetime, work: Path, n_partitions: int) -> dict[tuple[str, int], pl.Series]:
+    """Where a copy of an event stands that has another's id, which was known first in another partition: table and partition to ids."""
+    parts = range(n_partitions)
+    repeated = repeated_digests([np.load(work / RAW / table / f"ids-{part}.npy", mmap_mode="r") for part in parts])
+    if not repeated.size:
+        return {}
+    copies = [
+        standing_rows(_scan_raw(work, table, part), table, as_of, _signups(work, table, part))
+        .filter(pl.col("event_id").map_batches(lambda ids: are_digested(ids, repeated), return_dtype=pl.Boolean))
+        .collect()
+        for part in parts
+    ]
+    kept = first_of_each(pl.concat(copies)).select("event_id", "account_id")
+    lost = [rows.join(kept, on=["event_id", "account_id"], how="anti")["event_id"] for rows in copies]
+    return {(table, part): ids.unique() for part, ids in enumerate(lost) if ids.len()}
+
+
+def _scan_raw(work: Path, table: str, part: int) -> pl.LazyFrame:
+    return scan_parted(work / RAW / table, part, {column.name: column.dtype for column in TABLES[table].columns})
+
+
+def _signups(work: Path, table: str, part: int) -> pl.DataFrame | None:
+    """When the accounts of a partition signed up; None for signups themselves."""
+    if table == "signups":
+        return None
+    return signup_times(pl.read_parquet(work / EVENTS / "signups" / f"{part}.parquet"))
+
+
+def _sum_up(counts: Sequence[dict[str, Any]], rejected: Path, out: Path, table: str) -> dict[str, Any]:
+    """A table's counts of those of its partitions; and its quarantine, as one file."""
+    (out / "quarantine").mkdir(parents=True, exist_ok=True)
+    rows = pl.read_parquet(rejected / "*.parquet").sort(list(QUARANTINE_SCHEMA))
+    rows.write_parquet(out / "quarantine" / f"{table}.parquet")
+    delete(rejected)
+    first = [count["first_event"] for count in counts if count["first_event"] is not None]
+    last = [count["last_event"] for count in counts if count["last_event"] is not None]
+    return (
+        {name: sum(count[name] for count in counts) for name in ("n_read", "n_rows", "n_rejected", "n_repeated")}
+        | {
+            name: dict(sorted(sum((Counter(count[name]) for count in counts), Counter()).items()))
+            for name in ("n_nulled", "reasons")
+        }
+        | {"first_event": str(min(first)) if first else None, "last_event": str(max(last)) if last else None}
+    )
 
 
 def _no_signup(scan: pl.LazyFrame, as_of: datetime, n_rejected: int) -> str:

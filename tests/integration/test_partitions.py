@@ -1,5 +1,6 @@
 """The night's partitioned steps on a real Ray give what the whole chain gives in one process, however the work is cut."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -11,12 +12,14 @@ import pytest
 from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.lake import as_of_of
+from graph.partitions import read_partitioned_events
 from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS, Snapshot, read_snapshot
 from jobs.night import NightContext
 from jobs.settings import Settings
 from jobs.simulate import simulate
 from jobs.steps import load_step
+from jobs.steps.ingest import PIECE_BYTES
 from jobs.tasks import connected
 
 DAY = date(2026, 6, 30)
@@ -36,7 +39,15 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate(tmp_path_factory.mktemp("world"), n_accounts=1_500, n_days=120, seed=5, until=DAY).events
 
 
-def run_steps(events: Path, lake: Path, n_partitions: int, day: date = DAY, state: Path | None = None) -> NightContext:
+def run_steps(
+    events: Path,
+    lake: Path,
+    n_partitions: int,
+    day: date = DAY,
+    state: Path | None = None,
+    only: tuple[str, ...] = STEPS,
+    **settings: float,
+) -> NightContext:
     night = NightContext(
         events,
         lake,
@@ -50,9 +61,9 @@ def run_steps(events: Path, lake: Path, n_partitions: int, day: date = DAY, stat
     )
     night.out.mkdir(parents=True)
     night.work.mkdir()
-    for name in STEPS:
+    for name in only:
         step = load_step(name)
-        night = replace(night, results={**night.results, name: step.run(night, step.Config())})
+        night = replace(night, results={**night.results, name: step.run(night, step.Config(**settings))})
     return night
 
 
@@ -81,3 +92,44 @@ def test_a_night_after_a_night_gives_the_same_bytes(events: Path, tmp_path: Path
     assert Path("identity_weights.json") in names
     for name in names:
         assert (after.out / name).read_bytes() == (alone.out / name).read_bytes(), name
+
+
+def _spoil(events: Path, folder: Path) -> Path:
+    """Logins that other accounts have again (known before and after), that come twice, and that cannot be."""
+    shutil.copytree(events, folder)
+    logins = pl.concat(pl.read_parquet(path) for path in sorted((folder / "logins").glob("*.parquet")))
+    other = pl.col("account_id").reverse()
+    hour = pl.duration(hours=1)
+    known = pl.col("known_time") if "known_time" in logins.columns else pl.col("event_time")
+    rows = [
+        logins[:300].with_columns(account_id=other, known_time=known + hour),
+        logins[300:600].with_columns(account_id=other, known_time=known, event_time=pl.col("event_time") - hour),
+        logins[600:700].with_columns(known_time=known),
+        logins[700:730].with_columns(pl.lit(None, pl.String).alias("account_id"), known_time=known),
+        logins[730:760].with_columns(pl.lit("nobody").alias("account_id"), known_time=known),
+    ]
+    pl.concat(rows, how="diagonal").write_parquet(folder / "logins" / "more.parquet")
+    return folder
+
+
+def test_bad_and_repeated_rows_are_the_same_however_they_are_cut(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt = _spoil(events, tmp_path / "spoilt")
+    whole = read_events(spoilt, as_of_of(DAY))
+    told, quarantines = [], []
+    for n_partitions, piece in ((1, PIECE_BYTES), (4, PIECE_BYTES), (7, 1)):
+        monkeypatch.setattr("jobs.steps.ingest.PIECE_BYTES", piece)
+        lake = tmp_path / str(n_partitions)
+        night = run_steps(spoilt, lake, n_partitions, only=("ingest",), quarantine_share=0.1)
+        found = read_partitioned_events(night.work / "events", whole)
+        for name, rows in whole.items():
+            assert found[name].equals(rows), name
+        told.append(night.results["ingest"].facts["tables"])
+        quarantines.append({path.name: path.read_bytes() for path in (night.out / "quarantine").iterdir()})
+        assert not (night.work / "raw").exists()
+    assert told[0] == told[1] == told[2]
+    assert quarantines[0] == quarantines[1] == quarantines[2]
+    logins = told[0]["logins"]
+    assert logins["n_repeated"] > 400
+    assert logins["reasons"] == {"before_signup": logins["n_rejected"] - 60, "no_signup": 30, "null_key": 30}
