@@ -8,7 +8,7 @@ import polars as pl
 
 from graph.cleaning import is_since_signup
 from graph.schema import Privacy, known_time
-from graph.snapshot import Events, Snapshot
+from graph.snapshot import Snapshot
 
 __all__ = [
     "DAY_US",
@@ -59,7 +59,7 @@ class Rows:
         snapshot: the graph as of it.
         accounts: account i32, signup_time, identity i32; sorted by account.
         tables: each event table with account i32 in place of account_id, and signup_time; sorted by (account, event_time).
-        links: the snapshot's links with the columns of their identifiers and accounts: identifier_type, hash, n_accounts,
+        links: the snapshot's links with the columns of their identifiers and accounts: identifier_type, n_accounts,
             n_identities, is_hub, weight, identity, signup_time; sorted by (account, identifier).
     """
 
@@ -70,25 +70,35 @@ class Rows:
     links: pl.DataFrame
 
 
-def rows_of(events: Events, snapshot: Snapshot) -> Rows:
+def rows_of(
+    events: Mapping[str, pl.DataFrame | pl.LazyFrame],
+    snapshot: Snapshot,
+    columns: Mapping[str, Iterable[str]] | None = None,
+) -> Rows:
     """Numbers the events that were known at the snapshot's cut-off; later rows are dropped here, once for all families.
 
     So are rows that would have gone to quarantine then, as `graph.build.build_snapshot` does: their account's earlier signup was not known yet.
+
+    Args:
+        events: by table, clean; of lazy ones only what is kept is ever in memory.
+        snapshot: the graph as of the cut-off.
+        columns: by table the columns that are kept beside account and times; all of them without.
     """
     accounts = snapshot.accounts.select("account", "account_id", "signup_time", "identity")
     keys = accounts.select("account", "account_id", "signup_time")
     known = known_time() < snapshot.as_of
-    tables = {
-        name: frame.filter(known)
-        .join(keys, on="account_id")
-        .filter(is_since_signup())
-        .drop("account_id", "event_id")
-        .sort("account", "event_time")
-        for name, frame in events.items()
-        if name != "outcomes"
-    }
+    tables = {}
+    for name, frame in events.items():
+        if name != "outcomes":
+            rows = frame.lazy().filter(known)
+            if columns is not None:
+                rows = rows.select("event_id", "event_time", "account_id", *columns.get(name, ()))
+            numbered = rows.join(keys.lazy(), on="account_id").filter(is_since_signup()).drop("account_id")
+            # the id parts what happened at once, so that no order of files or partitions reaches a feature
+            tables[name] = numbered.sort("account", "event_time", "event_id").drop("event_id").collect()
+    identifiers = snapshot.identifiers.drop("hash", strict=False)
     links = (
-        snapshot.links.join(snapshot.identifiers, on="identifier", maintain_order="left")
+        snapshot.links.join(identifiers, on="identifier", maintain_order="left")
         .join(accounts.drop("account_id"), on="account", maintain_order="left")
         .sort("account", "identifier")
     )

@@ -5,8 +5,11 @@ nor stands for one; what is read of identities is whether two accounts' values a
 
 See Also:
     gnn.features_account, gnn.features_sharing, gnn.features_timing, gnn.features_pairs, gnn.features_crossed,
-    gnn.features_money, gnn.features_neighbours: one family each; to add a feature, add its row to that module's `FEATURES` and its expression.
+    gnn.features_money, gnn.features_neighbours: one family each; to add a feature, add its row to that module's `FEATURES` and its expression, and to its `COLUMNS` what
+    column of an event table it reads that nothing read before.
 """
+
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -20,28 +23,36 @@ from gnn import (
     features_timing,
 )
 from gnn.feature_types import Feature, Rows, rows_of
-from graph.snapshot import Events, Snapshot
+from graph.schema import TABLES
+from graph.snapshot import Snapshot
 
 __all__ = ["FEATURES", "FEATURE_NAMES", "GRAPHLESS", "Feature", "add_neighbours", "build_features", "build_own"]
 
 _OWN = (features_account, features_sharing, features_timing, features_pairs, features_crossed, features_money)
 
 FEATURES: tuple[Feature, ...] = tuple(f for family in (*_OWN, features_neighbours) for f in family.FEATURES)
+_READERS: tuple[Mapping[str, tuple[str, ...]], ...] = tuple(
+    family.COLUMNS for family in (features_account, features_crossed, features_money)
+)
+_COLUMNS = {  # of each table what any family reads, beside account and time
+    table: sorted({column for reads in _READERS for column in reads.get(table, ())}) for table in TABLES
+}
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 GRAPHLESS: tuple[str, ...] = tuple(feature.name for feature in FEATURES if feature.family == "account")
 
 
-def build_features(events: Events, snapshot: Snapshot) -> pl.DataFrame:
+def build_features(events: Mapping[str, pl.DataFrame | pl.LazyFrame], snapshot: Snapshot) -> pl.DataFrame:
     """All features of all accounts as of the snapshot.
 
     Args:
-        events: table name to frame with the contract's columns, clean; rows known at or after the cut-off are not read.
+        events: table name to frame with the contract's columns, clean; rows known at or after the cut-off are not read. Of lazy
+            ones only the columns that features read are ever in memory.
         snapshot: the graph as of the cut-off.
 
     Returns:
         account i32 (0..n-1, sorted) and one float32 column a feature, in the order of `FEATURES`; no null, no NaN.
     """
-    rows = rows_of(events, snapshot)
+    rows = rows_of(events, snapshot, _COLUMNS)
     return add_neighbours(rows, build_own(rows))
 
 

@@ -5,13 +5,21 @@ import polars as pl
 from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_mean, exact_sum, in_medians, on_accounts
 from graph.normalise import is_disposable_email, is_voip_phone
 
-__all__ = ["FEATURES", "build"]
+__all__ = ["COLUMNS", "FEATURES", "build"]
 
 
 def _declare(*rows: tuple[str, str] | tuple[str, str, float]) -> tuple[Feature, ...]:
     return tuple(Feature(row[0], row[1], "account", row[2] if len(row) == 3 else 0.0) for row in rows)
 
 
+COLUMNS = {
+    "signups": ("referrer_account_id",),
+    "profiles": ("email", "phone"),
+    "logins": ("is_emulator", "platform"),
+    "instruments": ("action", "kind", "instrument_id"),
+    "payments": ("counterparty_id", "amount_minor", "currency", "status"),
+    "id_checks": ("result", "vendor_score"),
+}
 FEATURES = _declare(
     ("age_days", "days since signup"),
     ("has_referrer", "opened through another account's referral"),

@@ -8,7 +8,7 @@ from gnn.features_sharing import count_within
 from graph.normalise import normalise
 from graph.schema import IDENTIFIERS
 
-__all__ = ["FEATURES", "build"]
+__all__ = ["COLUMNS", "FEATURES", "build"]
 
 _SHORTEST, _PLACES, _SERIES = (
     7,
@@ -18,6 +18,7 @@ _SHORTEST, _PLACES, _SERIES = (
 _ONE_OFF = ("national_ids_one_off", "national_ids_one_off_7d")
 _CONTACTS = ("phone", "email", "address", "device", "instrument")
 
+COLUMNS = {"profiles": ("national_id",)}
 FEATURES = (
     Feature("people_per_national_id", "other people who used its national id number", "crossed"),
     Feature("national_ids_per_person", "other national id numbers used with its name and birth date", "crossed"),

@@ -7,10 +7,11 @@ from numba import njit
 from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_sum, in_medians, on_accounts
 from gnn.features_sharing import count_within, seconds_since_first
 
-__all__ = ["FEATURES", "build"]
+__all__ = ["COLUMNS", "FEATURES", "build"]
 
 _RARE = 30  # payers; above it a payee is a shop, not a sink
 
+COLUMNS = {"payments": ("counterparty_id", "amount_minor", "currency", "status")}
 FEATURES = tuple(
     Feature(name, meaning, "money", missing)
     for name, meaning, missing in (

@@ -3,7 +3,7 @@
 Training calls it for earlier cut-offs; tests hold the partitioned night against it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,50 +30,60 @@ from graph.update import (
     update_clusters,
 )
 
-__all__ = ["Linkage", "build_linkage", "build_snapshot", "events_before"]
+__all__ = ["Linkage", "build_linkage", "build_snapshot"]
 
 
-def events_before(events: Events, as_of: datetime) -> dict[str, pl.DataFrame]:
-    """What was known before `as_of` of accounts whose signup was known by then."""
-    known = {name: frame.filter(pl.col("known_time") < as_of) for name, frame in events.items()}
-    signups = signup_times(known["signups"])
-    return {name: _of_known_accounts(frame, signups) for name, frame in known.items()}
+def _of_known_accounts(rows: pl.LazyFrame, signups: pl.DataFrame, as_of: datetime) -> pl.LazyFrame:
+    """Rows known before `as_of` of accounts whose signup was known by then.
 
-
-def _of_known_accounts(rows: pl.DataFrame, signups: pl.DataFrame) -> pl.DataFrame:
-    """Rows that would not have gone to quarantine then: an earlier signup that came to light later is not known yet."""
-    joined = rows.join(signups, on="account_id", maintain_order="left")
+    Those that would have gone to quarantine then are none: an earlier signup that came to light later is not known yet.
+    """
+    joined = rows.filter(pl.col("known_time") < as_of).join(signups.lazy(), on="account_id", maintain_order="left")
     return joined.filter(is_since_signup()).drop("signup_time")
 
 
-def build_snapshot(events: Events, sightings: pl.DataFrame, as_of: datetime, key: str, seed: int) -> Snapshot:
+def build_snapshot(
+    events: Mapping[str, pl.DataFrame | pl.LazyFrame],
+    sightings: pl.DataFrame | Sequence[pl.LazyFrame],
+    as_of: datetime,
+    key: str,
+    seed: int,
+) -> Snapshot:
     """The graph as of a cut-off.
 
     Args:
-        events: clean events; later ones may be among them and change nothing.
-        sightings: of the same events, as `graph.sightings.build_sightings` gives them.
+        events: clean events; later ones may be among them and change nothing. Of lazy ones only signups and profiles known by then,
+            and the histories of accounts that tie, are ever in memory.
+        sightings: of the same events, as `graph.sightings.build_sightings` gives them; or partitions of them by account, of which one is
+            in memory at a time.
         as_of: cut-off of knowledge, exclusive, UTC.
         key: of the keyed hash that breaks ties.
         seed: of the clusters' refinement.
     """
-    known = events_before(events, as_of)
-    signups = signup_times(known["signups"])
-    seen = _of_known_accounts(sightings.filter(pl.col("known_time") < as_of), signups)
-    names, held = name_identifiers(build_links(seen))
-    accounts = build_accounts(signups, known["profiles"].lazy(), _histories_of(known), held.lazy, key)
-    accounts = accounts.with_columns(build_identities(known, accounts))
+    signups = signup_times(events["signups"].lazy().filter(pl.col("known_time") < as_of).collect())
+    known = {name: _of_known_accounts(frame.lazy(), signups, as_of) for name, frame in events.items()}
+    profiles = known["profiles"].collect()
+    parts = [sightings.lazy()] if isinstance(sightings, pl.DataFrame) else sightings
+    links = pl.concat(build_links(_of_known_accounts(part, signups, as_of).collect()) for part in parts)
+    names, held = name_identifiers(links)
+    del links  # its hashes are most of what is in memory here
+    accounts = build_accounts(signups, profiles.lazy(), _histories_of(known), held.lazy, key)
+    accounts = accounts.with_columns(build_identities({"profiles": profiles}, accounts))
     numbered = number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
     pairs, evidence = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     clusters = build_clusters(pairs, accounts.height, seed)
     return Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, evidence, clusters)
 
 
-def _histories_of(events: Events) -> Callable[[pl.DataFrame], pl.DataFrame]:
+def _histories_of(
+    events: Mapping[str, pl.DataFrame | pl.LazyFrame],
+) -> Callable[[pl.DataFrame], pl.DataFrame]:
     """`build_histories` of the accounts that a frame names."""
 
     def histories(accounts: pl.DataFrame) -> pl.DataFrame:
+        wanted = accounts.lazy()
         return build_histories(
-            {name: events[name].join(accounts, on="account_id", how="semi") for name in HISTORY_TABLES}
+            {name: events[name].lazy().join(wanted, on="account_id", how="semi").collect() for name in HISTORY_TABLES}
         )
 
     return histories

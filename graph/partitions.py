@@ -6,7 +6,14 @@ from pathlib import Path
 import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 
-__all__ = ["account_key", "part_rows", "read_partitioned_events", "scan_parted", "write_partitions"]
+__all__ = [
+    "account_key",
+    "part_rows",
+    "read_partitioned_events",
+    "scan_parted",
+    "scan_partitioned_events",
+    "write_partitions",
+]
 
 
 def account_key(account_id: pl.Expr) -> pl.Expr:
@@ -47,6 +54,11 @@ def scan_parted(folder: Path, partition: int, schema: Mapping[str, pl.DataType])
     """What `part_rows` gave a partition, under all names."""
     files = sorted((folder / str(partition)).glob("*.parquet"))
     return pl.scan_parquet(files, glob=False) if files else pl.LazyFrame(schema=dict(schema))
+
+
+def scan_partitioned_events(folder: Path, tables: Iterable[str]) -> dict[str, pl.LazyFrame]:
+    """All partitions of tables of `folder`/<table>/<partition>.parquet; the order of rows is the partitions'."""
+    return {table: pl.scan_parquet(folder / table / "*.parquet") for table in tables}
 
 
 def read_partitioned_events(

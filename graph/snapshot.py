@@ -102,6 +102,14 @@ def read_frame(folder: Path | None, name: str) -> pl.DataFrame:
     return pl.read_parquet(folder / f"{name}.parquet").rechunk()
 
 
-def read_snapshot(folder: Path, as_of: datetime) -> Snapshot:
-    """Reads what `write_snapshot` wrote, each column in one chunk: from many, polars gathers a hundred times slower."""
-    return Snapshot(as_of, **{name: read_frame(folder, name) for name in _FRAMES})
+def read_snapshot(folder: Path, as_of: datetime, *, with_hashes: bool = True) -> Snapshot:
+    """Reads what `write_snapshot` wrote, each column in one chunk: from many, polars gathers a hundred times slower.
+
+    Args:
+        with_hashes: else identifiers lack `hash`, most of a snapshot's bytes, which no feature, model or pair reads.
+    """
+    frames = {name: read_frame(folder, name) for name in _FRAMES if with_hashes or name != "identifiers"}
+    if not with_hashes:
+        columns = [name for name in SNAPSHOT_SCHEMAS["identifiers"] if name != "hash"]
+        frames["identifiers"] = pl.read_parquet(folder / "identifiers.parquet", columns=columns).rechunk()
+    return Snapshot(as_of, **frames)

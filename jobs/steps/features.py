@@ -6,11 +6,11 @@ work/features.parquet
 from datetime import datetime
 from pathlib import Path
 
-from graph.partitions import read_partitioned_events
+from graph.partitions import scan_partitioned_events
 from graph.schema import TABLES
 from graph.snapshot import read_snapshot
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.tasks import run_task
+from jobs.tasks import cores_for, run_task
 
 __all__ = ["Config", "run"]
 
@@ -23,7 +23,8 @@ class Config(StepConfig):
 
 def run(night: NightContext, config: Config) -> StepResult:
     """The features of all accounts."""
-    n_rows, n_columns = run_task(_build, night.work, night.as_of, progress=night.progress, label="features")
+    cores = cores_for(night.results["links"].rows["accounts"])
+    n_rows, n_columns = run_task(_build, night.work, night.as_of, progress=night.progress, label="features", **cores)
     return StepResult(
         rows={"features": n_rows}, intermediates=["features.parquet"], facts={"n_features": n_columns - 1}
     )
@@ -32,7 +33,8 @@ def run(night: NightContext, config: Config) -> StepResult:
 def _build(work: Path, as_of: datetime) -> tuple[int, int]:
     from gnn.features import build_features
 
-    features = build_features(read_partitioned_events(work / "events", TABLES), read_snapshot(work / "snapshot", as_of))
+    snapshot = read_snapshot(work / "snapshot", as_of, with_hashes=False)
+    features = build_features(scan_partitioned_events(work / "events", TABLES), snapshot)
     features.write_parquet(work / "features.parquet", compression="lz4")
     return features.shape
 

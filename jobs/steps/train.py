@@ -16,7 +16,7 @@ from gnn.train_config import TrainConfig
 from graph.accounts import HISTORY_TABLES
 from graph.build import build_snapshot
 from graph.errors import InputError
-from graph.partitions import read_partitioned_events
+from graph.partitions import read_partitioned_events, scan_partitioned_events
 from graph.schema import TABLES
 from graph.sightings import build_sightings
 from graph.snapshot import read_snapshot, write_snapshot
@@ -33,7 +33,7 @@ from jobs.models import (
 )
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.promotions import Decision, champion_of, read_decisions, record_decision
-from jobs.tasks import map_tasks, run_task
+from jobs.tasks import cores_for, map_tasks, run_task
 from jobs.train_workers import run_training
 from jobs.training import Trained, Training, cutoff_folder, train_and_compare
 
@@ -252,7 +252,9 @@ def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime],
         parts = [(partition, night.work, sightings, night.key) for partition in range(night.n_partitions)]
         map_tasks(_write_sightings, parts, progress=night.progress, label="sightings")
     tasks = [(night.work, sightings, cutoff, night.key, night.seed) for cutoff in cutoffs]
-    map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs")
+    n_accounts = night.results["links"].rows["accounts"]
+    # of a large world one after the other, each on all cores: what two hold at once would be the most of the whole night
+    map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs", **cores_for(n_accounts))
     return cutoffs, [cutoff_folder(Path(), cutoff).as_posix() for cutoff in cutoffs]
 
 
@@ -264,8 +266,9 @@ def _write_sightings(partition: int, work: Path, folder: Path, key: str) -> None
 def _build_cutoff(work: Path, sightings: Path, cutoff: datetime, key: str, seed: int) -> None:
     from gnn.features import build_features
 
-    events = read_partitioned_events(work / "events", TABLES)
-    snapshot = build_snapshot(events, pl.read_parquet(sightings / "*.parquet"), cutoff, key, seed)
+    events = scan_partitioned_events(work / "events", TABLES)
+    parts = [pl.scan_parquet(path) for path in sorted(sightings.glob("*.parquet"))]
+    snapshot = build_snapshot(events, parts, cutoff, key, seed)
     folder = cutoff_folder(work, cutoff)
     write_snapshot(snapshot, folder / "snapshot")
     build_features(events, snapshot).write_parquet(folder / "features.parquet", compression="lz4")

@@ -59,7 +59,13 @@ def ray_environment() -> Iterator[dict[str, str]]:
 
 def submit(environment: dict[str, str], *entrypoint: str) -> str:
     command = [*RAY, "job", "submit", "--", sys.executable, "-m", *entrypoint]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    end = time.monotonic() + 180
+    while True:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        # the job server listens before the agent that starts jobs has come up beside it
+        if "No available agent" not in done.stderr or time.monotonic() > end:
+            break
+        time.sleep(2)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
