@@ -73,7 +73,8 @@ def run(night: NightContext, config: Config) -> StepResult:
     dispositions = read_dispositions(night.lake)
     verdicts = to_outcomes(dispositions, night.as_of)
     remembered_evidence(dispositions, night.as_of).write_parquet(night.work / REMEMBERED)
-    delete(night.work / RAW)  # what a run that was stopped left
+    for name in (EVENTS, MARKS, RAW, REJECTED):  # what a run that was stopped left, perhaps in other partitions
+        delete(night.work / name)
     _part(night, source, verdicts)
     by_table = {"signups": _clean(night, ["signups"])["signups"]}
     n_accounts, n_rejected = by_table["signups"]["n_rows"], by_table["signups"]["n_rejected"]
