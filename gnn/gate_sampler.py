@@ -26,8 +26,11 @@ def check_sampler(snapshot: Snapshot, at: datetime, seed: int) -> Check:
         at: the earlier cut-off, exclusive.
         seed: of which accounts, and of the draws.
     """
+    there = snapshot.accounts.filter(pl.col("signup_time") < at)["account"].to_numpy()
+    seeds = np.random.default_rng(seed).permutation(there)[:_SEEDS].astype(np.int32)
     n = snapshot.accounts.height
-    links = snapshot.links.select(
+    theirs = snapshot.links.filter(pl.col("account").is_in(pl.Series(seeds).implode())).select("identifier").unique()
+    links = snapshot.links.join(theirs, on="identifier", how="semi").select(  # all that two hops can reach
         pl.col("account").cast(pl.Int64), pl.col("identifier").cast(pl.Int64) + n, pl.col("first_seen").dt.epoch("us")
     )
     account, identifier, time = (links[name].to_numpy() for name in links.columns)
@@ -38,8 +41,6 @@ def check_sampler(snapshot: Snapshot, at: datetime, seed: int) -> Check:
         n + snapshot.identifiers.height,
         time=edge_time,
     )
-    there = snapshot.accounts.filter(pl.col("signup_time") < at)["account"].to_numpy()
-    seeds = np.random.default_rng(seed).permutation(there)[:_SEEDS].astype(np.int32)
     last = int(pl.Series([at], dtype=UTC_TIME).dt.epoch("us").item()) - 1
     drawn = NeighbourSampler(graph, _FAN_OUTS, seed).sample(seeds, np.full(len(seeds), last, dtype=np.int64))
     assert graph.edge is not None

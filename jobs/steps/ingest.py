@@ -161,7 +161,7 @@ def _clean_part(table: str, part: int, as_of: datetime, work: Path, without: pl.
         "n_rejected": clean.rejected.height,
         "n_repeated": clean.n_repeated,
         "n_nulled": clean.n_nulled,
-        "reasons": Counter(clean.rejected["reason"].to_list()),
+        "reasons": dict(clean.rejected["reason"].value_counts().iter_rows()),
         "first_event": times.min(),
         "last_event": times.max(),
     }
