@@ -92,7 +92,7 @@ def shuffle_edges(cutoff: CutOff, seed: int) -> CutOff:
     )
     moved = [feature.name for feature in FEATURES if feature.family != "account"]
     features = cutoff.features.with_columns(cutoff.features.select(moved)[random.permutation(n)])
-    return CutOff(replace(snapshot, links=links), features)
+    return CutOff(replace(snapshot, links=links), features, draw=cutoff.draw)
 
 
 def _row(

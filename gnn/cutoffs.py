@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gnn.drawing import Draw
 from gnn.features import FEATURE_NAMES
 from gnn.near import NEAR_NAMES
 from graph.snapshot import Snapshot
@@ -29,17 +30,24 @@ class CutOff:
         snapshot: the graph as of the cut-off.
         features: `gnn.features.build_features` of it.
         near: float32 [n, len(NEAR_NAMES)], `gnn.near.look_around` of it; None before the first look.
+        draw: where it is a part of a world (`gnn.drawing`), who was drawn; None for a whole one.
     """
 
     snapshot: Snapshot
     features: pl.DataFrame
     near: NDArray[np.float32] | None = None
+    draw: Draw | None = None
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
         """The features without the account's number, and what is near: float32 [n, F], in the order of `INPUT_NAMES`."""
         own = self.features.select(FEATURE_NAMES).to_numpy()
         return np.ascontiguousarray(own if self.near is None else np.concatenate([own, self.near], axis=1))
+
+    @cached_property
+    def is_drawn(self) -> NDArray[np.bool_]:
+        """bool [n]: who may be an example, and speaks for the world; all, where it is whole."""
+        return np.ones(self.features.height, dtype=np.bool_) if self.draw is None else self.draw.is_drawn
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class FirstLook:
 
     def add_to(self, cutoff: CutOff, n_threads: int) -> CutOff:
         """The cut-off with what is near each account."""
-        return replace(cutoff, near=look_around(cutoff.snapshot)(self.logits(cutoff, n_threads)))
+        return replace(cutoff, near=look_around(cutoff.snapshot, cutoff.draw)(self.logits(cutoff, n_threads)))
 
 
 def look_first(
@@ -83,7 +83,7 @@ def look_first(
     for part, own in zip(parts, fold, strict=True):
         near = np.zeros((part.cutoff.features.height, len(NEAR_NAMES)), dtype=np.float32)
         logits = np.zeros(len(part.account))
-        look = look_around(part.cutoff.snapshot)
+        look = look_around(part.cutoff.snapshot, part.cutoff.draw)
         for number, model in zip(numbers, models, strict=True):
             here = own == number
             blind = model.predict(part.cutoff.values, n_threads)

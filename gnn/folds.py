@@ -92,7 +92,20 @@ def arrange(
     now_fold = _folds_of(of_now, of_group, config)
     why = "for older ones have too few positives" if share < 1 else "when most outcomes that come have come"
     aged = f", accounts from {days:.0f} days on, {why}" if share < 1 or told is None else ""
-    return Arrangement(parts, fold, numbers, added, now_fold, judged, f"{when}other {kind}, {who}{aged}")
+    return Arrangement(
+        parts, fold, numbers, added, now_fold, judged, f"{when}other {kind}, {who}{aged}{_of_draw(now, kind)}"
+    )
+
+
+def _of_draw(now: CutOff, kind: str) -> str:
+    """In words, what of the world was learnt from; nothing where it is all."""
+    if now.draw is None:
+        return ""
+    n = int(now.is_drawn.sum())
+    around = len(now.is_drawn) - n
+    return (
+        f"; all of it on {n:,} accounts drawn from {now.draw.n_world:,} in whole {kind}, beside {around:,} around them"
+    )
 
 
 def deal_folds(group: NDArray[np.int64], target: NDArray[np.int8], n_folds: int, seed: int) -> NDArray[np.int64]:
@@ -140,6 +153,7 @@ def _label(
         .join(groups, on="account_id", maintain_order="left")
         .with_columns(is_unclear=(pl.col("is_unclear") | pl.col("unclear_now")) & ~pl.col("is_confirmed"))
     )
+    examples = examples.filter(pl.Series(cutoff.is_drawn[examples["account"].to_numpy()]))
     labelled = Labelled(
         cutoff,
         examples["account"].to_numpy().astype(np.int64),

@@ -8,7 +8,7 @@ See Also:
     gnn.gate_labels: labels shuffled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,21 +63,20 @@ class Gate:
         return {"passed": self.passed, "checks": rows}
 
 
-def check_edges(snapshots: Sequence[Snapshot]) -> Check:
-    """Whether any link, pair or cluster rests on something from its snapshot's cut-off on.
+def check_edges(snapshots: Iterable[Snapshot]) -> Check:
+    """Whether any link, pair or cluster rests on something from its snapshot's cut-off on; one snapshot is looked at after the other.
 
     Links and accounts carry times. A pair's evidence carries none of its own, so both accounts must hold its identifier by a
     link of the snapshot, and a cluster must hang together by pairs of the snapshot.
     """
-    faults = [
-        f"as of {snapshot.as_of.date()} {n:,} {what}"
-        for snapshot in snapshots
-        for what, n in _later_edges(snapshot)
-        if n
-    ]
-    n_links, n_pairs = (sum(getattr(each, name).height for each in snapshots) for name in ("links", "pairs"))
-    told = f"{n_links:,} links and {n_pairs:,} pairs of {len(snapshots)} snapshots"
-    facts = {"n_snapshots": len(snapshots), "n_links": n_links, "n_pairs": n_pairs}
+    faults, n_snapshots, n_links, n_pairs = [], 0, 0, 0
+    for snapshot in snapshots:
+        faults += [f"as of {snapshot.as_of.date()} {n:,} {what}" for what, n in _later_edges(snapshot) if n]
+        n_snapshots += 1
+        n_links += snapshot.links.height
+        n_pairs += snapshot.pairs.height
+    told = f"{n_links:,} links and {n_pairs:,} pairs of {n_snapshots} snapshots"
+    facts = {"n_snapshots": n_snapshots, "n_links": n_links, "n_pairs": n_pairs}
     return Check("later edges", told, "; ".join(faults), facts)
 
 

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from gnn.drawing import Draw, stands_for
 from gnn.feature_types import FIXED, Feature
 from gnn.features_neighbours import pair_means
 from gnn.features_sharing import seconds_since_first
@@ -63,25 +64,27 @@ NEAR: tuple[Feature, ...] = (
 NEAR_NAMES: tuple[str, ...] = tuple(feature.name for feature in NEAR)
 
 
-def look_around(snapshot: Snapshot) -> Look:
+def look_around(snapshot: Snapshot, draw: Draw | None = None) -> Look:
     """Readies the graph once for any number of first models.
 
     Args:
         snapshot: the graph as of the cut-off.
+        draw: who of it was drawn from a world; None for a whole world. What is near the others is not all there.
 
     Returns:
         A function from a first model's log odds, float64 [n], to the features `NEAR` of all accounts, float32
-        [n, len(NEAR)], in account order. Who has no neighbour gets the median of the log odds, or `rest` where these accounts
-        are a part of a world, and probabilities of 0.
+        [n, len(NEAR)], in account order. Who has no neighbour gets the median of the log odds (of who was drawn), or
+        `rest` where these accounts are another part of a world, and probabilities of 0.
     """
-    by_pairs, by_shared, in_step = _pairs(snapshot), _shared(snapshot), _in_step(snapshot)
+    is_drawn = np.ones(snapshot.accounts.height, dtype=np.bool_) if draw is None else draw.is_drawn
+    by_pairs, by_shared, in_step = _pairs(snapshot), _shared(snapshot), _in_step(snapshot, is_drawn)
     cluster = snapshot.clusters["cluster"].to_numpy()
     others = np.maximum(np.bincount(cluster)[cluster] - 1, 1)
 
     def look(logits: NDArray[np.float64], rest: float | None = None) -> NDArray[np.float32]:
         logits = np.round(logits, 6)
         scores = expit(logits)
-        rest = median_logit(logits) if rest is None else rest
+        rest = median_logit(logits[is_drawn]) if rest is None else rest
         columns = []
         for mean, highest in (by_pairs, by_shared):
             one, alone = mean(scores)
@@ -154,13 +157,16 @@ def _shared(snapshot: Snapshot) -> tuple[_Mean, _Highest]:
     return mean, highest
 
 
-def _in_step(snapshot: Snapshot) -> Callable[[NDArray[np.float64]], list[NDArray[np.float64]]]:
+def _in_step(
+    snapshot: Snapshot, is_drawn: NDArray[np.bool_]
+) -> Callable[[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """Over those on one identifier that signed up within days of an account: the highest sum and mean, hubs apart.
 
     A hub ties nobody, but who came to it together may be one wave; only a window of days is read of it.
     """
     n = snapshot.accounts.height
     several = snapshot.identifiers.filter(pl.col("n_accounts") > 1).select("identifier", "is_hub")
+    counts = snapshot.identifiers["n_accounts"].to_numpy()
     links = (
         snapshot.links.select("account", "identifier")
         .join(several, on="identifier")
@@ -176,14 +182,19 @@ def _in_step(snapshot: Snapshot) -> Callable[[NDArray[np.float64]], list[NDArray
         for days in _STEPS
     ]
 
+    # in fixed point no order of rows changes a bit
+    weight = np.round(stands_for(account, links["identifier"].to_numpy(), counts, is_drawn) * FIXED) / FIXED
+    held = np.concatenate([[0.0], np.cumsum(weight)])
+    sizes = [held[end] - held[first] for first, end in windows]
+
     def gather(scores: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        own = np.round(scores * FIXED).astype(np.int64)[account]
+        own = np.round(scores[account] * weight * FIXED).astype(np.int64)
         before = np.concatenate([[0], np.cumsum(own)])
         columns = []
         for rows in (~is_hub, is_hub):
-            for first, end in windows:
-                others = (before[end] - before[first] - own) / FIXED  # in fixed point no order of rows changes a bit
-                for value in (others, others / (end - first)):
+            for (first, end), size in zip(windows, sizes, strict=True):
+                others = (before[end] - before[first] - own) / FIXED
+                for value in (others, others / size):
                     most = np.zeros(n)
                     np.maximum.at(most, account[rows], value[rows])
                     columns.append(most)

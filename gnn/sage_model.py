@@ -17,6 +17,7 @@ from gnn.features import FEATURES
 from gnn.model_types import Fitted, FittedModel, Trace
 from gnn.sage import HIDDEN, TypedSAGE
 from gnn.tensors import IDENTIFIER_INPUTS, GraphTensors, Standardiser, build_tensors
+from gnn.thinning import thin
 from gnn.train_config import Progress, TrainConfig
 from gnn.warm_start import carry_weights
 from gnn.workers import ALONE, Workers
@@ -59,6 +60,10 @@ class Sage:
         """
         sizes = np.cumsum([part.cutoff.features.height for part in reversed(train)])
         train = train[-max(1, int((sizes <= config.sage_accounts).sum())) :]
+        if (
+            train[-1].cutoff.draw is not None
+        ):  # of a large world two cut-offs serve, so validation learns from one, and so does what scores
+            train = [thin(train[-1], config.sage_around, seed)]
         standardiser = Standardiser.fit(np.concatenate([_inputs(part.cutoff)[part.account] for part in train]))
         epochs = rounds or config.sage_epochs
         with _exact(n_threads) as device:
@@ -119,7 +124,7 @@ class Sage:
 
     def tensors(self, cutoff: CutOff) -> GraphTensors:
         """What the network reads of a cut-off, on the CPU."""
-        return build_tensors([(cutoff.snapshot, _inputs(cutoff))], self.standardiser)
+        return build_tensors([(cutoff.snapshot, _inputs(cutoff))], self.standardiser, [cutoff.draw])
 
     def to_files(self) -> dict[str, bytes]:
         """One .npz without pickled objects."""
@@ -157,7 +162,8 @@ def _load(network: TypedSAGE, weights: Mapping[str, NDArray[np.float32]]) -> Non
 
 def _batch(parts: Sequence[Labelled], standardiser: Standardiser) -> Batch:
     """All parts' graphs side by side, the labelled rows in them and their targets."""
-    tensors = build_tensors([(part.cutoff.snapshot, _inputs(part.cutoff)) for part in parts], standardiser)
+    graphs = [(part.cutoff.snapshot, _inputs(part.cutoff)) for part in parts]
+    tensors = build_tensors(graphs, standardiser, [part.cutoff.draw for part in parts])
     rows = np.concatenate([part.account + start for part, start in zip(parts, tensors.offsets, strict=False)])
     target = np.concatenate([part.target for part in parts]).astype(np.float32)
     return tensors, torch.from_numpy(rows), torch.from_numpy(target)

@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gnn.drawing import Draw, stands_for
 from graph.numbering import group_rows
 from graph.schema import IDENTIFIERS
 from graph.snapshot import Snapshot, is_shared
 
-__all__ = ["IDENTIFIER_INPUTS", "Csr", "GraphTensors", "Standardiser", "build_csr", "build_tensors"]
+__all__ = ["IDENTIFIER_INPUTS", "Csr", "GraphTensors", "Standardiser", "build_csr", "build_tensors", "with_usage"]
 
 IDENTIFIER_INPUTS: tuple[str, ...] = (
     "log_accounts",
@@ -112,14 +113,24 @@ class Standardiser:
         return np.clip(scaled, -_CLIP, _CLIP, out=scaled)
 
 
-def build_tensors(parts: Sequence[tuple[Snapshot, NDArray[np.float32]]], standardiser: Standardiser) -> GraphTensors:
+def build_tensors(
+    parts: Sequence[tuple[Snapshot, NDArray[np.float32]]],
+    standardiser: Standardiser,
+    draws: Sequence[Draw | None] | None = None,
+) -> GraphTensors:
     """Tensors of snapshots with their raw features [n_accounts, F], side by side.
 
     Identifiers that one account alone uses carry no message and are left out, as are hubs; the features count both.
+
+    Args:
+        parts: snapshots and features.
+        standardiser: of the features.
+        draws: of each snapshot who was drawn from its world, None for a whole one; without them all are whole. Where an identifier's
+            holders are there in part, those that were not drawn stand for the others in its mean.
     """
     offsets, links, nodes, start = [0], [], [], 0
-    for snapshot, _ in parts:
-        edge, node = _edges(snapshot)
+    for (snapshot, _), draw in zip(parts, draws or [None] * len(parts), strict=True):
+        edge, node = _edges(snapshot, draw)
         links.append(edge.with_columns(account=pl.col("account") + offsets[-1], node=pl.col("node") + start))
         nodes.append(node)
         offsets.append(offsets[-1] + snapshot.accounts.height)
@@ -131,33 +142,43 @@ def build_tensors(parts: Sequence[tuple[Snapshot, NDArray[np.float32]]], standar
     account, column = edge["account"].to_numpy(), place[edge["node"].to_numpy()]
     kind = node["kind"].to_numpy()
     per_type = account * len(IDENTIFIERS) + kind[column]
+    weight = edge["stands_for"].to_numpy()
     inputs = node.select(IDENTIFIER_INPUTS).to_numpy().astype(np.float32)
     features = np.concatenate([standardiser.apply(values) for _, values in parts])
     return GraphTensors(
         accounts=torch.from_numpy(features),
         identifiers=torch.from_numpy(inputs),
         type_ends=tuple(int(end) for end in np.searchsorted(kind, np.arange(len(IDENTIFIERS)), side="right")),
-        to_identifiers=build_csr(column, account, 1.0 / np.bincount(column)[column], node.height, offsets[-1]),
+        to_identifiers=build_csr(
+            column, account, weight / np.bincount(column, weights=weight)[column], node.height, offsets[-1]
+        ),
         to_accounts=build_csr(account, column, 1.0 / np.bincount(per_type)[per_type], offsets[-1], node.height),
         offsets=tuple(offsets),
     )
 
 
-def _edges(snapshot: Snapshot) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Links on shared identifiers (account i64, node i64) and those identifiers (kind i64 and their inputs), dense."""
-    kinds = {label: number for number, label in enumerate(IDENTIFIERS)}
+def with_usage(snapshot: Snapshot) -> pl.DataFrame:
+    """The identifiers with what their holders' links say together: days f64 from first to last use, events i64."""
+    if "days" in snapshot.identifiers.columns:  # of a part whose links are not all there
+        return snapshot.identifiers
     seen = snapshot.links.group_by("identifier").agg(
         days=(pl.col("last_seen").max() - pl.col("first_seen").min()).dt.total_seconds() / 86400,
         events=pl.col("n_events").sum(),
     )
-    nodes = (
-        snapshot.identifiers.filter(is_shared())
-        .join(seen, on="identifier", how="left", maintain_order="left")
-        .sort("identifier")
-    )
+    return snapshot.identifiers.join(seen, on="identifier", how="left", maintain_order="left")
+
+
+def _edges(snapshot: Snapshot, draw: Draw | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Links on shared identifiers (account i64, node i64, stands_for f64) and those identifiers (kind i64 and their inputs), dense."""
+    kinds = {label: number for number, label in enumerate(IDENTIFIERS)}
+    nodes = with_usage(snapshot).filter(is_shared()).sort("identifier")
     links = snapshot.links.join(
         nodes.select("identifier", node=pl.int_range(pl.len())), on="identifier", maintain_order="left"
-    ).select(pl.col("account").cast(pl.Int64), "node")
+    ).select(pl.col("account").cast(pl.Int64), "node", stands_for=pl.lit(1.0))
+    if draw is not None:
+        account, node = links["account"].to_numpy(), links["node"].to_numpy()
+        weight = stands_for(account, node, nodes["n_accounts"].to_numpy(), draw.is_drawn)
+        links = links.with_columns(stands_for=pl.Series(weight))
     accounts = pl.col("n_accounts").cast(pl.Float64)
     inputs = nodes.select(
         kind=pl.col("identifier_type").replace_strict(kinds, return_dtype=pl.Int64),

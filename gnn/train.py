@@ -132,8 +132,8 @@ def _validate(
     """Trains every member on each fold's training side, and chooses by what it says of the fold.
 
     Returns:
-        What was chosen; and what each member so trained says of all accounts of now (`_now`), each by the model that is blind to its
-        fold: float64 [n].
+        What was chosen; and what each member so trained says of the accounts of now (`_now`), each by the model that is blind to its
+        fold: float64 [k].
     """
     order = np.argsort(arranged.fold[-1], kind="stable")
     now, _ = _now(arranged)
@@ -160,18 +160,18 @@ def _validate(
     blind = {}
     for name, trace in traces.items():
         said = np.stack([each[trace.rounds.index(choice.rounds[name])] for each in told[name]])
-        blind[name] = said[arranged.now_fold, now.account].astype(np.float64)
+        blind[name] = said[arranged.now_fold[now.account], np.arange(len(now.account))].astype(np.float64)
     return choice, blind
 
 
 def _now(arranged: Arrangement) -> tuple[Labelled, NDArray[np.bool_]]:
-    """All accounts of tonight (of the last cut-off, where tonight is not given), and who of them has no outcome: bool [n]."""
+    """All accounts of tonight (of the last cut-off, where tonight is not given) that may be examples, and who of them has no outcome: bool [k]."""
     part = arranged.tonight[0] if arranged.tonight else arranged.parts[-1]
-    n = part.cutoff.features.height
-    is_open = np.ones(n, dtype=np.bool_)
+    account = np.flatnonzero(part.cutoff.is_drawn)
+    is_open = np.ones(len(part.cutoff.is_drawn), dtype=np.bool_)
     is_open[part.account[part.confirmed]] = False
-    nothing = np.zeros(n, dtype=np.bool_)
-    return Labelled(part.cutoff, np.arange(n), nothing.astype(np.int8), nothing, nothing, nothing), is_open
+    nothing = np.zeros(len(account), dtype=np.bool_)
+    return Labelled(part.cutoff, account, nothing.astype(np.int8), nothing, nothing, nothing), is_open[account]
 
 
 def fold_sides(
@@ -211,7 +211,7 @@ def _calibrate(
     """
     now, is_open = _now(arranged)
     seen = model.look(now.cutoff, n_threads)
-    logits = {name: model.member_logits(name, seen, n_threads) for name in model.members}
+    logits = {name: model.member_logits(name, seen, n_threads)[now.account] for name in model.members}
     told = {**blind, BLEND: blend_logits(blind, choice.calibrations, choice.blend_weight)}
     said = {name: choice.outcomes[name].of_open(value[is_open]) for name, value in told.items()}
     calibrations = {name: match_calibration(said[name], logits[name][is_open]) for name in model.members}

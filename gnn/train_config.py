@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["MODEL_FORMAT", "Progress", "TrainConfig", "silent"]
 
-MODEL_FORMAT = 2  # of what a model's folder says; one of another format cannot score, and is trained anew
+MODEL_FORMAT = 3  # of what a model's folder says; one of another format cannot score, and is trained anew
 
 Progress = Callable[[str], None]
 
@@ -34,6 +34,8 @@ class TrainConfig:
             on the last one in any case; the trees train on all.
         sage_full_accounts: a step of the network is all examples while their graphs have no more accounts than this together;
             larger ones are learnt from in mini-batches of drawn neighbourhoods.
+        sage_around: of a world that a draw stands for (`gnn.drawing`), so many of the accounts that were not drawn are heard by each
+            identifier of those that were.
         sage_seeds, sage_batch: examples drawn for a step then, and how many of them are worked on at once.
         sage_near, sage_far: neighbours of a kind that are drawn in the first round around a seed, and in the second; -1 for all.
         sage_bf16: train in bf16 where there is a GPU; scores are always made in fp32.
@@ -57,6 +59,7 @@ class TrainConfig:
     doubt: float = 0.3
     sage_accounts: int = 2_000_000
     sage_full_accounts: int = 2_000_000
+    sage_around: int = 2
     sage_seeds: int = 32_768
     sage_batch: int = 4_096
     sage_near: int = 10

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnn.cutoffs import INPUT_NAMES, CutOff, Labelled
+from gnn.forest import Forest, read_forest
 from gnn.model_types import Fitted, FittedModel, Trace
 from gnn.train_config import Progress, TrainConfig
 from gnn.workers import ALONE, Workers
@@ -75,13 +76,8 @@ class Trees:
             return Fitted(model, None)
         # where nothing is left to split LightGBM stops early, and the further rounds equal its last
         steps = tuple(range(config.tree_every, rounds + 1, config.tree_every)) or (rounds,)
-        logits = []
-        for part in valid:  # one in memory at a time: one of them may be all of tonight's accounts
-            looked = _take(part, columns)
-            told = [
-                booster.predict(looked, raw_score=True, num_iteration=step, num_threads=n_threads) for step in steps
-            ]
-            logits.append(np.asarray(told, dtype=np.float64).reshape(len(steps), len(looked)))
+        forest = model.forest()
+        logits = [forest.sums(part.cutoff.values, n_threads, steps, part.account) for part in valid]
         return Fitted(model, Trace(steps, np.concatenate(logits, axis=1)))
 
     def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
@@ -90,10 +86,12 @@ class Trees:
 
     def predict(self, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
         """Log odds, float64 [k], of rows of `CutOff.values`, float32 [k, F]."""
-        if not len(values):
-            return np.zeros(0)
-        raw = self._booster().predict(values[:, self.columns], raw_score=True, num_threads=n_threads)
-        return np.asarray(raw, dtype=np.float64)
+        logits: NDArray[np.float64] = self.forest().sums(values, n_threads)[0]
+        return logits
+
+    def forest(self) -> Forest:
+        """The same trees, ready to be asked of many rows."""
+        return read_forest(self.text, self.columns)
 
     def contributions(self, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
         """TreeSHAP: what each feature adds to the log odds of each account, float64 [k, F]; rows sum to logit less mean.
@@ -106,7 +104,8 @@ class Trees:
         """
         shap = np.zeros(values.shape, dtype=np.float64)
         if len(values):
-            raw = self._booster().predict(values[:, self.columns], pred_contrib=True, num_threads=n_threads)
+            booster = lightgbm.Booster(model_str=self.text)
+            raw = booster.predict(values[:, self.columns], pred_contrib=True, num_threads=n_threads)
             shap[:, self.columns] = np.asarray(raw)[:, :-1]
         return shap
 
@@ -119,9 +118,6 @@ class Trees:
         """What `to_files` wrote."""
         head, text = files["trees.txt"].decode().split("\n", 1)
         return cls(text, tuple(int(column) for column in head.split()))
-
-    def _booster(self) -> Any:
-        return lightgbm.Booster(model_str=self.text)
 
 
 def sample_negatives(train: list[Labelled], config: TrainConfig, seed: int) -> tuple[list[Labelled], float]:

@@ -1,6 +1,6 @@
 """One training as one task: the leakage gate, the training itself, and the challenger against the champion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,7 @@ from gnn.train_config import TrainConfig
 from graph.errors import GateError, InputError
 from graph.partitions import read_partitioned_events
 from graph.schema import TABLES
-from graph.snapshot import read_snapshot
+from graph.snapshot import Snapshot, read_snapshot
 from jobs.models import list_models, write_reference
 from jobs.promotions import champion_of
 from jobs.train_workers import this_worker
@@ -40,6 +40,7 @@ class Training:
         cutoffs: earlier cut-offs, earliest first.
         as_of: the night's cut-off.
         config: settings of the training.
+        n_drawn: of a larger world whole groups of so many accounts at most are trained on (`gnn.drawing`); None trains on all.
         champion: version of the model that scores until now, if there is one that this program can use.
         inputs: fingerprints of what is read here, for the model's folder.
         key: of the identifiers' hashes.
@@ -52,6 +53,7 @@ class Training:
     cutoffs: Sequence[datetime]
     as_of: datetime
     config: TrainConfig
+    n_drawn: int | None
     champion: str | None
     inputs: Mapping[str, Any]
     key: str
@@ -89,7 +91,7 @@ def train_and_compare(training: Training) -> Trained:
     from gnn.folds import arrange
     from gnn.model_files import save_model
     from gnn.promotion import Comparison
-    from gnn.train import CutOff, NotTrained, continues, train_model
+    from gnn.train import NotTrained, continues, train_model
 
     workers = this_worker()
 
@@ -100,11 +102,13 @@ def train_and_compare(training: Training) -> Trained:
             file.write(line + "\n")
 
     work, as_of = training.work, training.as_of
-    seen = []
-    for cutoff in training.cutoffs:
-        folder = cutoff_folder(work, cutoff)
-        seen.append(CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(folder / "features.parquet")))
-    tonight = CutOff(read_snapshot(work / "snapshot", as_of), pl.read_parquet(work / "features.parquet"))
+    drawn = None if training.n_drawn is None else _draw(training, training.n_drawn)
+    seen = [_read(cutoff_folder(work, cutoff), cutoff, drawn) for cutoff in training.cutoffs]
+    tonight = _read(work, as_of, drawn)
+    if tonight.draw is not None:
+        note(
+            f"drawn: {int(tonight.is_drawn.sum()):,} of {tonight.draw.n_world:,} accounts, {len(tonight.is_drawn):,} with those around them"
+        )
     outcomes = read_partitioned_events(work / "events", ("outcomes",))["outcomes"]
     gate = None
     if seen:
@@ -135,6 +139,36 @@ def train_and_compare(training: Training) -> Trained:
     return Trained(trained.version, comparison=comparison)
 
 
+def _draw(training: Training, n_most: int) -> pl.Series:
+    """Ids of the accounts that are trained on; the same draw for every cut-off."""
+    from gnn.drawing import draw_accounts
+    from gnn.folds import group_accounts
+
+    snapshot = read_snapshot(training.work / "snapshot", training.as_of, with_hashes=False)
+    return draw_accounts(group_accounts(snapshot, training.config.n_folds)[0], n_most, training.seed)
+
+
+def _read(folder: Path, cutoff: datetime, drawn: pl.Series | None) -> "CutOff":
+    """A cut-off's snapshot and features; the part of them that a draw reads, if there is one."""
+    from gnn.cutoffs import CutOff
+    from gnn.drawing import cut_out
+
+    features = folder / "features.parquet"
+    if drawn is None:
+        return CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(features))
+    snapshot, number, draw = cut_out(read_snapshot(folder / "snapshot", cutoff, with_hashes=False), drawn)
+    own = pl.Series("account", number, dtype=pl.Int32)
+    rows = pl.scan_parquet(features).filter(pl.col("account").is_in(own.implode())).collect()
+    return CutOff(snapshot, rows.with_columns(snapshot.accounts["account"]), draw=draw)
+
+
+def _snapshots(training: Training) -> Iterator[Snapshot]:
+    """All whole snapshots, one in memory at a time."""
+    for cutoff in training.cutoffs:
+        yield read_snapshot(cutoff_folder(training.work, cutoff) / "snapshot", cutoff, with_hashes=False)
+    yield read_snapshot(training.work / "snapshot", training.as_of, with_hashes=False)
+
+
 def _gate(
     training: Training, seen: "Sequence[CutOff]", tonight: "CutOff", arranged: "Arrangement", note: "Progress"
 ) -> "Gate":
@@ -160,7 +194,7 @@ def _gate(
         training.seed,
         frames_of(last.snapshot, last.features) if is_all else None,
     )
-    edges = check_edges([*(each.snapshot for each in seen), tonight.snapshot])
+    edges = check_edges(_snapshots(training))
     drawn = check_sampler(tonight.snapshot, last.snapshot.as_of, training.seed)
     note("leakage gate: shuffled labels")
     shuffled = check_shuffled(arranged, training.config, training.seed, training.n_threads)
@@ -233,4 +267,5 @@ def _keep_reference(folder: Path, trained: "TrainedModel", tonight: "CutOff", n_
     from gnn.score import score_accounts
 
     scored = score_accounts(trained, tonight.features, tonight.snapshot, n_threads)
-    write_reference(folder, tonight.features.with_columns(score=pl.Series(scored.score)))
+    rows = tonight.features.with_columns(score=pl.Series(scored.score))
+    write_reference(folder, rows.filter(pl.Series(tonight.is_drawn)))

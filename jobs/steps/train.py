@@ -40,6 +40,7 @@ from jobs.training import Trained, Training, cutoff_folder, train_and_compare
 __all__ = ["Config", "check", "depends_on", "run"]
 
 READS = ("ingest", "links", "pairs", "clusters", "features")
+FEW_CUTOFFS = 2
 
 
 class Config(StepConfig):
@@ -55,6 +56,14 @@ class Config(StepConfig):
     )
     kind: str = Field("auto", description="the model that scores: auto (what validation says), trees, sage or blend")
     n_cutoffs: int = Field(4, ge=1, le=4, description="earlier cut-offs to train on, at most")
+    large_world: int = Field(
+        200_000,
+        ge=1,
+        description="a world of more accounts is large: the latest two cut-offs serve, and a draw of its accounts is trained on",
+    )
+    draw_accounts: int = Field(
+        40_000, ge=1, description="accounts that are drawn from a large world, in whole groups, to be trained on"
+    )
     label_delay_days: float | None = Field(
         None,
         ge=0,
@@ -244,7 +253,9 @@ def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime],
     from gnn.cutoffs import plan_cutoffs
 
     first = pl.scan_parquet(night.work / "events/signups/*.parquet").select(pl.col("known_time").min())
-    cutoffs = plan_cutoffs(first.collect().item(), night.as_of, config.n_cutoffs)
+    n_accounts = night.results["links"].rows["accounts"]
+    n_cutoffs = min(config.n_cutoffs, FEW_CUTOFFS) if n_accounts > config.large_world else config.n_cutoffs
+    cutoffs = plan_cutoffs(first.collect().item(), night.as_of, n_cutoffs)
     sightings = night.work / "sightings"
     if not any(sightings.iterdir()):  # the links step looked at changed accounts alone
         sightings = night.work / "train/sightings"
@@ -252,7 +263,6 @@ def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime],
         parts = [(partition, night.work, sightings, night.key) for partition in range(night.n_partitions)]
         map_tasks(_write_sightings, parts, progress=night.progress, label="sightings")
     tasks = [(night.work, sightings, cutoff, night.key, night.seed) for cutoff in cutoffs]
-    n_accounts = night.results["links"].rows["accounts"]
     # of a large world one after the other, each on all cores: what two hold at once would be the most of the whole night
     map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs", **cores_for(n_accounts))
     return cutoffs, [cutoff_folder(Path(), cutoff).as_posix() for cutoff in cutoffs]
@@ -305,6 +315,7 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime], champio
             sage_accounts=config.sage_accounts,
             sage_full_accounts=config.sage_full_accounts,
         ),
+        n_drawn=config.draw_accounts if night.results["links"].rows["accounts"] > config.large_world else None,
         champion=champion.version if champion and champion.fits else None,
         inputs=input_fingerprints(night.out, night.work, cutoffs),
         key=night.key,
