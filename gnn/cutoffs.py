@@ -20,6 +20,7 @@ INPUT_NAMES: tuple[str, ...] = (*FEATURE_NAMES, *NEAR_NAMES)  # what a model may
 
 _SHARES = (0.10, 0.20, 0.35, 0.55)  # of the history, back from now
 _LONGEST = timedelta(days=365)
+_ROWS = 16_384
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,14 @@ class CutOff:
     @cached_property
     def values(self) -> NDArray[np.float32]:
         """The features without the account's number, and what is near: float32 [n, F], in the order of `INPUT_NAMES`."""
-        own = self.features.select(FEATURE_NAMES).to_numpy()
-        return np.ascontiguousarray(own if self.near is None else np.concatenate([own, self.near], axis=1))
+        n, n_own = self.features.height, len(FEATURE_NAMES)
+        values = np.empty((n, n_own + (0 if self.near is None else self.near.shape[1])), dtype=np.float32)
+        own = self.features.select(FEATURE_NAMES)
+        for start in range(0, n, _ROWS):  # so that no second copy of all is made
+            values[start : start + _ROWS, :n_own] = own[start : start + _ROWS].to_numpy()
+        if self.near is not None:
+            values[:, n_own:] = self.near
+        return values
 
     @cached_property
     def is_drawn(self) -> NDArray[np.bool_]:

@@ -33,12 +33,12 @@ from jobs.manifest import (
     read_manifest,
     refuse_other_key,
 )
-from jobs.memory import PeakMemory
 from jobs.night import NightContext, NightPlan, Progress, Step, StepResult
 from jobs.publish import clear_work, open_lake, publish, recover, remove_empty, set_current
 from jobs.settings import Settings
 from jobs.state import Reader, begin_from, find_state, keep_state, with_state_begun
 from jobs.steps import STEPS, load_step, order_steps
+from jobs.usage import Usage, UsageWatch
 
 __all__ = ["NightOutcome", "NightRequest", "run_night"]
 
@@ -301,7 +301,7 @@ def _run_steps(
     if not names:
         return
     work = night.work if night.work.is_dir() else None
-    with PeakMemory() as memory, request.session():
+    with UsageWatch() as watch, request.session():
         for name in names:
             request.progress.say(f"{name} ...")
             started = time.monotonic()
@@ -311,9 +311,9 @@ def _run_steps(
             manifest.write(night.out, work)
             outcome.results[name] = result
             outcome.seconds[name] = time.monotonic() - started
-            peak = memory.take()
-            outcome.peak_bytes = max(outcome.peak_bytes, peak)
-            _add_timing(night.out, name, outcome.seconds[name], peak)
+            usage = watch.take()
+            outcome.peak_bytes = max(outcome.peak_bytes, usage.peak_bytes)
+            _add_timing(night.out, name, outcome.seconds[name], usage)
             rows = ", ".join(f"{count:,} {output}" for output, count in result.rows.items())
             request.progress.say(f"{name}: {rows or 'done'} ({outcome.seconds[name]:.1f} s)")
             request.after_step(name)
@@ -347,7 +347,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _add_timing(folder: Path, name: str, seconds: float, peak_bytes: int) -> None:
+def _add_timing(folder: Path, name: str, seconds: float, usage: Usage) -> None:
     path = folder / TIMINGS_FILE
     try:
         timings = json.loads(path.read_text(encoding="utf-8"))
@@ -357,6 +357,9 @@ def _add_timing(folder: Path, name: str, seconds: float, peak_bytes: int) -> Non
         "seconds": round(seconds, 3),
         "host": socket.gethostname(),
         "n_cores": os.cpu_count(),
-        "peak_memory_bytes": peak_bytes,
+        "peak_memory_bytes": usage.peak_bytes,
+        "cpu_seconds": round(usage.cpu_seconds, 2),
+        "read_bytes": usage.read_bytes,
+        "written_bytes": usage.written_bytes,
     }
     write_json(path, timings)

@@ -1,0 +1,92 @@
+"""A night on a Ray cluster of several nodes, one of which is killed in the middle of steps. Run by test_node_lost.py as a process of its own.
+
+    python lose_nodes.py EVENTS LAKE DAY SETTINGS STEP...
+
+SETTINGS is JSON, settings by dotted name. Prints as JSON in which steps a node was killed while a task ran on it.
+"""
+
+import json
+import sys
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import ray
+from ray._private.state import available_resources_per_node
+from ray.cluster_utils import Cluster
+
+from jobs.chain import NightOutcome, NightRequest, run_night
+from jobs.night import SilentProgress
+from jobs.settings import read_settings
+from jobs.tasks import connected
+
+KEY = "5a" * 32
+NODES = 2
+INTO_TASK_SECONDS = 0.05
+
+
+class Striker(SilentProgress):
+    """Hears which step runs, and kills a node that works for it; another node takes its place."""
+
+    def __init__(self, cluster: Cluster, wanted: set[str]) -> None:
+        self.cluster, self.wanted, self.step = cluster, wanted, ""
+        self.struck: list[str] = []
+        self.nodes = [cluster.add_node(num_cpus=1) for _ in range(NODES)]
+        threading.Thread(target=self._strike, daemon=True).start()
+
+    def __reduce__(self) -> tuple[type[SilentProgress], tuple[()]]:
+        return SilentProgress, ()
+
+    def say(self, text: str) -> None:
+        """Of the chain's lines, the one that a step begins with."""
+        if text.endswith(" ..."):
+            self.step = text.removesuffix(" ...")
+
+    def _busy(self) -> int | None:
+        free = available_resources_per_node()
+        busy = [
+            place for place, node in enumerate(self.nodes) if node.node_id in free and not free[node.node_id].get("CPU")
+        ]
+        return busy[0] if busy else None
+
+    def _strike(self) -> None:
+        while True:
+            time.sleep(0.01)
+            step = self.step
+            if step not in self.wanted or not ray.is_initialized() or self._busy() is None:
+                continue
+            time.sleep(INTO_TASK_SECONDS)
+            place = self._busy()
+            if place is None or self.step != step:
+                continue
+            self.wanted.remove(step)
+            self.cluster.remove_node(self.nodes[place], allow_graceful=False)
+            self.struck.append(step)
+            self.nodes[place] = self.cluster.add_node(num_cpus=1)
+
+
+def main(events: str, lake: str, day: str, settings: str, *steps: str) -> None:
+    """See the module."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    striker = Striker(cluster, set(steps))
+    request = NightRequest(
+        events=Path(events),
+        lake=Path(lake),
+        date=date.fromisoformat(day),
+        settings=read_settings(json.loads(settings)),
+        progress=striker,
+        session=lambda: connected(cluster.address, 2),
+        random_hex=lambda n: "5a" * n,
+        key=KEY,
+        without=frozenset({"store"}),
+    )
+    try:
+        run_night(request, NightOutcome())
+    finally:
+        cluster.shutdown()
+    print(json.dumps(striker.struck))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
