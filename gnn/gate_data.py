@@ -10,7 +10,6 @@ from gnn import features
 from gnn.examples import BENIGN, SYNTHETIC
 from gnn.gate import Check
 from graph.build import build_snapshot
-from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS, Events, Snapshot
 
 __all__ = ["Frames", "build_frames", "change_later", "check_later_data", "delete_later", "frames_of", "sample_accounts"]
@@ -43,7 +42,7 @@ def sample_accounts(snapshot: Snapshot, n_most: int, seed: int) -> pl.Series:
 
 def build_frames(events: Events, cutoff: datetime, key: str, seed: int) -> Frames:
     """Snapshot and features as of the cut-off, built from the events as a training builds them."""
-    snapshot = build_snapshot(events, build_sightings(events, key), cutoff, key, seed)
+    snapshot = build_snapshot(events, cutoff, key, seed)
     return frames_of(snapshot, features.build_features(events, snapshot))
 
 

@@ -15,10 +15,10 @@ from graph.clusters import build_clusters
 from graph.identities import build_identities, resolve_records
 from graph.identity_known import Known, nothing_known, renumber_known
 from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records, submit_anew
-from graph.links import build_links, name_identifiers, number_links
+from graph.links import name_identifiers, number_links
 from graph.marks import MARK_SCHEMA, build_marks, find_differing, rows_to_look_at
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
-from graph.sightings import build_sightings
+from graph.sightings import build_links
 from graph.snapshot import SNAPSHOT_SCHEMAS, Events, Snapshot
 from graph.update import (
     Pairs,
@@ -44,30 +44,31 @@ def _of_known_accounts(rows: pl.LazyFrame, signups: pl.DataFrame, as_of: datetim
 
 def build_snapshot(
     events: Mapping[str, pl.DataFrame | pl.LazyFrame],
-    sightings: pl.DataFrame | Sequence[pl.LazyFrame],
     as_of: datetime,
     key: str,
     seed: int,
+    parts: Sequence[Mapping[str, pl.LazyFrame]] = (),
 ) -> Snapshot:
     """The graph as of a cut-off.
 
     Args:
         events: clean events; later ones may be among them and change nothing. Of lazy ones only signups and profiles known by then,
             and the histories of accounts that tie, are ever in memory.
-        sightings: of the same events, as `graph.sightings.build_sightings` gives them; or partitions of them by account, of which one is
-            in memory at a time.
         as_of: cut-off of knowledge, exclusive, UTC.
-        key: of the keyed hash that breaks ties.
+        key: of the keyed hash of identifiers, which breaks ties, too.
         seed: of the clusters' refinement.
+        parts: the same events by partitions of accounts, so that links are made of one at a time; none, if they fit at once.
     """
     signups = signup_times(events["signups"].lazy().filter(pl.col("known_time") < as_of).collect())
-    known = {name: _of_known_accounts(frame.lazy(), signups, as_of) for name, frame in events.items()}
-    profiles = known["profiles"].collect()
-    parts = [sightings.lazy()] if isinstance(sightings, pl.DataFrame) else sightings
-    links = pl.concat(build_links(_of_known_accounts(part, signups, as_of).collect()) for part in parts)
+
+    def known(of: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+        return {name: _of_known_accounts(frame.lazy(), signups, as_of) for name, frame in of.items()}
+
+    profiles = known(events)["profiles"].collect()
+    links = pl.concat([build_links(known(part), key) for part in parts or (events,)])
     names, held = name_identifiers(links)
     del links  # its hashes are most of what is in memory here
-    accounts = build_accounts(signups, profiles.lazy(), _histories_of(known), held.lazy, key)
+    accounts = build_accounts(signups, profiles.lazy(), _histories_of(known(events)), held.lazy, key)
     accounts = accounts.with_columns(build_identities({"profiles": profiles}, accounts))
     numbered = number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
     pairs, evidence = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
@@ -124,7 +125,7 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     came = {name: events[name].filter(pl.col("known_time") >= old.as_of) for name in HISTORY_TABLES}
     differing = find_differing(before.marks, marks, {name: build_marks(rows) for name, rows in came.items()})
     own = {name: rows_to_look_at(events[name], came[name], differing) for name in HISTORY_TABLES}
-    fresh = build_links(build_sightings(own, key))
+    fresh = build_links(own, key)
     merged = merge_links(old.accounts, old.identifiers, old.links, differing, fresh)
     signups = signup_times(events["signups"])
     accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links, key)

@@ -1,4 +1,4 @@
-"""Links: which account was seen with which identifier, from when to when, how often; and how rare each identifier is."""
+"""Links under final numbers: who holds which identifier, and how rare each identifier is."""
 
 import math
 from dataclasses import dataclass
@@ -21,12 +21,11 @@ from graph.numbering import (
     total_holders,
 )
 from graph.schema import IDENTIFIERS, UTC_TIME
+from graph.sightings import LINK_COLUMNS
 
 __all__ = [
-    "LINK_COLUMNS",
     "Numbered",
     "Ordered",
-    "build_links",
     "name_identifiers",
     "number_identifiers",
     "number_links",
@@ -35,7 +34,6 @@ __all__ = [
     "weigh_identifiers",
 ]
 
-LINK_COLUMNS = ("first_seen", "last_seen", "n_events")
 _TYPES = pl.Enum(sorted(IDENTIFIERS))
 
 
@@ -68,23 +66,6 @@ class Numbered:
     order: NDArray[np.int64]
 
 
-def build_links(sightings: pl.DataFrame) -> pl.DataFrame:
-    """One row for each account and identifier. Links of a partition by account are the whole's links of those accounts.
-
-    Returns:
-        account_id, identifier_type, identifier (hex), first_seen, last_seen, n_events i64; sorted by the first three.
-    """
-    return (
-        sightings.group_by("account_id", "identifier_type", "identifier")
-        .agg(
-            first_seen=pl.col("event_time").min(),
-            last_seen=pl.col("event_time").max(),
-            n_events=pl.len().cast(pl.Int64),
-        )
-        .sort("account_id", "identifier_type", "identifier")
-    )
-
-
 def rarity_ceiling(n_accounts: int) -> float:
     """Bits that an identifier held by one of `n_accounts` carries: log2, in whole bits.
 
@@ -97,7 +78,7 @@ def name_identifiers(links: pl.DataFrame, known: pl.DataFrame | None = None) -> 
     """Gives identifiers provisional numbers, so that their hashes are left behind.
 
     Args:
-        links: as `build_links` gives them.
+        links: as `graph.sightings.build_links` gives them.
         known: identifier_type, hash of identifiers that keep the numbers 0..m-1; None for none.
 
     Returns:
@@ -118,7 +99,7 @@ def name_identifiers(links: pl.DataFrame, known: pl.DataFrame | None = None) -> 
 
 
 def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
-    """Both at once, for links of all accounts as `build_links` gives them; see `name_identifiers` and `number_links`.
+    """Both at once, for links of all accounts as `graph.sightings.build_links` gives them; see `name_identifiers` and `number_links`.
 
     Args:
         accounts: account, account_id, identity (see `graph.snapshot.Snapshot`).

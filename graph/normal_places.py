@@ -41,6 +41,14 @@ NOT_PUBLIC_V4 = tuple(
 PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
 NOT_PUBLIC_V6 = tuple(ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GROUP = "[0-9a-fA-F]{1,4}"
+# whose network is written out as the standard library writes it: no group of it is zero or begins with one; of the rest one run may be left out
+PLAIN_V6 = (
+    r"^([23][0-9a-fA-F]{3}(?::[1-9a-fA-F][0-9a-fA-F]{0,3}){3}):"
+    rf"(?:{_GROUP}(?::{_GROUP}){{3}}|:(?:{_GROUP}(?::{_GROUP}){{0,2}})?|{_GROUP}::(?:{_GROUP}(?::{_GROUP})?)?"
+    rf"|{_GROUP}:{_GROUP}::(?:{_GROUP})?|{_GROUP}:{_GROUP}:{_GROUP}::)(?:/64)?$"
+)
+SPECIAL_V6 = r"^(?:2001:(?:[0-9a-f]{1,2}|1[0-9a-f]{2}|db8):|2002:|3fff:)"  # where `_v6_form` has more to ask
 V4 = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
 
 
@@ -99,8 +107,8 @@ def _addresses(both: pl.Series) -> pl.Series:
 
 def _ips(values: pl.Series) -> pl.Series:
     text = values.str.strip_chars()
-    places = {f"o{place}": text.str.extract(V4, place).cast(pl.Int64) for place in (1, 2, 3, 4)}
-    octets = pl.DataFrame(places)
+    octets = text.str.extract_groups(V4).struct.unnest().cast(pl.Int64)
+    octets.columns = ["o1", "o2", "o3", "o4"]
     number = octets["o1"] * 2**24 + octets["o2"] * 2**16 + octets["o3"] * 2**8 + octets["o4"]
     is_public = octets.select(public=pl.all_horizontal(pl.all() <= 255))["public"].fill_null(False)
     for network in NOT_PUBLIC_V4:
@@ -108,7 +116,15 @@ def _ips(values: pl.Series) -> pl.Series:
     v4 = octets.select(v4=pl.concat_str(pl.all(), separator="."))["v4"]
     is_v6 = text.str.contains(":", literal=True).fill_null(False)
     form = v4.set(~is_public, None)
-    return form.scatter(is_v6.arg_true(), by_value(text.filter(is_v6), _v6_form)) if is_v6.any() else form
+    return form.scatter(is_v6.arg_true(), _v6_forms(text.filter(is_v6))) if is_v6.any() else form
+
+
+def _v6_forms(text: pl.Series) -> pl.Series:
+    """`_v6_form` of each: where the network is written out in its first four groups, and in no special range, it is these."""
+    network = text.str.extract(PLAIN_V6, 1).str.to_lowercase()
+    is_plain = (~network.str.contains(SPECIAL_V6)).fill_null(False)
+    form = (network + "::/64").set(~is_plain, None)
+    return form.scatter((~is_plain).arg_true(), by_value(text.filter(~is_plain), _v6_form))
 
 
 def _v6_form(text: str) -> str | None:

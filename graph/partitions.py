@@ -56,9 +56,12 @@ def scan_parted(folder: Path, partition: int, schema: Mapping[str, pl.DataType])
     return pl.scan_parquet(files, glob=False) if files else pl.LazyFrame(schema=dict(schema))
 
 
-def scan_partitioned_events(folder: Path, tables: Iterable[str]) -> dict[str, pl.LazyFrame]:
-    """All partitions of tables of `folder`/<table>/<partition>.parquet; the order of rows is the partitions'."""
-    return {table: pl.scan_parquet(folder / table / "*.parquet") for table in tables}
+def scan_partitioned_events(
+    folder: Path, tables: Iterable[str], partition: int | None = None
+) -> dict[str, pl.LazyFrame]:
+    """Tables of `folder`/<table>/<partition>.parquet, of one partition or of all; the order of rows is the files'."""
+    name = "*" if partition is None else str(partition)
+    return {table: pl.scan_parquet(folder / table / f"{name}.parquet") for table in tables}
 
 
 def read_partitioned_events(

@@ -1,20 +1,23 @@
-"""Sightings: an account was seen with an identifier at a time. The identifier is its keyed hash; the raw value ends here."""
+"""Sightings: accounts were seen with identifiers, from when to when. An identifier is its keyed hash; the raw value ends here."""
+
+from collections.abc import Mapping
 
 import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.chash`)
 
 from graph.normalise import normalise
 from graph.schema import IDENTIFIERS, UTC_TIME, IdentifierType
-from graph.snapshot import Events
 
-__all__ = ["SIGHTING_SCHEMA", "build_sightings", "hash_identifier", "hash_values", "keyed_hash"]
+__all__ = ["LINK_COLUMNS", "LINK_SCHEMA", "build_links", "hash_identifier", "hash_values", "keyed_hash"]
 
-SIGHTING_SCHEMA: dict[str, pl.DataType] = {
+LINK_COLUMNS = ("first_seen", "last_seen", "n_events")
+LINK_SCHEMA: dict[str, pl.DataType] = {
     "account_id": pl.String(),
     "identifier_type": pl.String(),
     "identifier": pl.String(),
-    "event_time": UTC_TIME,
-    "known_time": UTC_TIME,
+    "first_seen": UTC_TIME,
+    "last_seen": UTC_TIME,
+    "n_events": pl.Int64(),
 }
 
 
@@ -40,24 +43,35 @@ def hash_identifier(label: str, values: dict[str, str | None], key: str) -> str 
     return hashed
 
 
-def build_sightings(events: Events, key: str) -> pl.DataFrame:
-    """All sightings in the events of any set of accounts; sightings of parts, put together, are those of the whole.
+def build_links(events: Mapping[str, pl.DataFrame | pl.LazyFrame], key: str) -> pl.DataFrame:
+    """One row for each account and identifier in the events of any set of accounts; links of parts, put together, are those of the whole.
+
+    Events are counted by raw value before anything is normalised and hashed, since most of an account's say what it said before.
+
+    Args:
+        events: clean; of lazy ones only the columns that identifiers are made of are ever in memory.
+        key: of the keyed hash.
 
     Returns:
-        `SIGHTING_SCHEMA`, sorted by account_id, identifier_type, identifier, event_time, known_time.
+        `LINK_SCHEMA`; in the order of types, and within one of the events.
     """
-    parts = [
-        events[kind.table]
-        .select("account_id", "event_time", "known_time", identifier=hash_values(events[kind.table], kind, key))
-        .drop_nulls("identifier")
-        .with_columns(identifier_type=pl.lit(kind.label))
-        .select(list(SIGHTING_SCHEMA))
-        for kind in IDENTIFIERS.values()
-        if events[kind.table].height
-    ]
-    if not parts:
-        return pl.DataFrame(schema=SIGHTING_SCHEMA)
-    return pl.concat(parts).sort("account_id", "identifier_type", "identifier", "event_time", "known_time")
+    parts = []
+    for kind in IDENTIFIERS.values():
+        rows = events[kind.table].lazy().filter(pl.col(kind.columns[0]).is_not_null())
+        seen = rows.group_by("account_id", *kind.columns, maintain_order=True).agg(
+            first_seen=pl.col("event_time").min(),
+            last_seen=pl.col("event_time").max(),
+            n_events=pl.len().cast(pl.Int64),
+        )
+        raw = seen.collect()
+        named = raw.select("account_id", *LINK_COLUMNS, identifier=hash_values(raw, kind, key)).drop_nulls("identifier")
+        again = ("account_id", "identifier")  # written in two ways it is one
+        parts.append(
+            named.group_by(again, maintain_order=True)
+            .agg(pl.col("first_seen").min(), pl.col("last_seen").max(), pl.col("n_events").sum())
+            .select(pl.lit(kind.label).alias(name) if name == "identifier_type" else name for name in LINK_SCHEMA)
+        )
+    return pl.concat(parts)
 
 
 def hash_values(frame: pl.DataFrame, kind: IdentifierType, key: str) -> pl.Series:

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from graph.clusters import build_clusters
 from graph.links import (
-    LINK_COLUMNS,
     Numbered,
     Ordered,
     name_identifiers,
@@ -32,6 +31,7 @@ from graph.links import (
     weigh_identifiers,
 )
 from graph.marks import Differing, are_among
+from graph.sightings import LINK_COLUMNS
 
 __all__ = [
     "Change",
@@ -98,7 +98,7 @@ def merge_links(
     Args:
         accounts, identifiers, links: the snapshot of the night before.
         differing: as `graph.marks.find_differing` gives it.
-        fresh: links as `graph.links.build_links` gives them: of changed accounts all, of grown ones those of the events that came.
+        fresh: links as `graph.sightings.build_links` gives them: of changed accounts all, of grown ones those of the events that came.
     """
     names, named = name_identifiers(fresh, identifiers)
     goes = are_among(accounts["account_id"], differing.changed).to_numpy()[links["account"].to_numpy()]

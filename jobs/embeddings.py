@@ -67,7 +67,6 @@ def _write(
     from gnn.score import score_accounts
     from graph.build import build_snapshot
     from graph.cleaning import read_events
-    from graph.sightings import build_sightings
 
     model = load_model(lake / "models" / version)
     written = []
@@ -83,7 +82,7 @@ def _write(
             raise InputError(
                 f"`--from` must be a date by which accounts are known; got {day}, before the first signup."
             )
-        snapshot = build_snapshot(known, build_sightings(known, key), as_of_of(day), key, seed)
+        snapshot = build_snapshot(known, as_of_of(day), key, seed)
         scored = score_accounts(model, build_features(known, snapshot), snapshot, n_threads)
         frame = snapshot.accounts.select("account_id", embedding=scored.vectors)
         written.append(write_backfill(lake, facts, frame))

@@ -1,10 +1,10 @@
-"""Links: sightings by partition of accounts, then accounts and identifiers numbered once.
+"""Links by partition of accounts, then accounts and identifiers numbered once.
 
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
 work/changed/<partition>.parquet, work/grown/<partition>.parquet (keys of the accounts to look at, `graph.marks.Differing`; none where all is made anew)
 work/links/<partition>.parquet (those of their events that are looked at)
-work/sightings/<partition>.parquet (where all are made anew), work/records/<partition>.parquet (submitted identities, of all accounts;
+work/records/<partition>.parquet (submitted identities, of all accounts;
 of those that submitted anew in fresh/), work/known/{records,pairs,others}.parquet (what these hold, and pairs of them that were compared)
 work/snapshot/{accounts,identifiers,links}.parquet
 work/change/{accounts,identifiers}.parquet           what the steps after this one need not look at again
@@ -12,7 +12,7 @@ work/named.parquet (accounts that gave a name and a birth date), work/joining.pa
 out/links.parquet, out/identities.parquet, out/identity_weights.json
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -26,10 +26,9 @@ from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_k
 from graph.identity_records import build_records, carry_records, number_records, submit_anew
 from graph.lake import write_table
 from graph.lineage import name_groups
-from graph.links import build_links
 from graph.marks import Differing, are_among, build_marks, find_differing, rows_to_look_at
-from graph.partitions import read_partitioned_events, write_partitions
-from graph.sightings import build_sightings
+from graph.partitions import read_partitioned_events, scan_partitioned_events, write_partitions
+from graph.sightings import build_links
 from graph.snapshot import read_frame
 from graph.update import Change, Merged, Reordered, finish_links, merge_links, reorder_links
 from jobs.night import NightContext, StepConfig, StepResult
@@ -39,7 +38,7 @@ __all__ = ["Config", "read_change", "run"]
 
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
-FOLDERS = ("changed", "grown", "records", "fresh", "known", "sightings", "links", "snapshot", "change", "holders")
+FOLDERS = ("changed", "grown", "records", "fresh", "known", "links", "snapshot", "change", "holders")
 
 
 class Config(StepConfig):
@@ -88,22 +87,20 @@ def _link_partition(
     account_ids = pl.read_parquet(work / "events/signups" / file, columns=["account_id"])["account_id"].unique()
     nobody = pl.Series("account", dtype=pl.UInt64)
     differing, n_differing = Differing(nobody, nobody), account_ids.len()
+    events: Mapping[str, pl.DataFrame | pl.LazyFrame]
     if restricted_state is None:
-        events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
+        events = scan_partitioned_events(work / "events", HISTORY_TABLES, partition)
     else:
         differing, events = _differing(work, restricted_state, partition, since, account_ids)
         n_differing = int(are_among(account_ids, pl.concat([differing.changed, differing.grown])).sum())
-    records = build_records(events["profiles"].rename({"account_id": "account"}))
-    sightings = build_sightings(events, key)
-    if restricted_state is None:
-        sightings.write_parquet(work / "sightings" / file, compression="lz4")
-    else:
+    records = build_records(events["profiles"].lazy().collect().rename({"account_id": "account"}))
+    if restricted_state is not None:
         records, fresh = carry_records(pl.read_parquet(restricted_state / "records" / file), differing, records)
         fresh.write_parquet(work / "fresh" / file, compression="lz4")
     for name in ("changed", "grown"):
         getattr(differing, name).to_frame().write_parquet(work / name / file, compression="lz4")
     records.write_parquet(work / "records" / file, compression="lz4")
-    build_links(sightings).write_parquet(work / "links" / file, compression="lz4")
+    build_links(events, key).write_parquet(work / "links" / file, compression="lz4")
     return n_differing, account_ids.len()
 
 

@@ -13,12 +13,10 @@ import polars as pl
 from pydantic import Field
 
 from gnn.train_config import TrainConfig
-from graph.accounts import HISTORY_TABLES
 from graph.build import build_snapshot
 from graph.errors import InputError
-from graph.partitions import read_partitioned_events, scan_partitioned_events
+from graph.partitions import scan_partitioned_events
 from graph.schema import TABLES
-from graph.sightings import build_sightings
 from graph.snapshot import read_snapshot, write_snapshot
 from jobs.models import (
     UNFIT,
@@ -256,29 +254,18 @@ def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime],
     n_accounts = night.results["links"].rows["accounts"]
     n_cutoffs = min(config.n_cutoffs, FEW_CUTOFFS) if n_accounts > config.large_world else config.n_cutoffs
     cutoffs = plan_cutoffs(first.collect().item(), night.as_of, n_cutoffs)
-    sightings = night.work / "sightings"
-    if not any(sightings.iterdir()):  # the links step looked at changed accounts alone
-        sightings = night.work / "train/sightings"
-        sightings.mkdir(parents=True, exist_ok=True)
-        parts = [(partition, night.work, sightings, night.key) for partition in range(night.n_partitions)]
-        map_tasks(_write_sightings, parts, progress=night.progress, label="sightings")
-    tasks = [(night.work, sightings, cutoff, night.key, night.seed) for cutoff in cutoffs]
+    tasks = [(night.work, night.n_partitions, cutoff, night.key, night.seed) for cutoff in cutoffs]
     # of a large world one after the other, each on all cores: what two hold at once would be the most of the whole night
     map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs", **cores_for(n_accounts))
     return cutoffs, [cutoff_folder(Path(), cutoff).as_posix() for cutoff in cutoffs]
 
 
-def _write_sightings(partition: int, work: Path, folder: Path, key: str) -> None:
-    events = read_partitioned_events(work / "events", HISTORY_TABLES, partition)
-    build_sightings(events, key).write_parquet(folder / f"{partition}.parquet", compression="lz4")
-
-
-def _build_cutoff(work: Path, sightings: Path, cutoff: datetime, key: str, seed: int) -> None:
+def _build_cutoff(work: Path, n_partitions: int, cutoff: datetime, key: str, seed: int) -> None:
     from gnn.features import build_features
 
     events = scan_partitioned_events(work / "events", TABLES)
-    parts = [pl.scan_parquet(path) for path in sorted(sightings.glob("*.parquet"))]
-    snapshot = build_snapshot(events, parts, cutoff, key, seed)
+    parts = [scan_partitioned_events(work / "events", TABLES, partition) for partition in range(n_partitions)]
+    snapshot = build_snapshot(events, cutoff, key, seed, parts)
     folder = cutoff_folder(work, cutoff)
     write_snapshot(snapshot, folder / "snapshot")
     build_features(events, snapshot).write_parquet(folder / "features.parquet", compression="lz4")

@@ -36,7 +36,6 @@ from gnn.sage_model import Sage
 from gnn.train_config import TrainConfig, silent
 from graph.build import build_snapshot
 from graph.cleaning import read_events
-from graph.sightings import build_sightings
 from jobs.downstream import fit_trees
 from jobs.metrics import mean_interval
 from jobs.simulate import simulate
@@ -57,10 +56,9 @@ class Night:
 
     def __init__(self, folder: Path, as_of: datetime) -> None:
         events = read_events(folder / "events", as_of)
-        sightings = build_sightings(events, KEY)
         first = events["signups"]["known_time"].min()
         assert isinstance(first, datetime)
-        snapshots = [build_snapshot(events, sightings, day, KEY, 0) for day in (*plan_cutoffs(first, as_of), as_of)]
+        snapshots = [build_snapshot(events, day, KEY, 0) for day in (*plan_cutoffs(first, as_of), as_of)]
         *self.earlier, self.now = [CutOff(snapshot, build_features(events, snapshot)) for snapshot in snapshots]
         self.as_of, self.outcomes = as_of, events["outcomes"]
         truth = self.now.snapshot.accounts.select("account_id").join(

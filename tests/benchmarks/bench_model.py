@@ -42,7 +42,6 @@ from gnn.train_config import silent
 from gnn.trees import Trees
 from graph.build import build_snapshot
 from graph.cleaning import read_events
-from graph.sightings import build_sightings
 from graph.snapshot import Events
 from jobs.metrics import (
     CALIBRATED_FROM,
@@ -72,10 +71,9 @@ def read_world(
     if n_labels is not None:
         drawn = events["outcomes"]["account_id"].unique().sort().sample(fraction=1, shuffle=True, seed=0)
         events["outcomes"] = events["outcomes"].filter(pl.col("account_id").is_in(drawn.head(n_labels).implode()))
-    sightings = build_sightings(events, KEY)
     first = events["signups"]["known_time"].min()
     assert isinstance(first, datetime)
-    snapshots = [build_snapshot(events, sightings, day, KEY, 0) for day in (*plan_cutoffs(first, as_of), as_of)]
+    snapshots = [build_snapshot(events, day, KEY, 0) for day in (*plan_cutoffs(first, as_of), as_of)]
     cutoffs = [CutOff(snapshot, build_features(events, snapshot)) for snapshot in snapshots]
     truth = (
         snapshots[-1]

@@ -46,7 +46,6 @@ from graph.queries import (
     why_linked,
     why_not,
 )
-from graph.sightings import build_sightings
 from graph.snapshot import Snapshot
 from graph.store import Store, connect
 from graph.store_load import load_night
@@ -64,7 +63,7 @@ def make_night(folder: Path, size: int, days: int, seed: int) -> Night:
         simulate(world, n_accounts=size, n_days=days, seed=seed, until=DAY)
         events = read_events(world / "events", as_of_of(DAY))
         truth = pl.read_parquet(world / "truth/accounts.parquet").select("account_id", "ring_id")
-    snapshot = build_snapshot(events, build_sightings(events, KEY), as_of_of(DAY), KEY, 0)
+    snapshot = build_snapshot(events, as_of_of(DAY), KEY, 0)
     named = name_clusters(snapshot.clusters, snapshot.accounts, None, as_of_of(DAY), KEY)
     folder.mkdir(parents=True)
     labels = events["outcomes"].sort("known_time").unique("account_id", keep="last", maintain_order=True)

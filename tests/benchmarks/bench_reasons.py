@@ -37,7 +37,6 @@ from gnn.train import TrainConfig, train_model
 from gnn.trees import Trees
 from graph.build import build_snapshot
 from graph.cleaning import read_events
-from graph.sightings import build_sightings
 from graph.snapshot import Events
 from graph.without import mark_values, mask_values, without_links
 from jobs.simulate import simulate
@@ -233,10 +232,9 @@ def main(size: int, days: int, seed: int, most: int) -> None:
         simulate(folder, n_accounts=size, n_days=days, seed=seed, until=date(2026, 6, 30))
         events = read_events(folder / "events", AS_OF)
         truth = pl.read_parquet(folder / "truth/accounts.parquet")
-    sightings = build_sightings(events, KEY)
     first = events["signups"]["known_time"].min()
     assert isinstance(first, datetime)
-    snapshots = [build_snapshot(events, sightings, day, KEY, SEED) for day in (*plan_cutoffs(first, AS_OF), AS_OF)]
+    snapshots = [build_snapshot(events, day, KEY, SEED) for day in (*plan_cutoffs(first, AS_OF), AS_OF)]
     *earlier, tonight = [CutOff(snapshot, build_features(events, snapshot)) for snapshot in snapshots]
     model = train_model(earlier, events["outcomes"], AS_OF, CONFIG, 0, N_THREADS, tonight=tonight)
     assert isinstance(model, TrainedModel), model

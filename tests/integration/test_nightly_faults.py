@@ -421,7 +421,7 @@ def test_the_next_night_uses_the_model_and_the_one_a_week_later_trains_anew(trai
 def test_a_training_that_sees_the_future_refuses_the_night_and_names_a_model_that_does_not(
     trained_world, whole, tmp_path
 ):
-    """Sightings that lost when they became known: the graph of an earlier cut-off holds links of later."""
+    """Sessions that lost when they became known: the graph of an earlier cut-off holds links of later."""
     lake = Path(shutil.copytree(whole.parent.parent, tmp_path / "lake"))
     before = contents(lake / "models")
     later = date(2026, 7, 7)
@@ -429,15 +429,15 @@ def test_a_training_that_sees_the_future_refuses_the_night_and_names_a_model_tha
     def forget_when_known(name):
         if name != "features":
             return
-        for path in sorted((lake / "restricted/work" / later.isoformat() / "sightings").glob("*.parquet")):
-            sightings = pl.read_parquet(path)
-            sightings.with_columns(known_time=pl.col("known_time").min()).write_parquet(path)
+        for path in sorted((lake / "restricted/work" / later.isoformat() / "events/logins").glob("*.parquet")):
+            logins = pl.read_parquet(path)
+            logins.with_columns(known_time=pl.col("known_time").min()).write_parquet(path)
 
     with pytest.raises(GateError) as refused:
         run(trained_world, lake, later, after_step=forget_when_known, is_full=True, **QUICK)
     assert refused.value.exit_code == 4
     told = str(refused.value)
-    for leak in ("later data: ", "`features.", "later edges: ", "link(s) first seen later"):
+    for leak in ("later edges: ", "link(s) first seen later"):
         assert leak in told
     assert f"`--model {next(iter(before)).split('/')[0]}`" in told
     assert (lake / "current").read_text().strip() == DAY.isoformat()

@@ -13,7 +13,6 @@ from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.lake import as_of_of
 from graph.partitions import read_partitioned_events
-from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS, Snapshot, read_snapshot
 from jobs.night import NightContext
 from jobs.settings import Settings
@@ -70,7 +69,7 @@ def run_steps(
 def test_partitions_change_nothing(events: Path, tmp_path: Path) -> None:
     few, many = (run_steps(events, tmp_path / str(n), n) for n in (1, 5))
     known = read_events(events, as_of_of(DAY))
-    whole = build_snapshot(known, build_sightings(known, KEY), as_of_of(DAY), KEY, seed=0)
+    whole = build_snapshot(known, as_of_of(DAY), KEY, seed=0)
     for night in (few, many):
         cut: Snapshot = read_snapshot(night.work / "snapshot", night.as_of)
         for name in SNAPSHOT_SCHEMAS:

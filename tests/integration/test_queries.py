@@ -16,7 +16,6 @@ from graph.cleaning import read_events
 from graph.errors import InputError
 from graph.identifier_search import hash_search_term
 from graph.lake import NIGHT_TABLES, Night, as_of_of, write_table
-from graph.links import build_links
 from graph.queries import (
     find_identifiers,
     neighbours,
@@ -28,7 +27,7 @@ from graph.queries import (
     why_not,
 )
 from graph.schema import IDENTIFIERS
-from graph.sightings import build_sightings
+from graph.sightings import build_links
 from graph.store import Store, StoreAddress, connect
 from graph.store_load import load_night
 from jobs.simulate import simulate
@@ -435,7 +434,7 @@ def test_rows_are_plain_as_the_driver_makes_them(shown: Store) -> None:
 def test_raw_values_of_every_type_are_found(store: Store, tmp_path: Path) -> None:
     simulate(tmp_path / "w", n_accounts=120, n_days=60, seed=5, until=DAY)
     events = read_events(tmp_path / "w/events", as_of_of(DAY))
-    links = build_links(build_sightings(events, KEY)).with_columns(weight=pl.lit(5.0))
+    links = build_links(events, KEY).with_columns(weight=pl.lit(5.0))
     accounts = [{"account_id": name, "cluster_id": f"c-{name}"} for name in events["signups"]["account_id"].unique()]
     load_night(store, write_night(tmp_path / "night", [], links=links.to_dicts(), clusters=accounts, scores=[]))
     for label, kind in IDENTIFIERS.items():

@@ -18,7 +18,6 @@ from gnn.sage import mean_aggregate
 from gnn.tensors import Csr
 from graph.build import build_snapshot
 from graph.schema import TABLES
-from graph.sightings import build_sightings
 from graph.snapshot import Events
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -123,7 +122,7 @@ def _events(draw: st.DrawFn) -> Events:
 
 
 def _features(events: Events, as_of: datetime, key: str) -> pl.DataFrame:
-    snapshot = build_snapshot(events, build_sightings(events, key), as_of, key, 1)
+    snapshot = build_snapshot(events, as_of, key, 1)
     return build_features(events, snapshot).with_columns(snapshot.accounts["account_id"])
 
 

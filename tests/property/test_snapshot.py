@@ -15,7 +15,6 @@ from graph.components import connected_components
 from graph.lake import as_of_of
 from graph.lineage import build_lineage, name_clusters
 from graph.schema import TABLES
-from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS, Snapshot, read_snapshot, write_snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,7 +63,7 @@ def conform(table: str, values: dict[str, list[object]]) -> pl.DataFrame:
 
 
 def snapshot_of(events: dict[str, pl.DataFrame], as_of: datetime = END, key: str = KEY) -> Snapshot:
-    return build_snapshot(events, build_sightings(events, key), as_of, key, seed=0)
+    return build_snapshot(events, as_of, key, seed=0)
 
 
 def assert_same(one: Snapshot, other: Snapshot, without: tuple[str, ...] = ()) -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from graph.build import Linkage, build_linkage, build_snapshot
 from graph.identity_known import KNOWN_SCHEMAS
 from graph.schema import IDENTIFIERS, TABLES, Column
-from graph.sightings import build_sightings
 from graph.snapshot import SNAPSHOT_SCHEMAS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -194,6 +193,6 @@ def test_a_linkage_holds_the_snapshot_of_its_cut_off(nights: list[Night]) -> Non
     as_of = as_of_night(len(nights))
     *_, events = states(nights)
     alone = build_linkage(events, as_of, KEY, 0)
-    whole = build_snapshot(events, build_sightings(events, KEY), as_of, KEY, 0)
+    whole = build_snapshot(events, as_of, KEY, 0)
     for name in SNAPSHOT_SCHEMAS:
         assert getattr(alone.snapshot, name).equals(getattr(whole, name)), name

@@ -11,7 +11,6 @@ from gnn.cutoffs import CutOff
 from gnn.features import build_features
 from graph.build import build_snapshot
 from graph.schema import TABLES
-from graph.sightings import build_sightings
 from graph.snapshot import Events, Snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,7 +34,7 @@ def events_of(rows: dict[str, list[Row]]) -> Events:
 
 def snapshot_of(events: Events, as_of: datetime) -> Snapshot:
     """The snapshot of the events as of a day."""
-    return build_snapshot(events, build_sightings(events, KEY), as_of, KEY, 1)
+    return build_snapshot(events, as_of, KEY, 1)
 
 
 def made_rows(n_honest: int = 120, n_rings: int = 16, ring_size: int = 4, seed: int = 0) -> dict[str, list[Row]]:

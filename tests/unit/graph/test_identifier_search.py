@@ -10,7 +10,7 @@ from graph.errors import InputError
 from graph.identifier_search import MAX_TERM_BYTES, hash_search_term
 from graph.lake import as_of_of
 from graph.schema import IDENTIFIERS
-from graph.sightings import build_sightings, hash_identifier
+from graph.sightings import build_links, hash_identifier
 from graph.snapshot import Events
 from jobs.simulate import simulate
 
@@ -30,7 +30,7 @@ def test_every_value_that_ingest_hashed_is_among_the_readings_of_its_text(events
     kind = IDENTIFIERS[label]
     table = events[kind.table].unique(list(kind.columns), maintain_order=True).head(40)
     assert table.height >= 10
-    hashed = build_sightings({**{name: frame.head(0) for name, frame in events.items()}, kind.table: table}, KEY)
+    hashed = build_links({**{name: frame.head(0) for name, frame in events.items()}, kind.table: table}, KEY)
     sighted = set(hashed.filter(identifier_type=label)["identifier"])
     found: set[str] = set()
     for row in table.iter_rows(named=True):

@@ -3,15 +3,16 @@
 import ipaddress
 import random
 
+import numpy as np
 import phonenumbers
 import polars as pl
 import pytest
 from disposable_email_domains import blocklist
 
-from graph.normal_places import NOT_PUBLIC_V4
+from graph.normal_places import NOT_PUBLIC_V4, PLAIN_V6, _v6_form
 from graph.normalise import NORMALISERS, is_disposable_email, is_voip_phone, normalise
 from graph.schema import IDENTIFIERS, TABLES
-from graph.sightings import build_sightings, hash_identifier
+from graph.sightings import build_links, hash_identifier
 
 KEY = "00ff"
 
@@ -200,6 +201,28 @@ def test_a_search_finds_what_ingest_hashed_and_another_key_does_not(
     if "birth_date" in submitted:
         filled = filled.with_columns(pl.col("birth_date").str.to_date())
     events[table] = filled.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-    sightings = build_sightings(events, KEY).filter(pl.col("identifier_type") == label)
-    assert sightings["identifier"].to_list() == [hash_identifier(label, asked, KEY)]
+    links = build_links(events, KEY).filter(pl.col("identifier_type") == label)
+    assert links["identifier"].to_list() == [hash_identifier(label, asked, KEY)]
     assert hash_identifier(label, asked, KEY) != hash_identifier(label, asked, "00fe")
+
+
+def test_networks_that_are_written_out_are_what_the_standard_library_makes_of_them() -> None:
+    draw = np.random.default_rng(0)
+    heads = ["2a00", "2001", "2002", "3fff", "2600", "fe80", "64", "2001:db8", "2001:0", "2001:1ff", "2001:200", "3ffe"]
+    texts = []
+    for _ in range(4_000):
+        n = int(draw.integers(1, 8))
+        groups = [f"{draw.integers(0, 2 ** int(draw.integers(1, 17))):x}" for _ in range(n)]
+        groups = [group.zfill(4) if draw.random() < 0.1 else group for group in groups]
+        if draw.random() < 0.7:
+            groups.insert(int(draw.integers(0, n + 1)), "")
+        text = ":".join([str(draw.choice(heads)), *groups])
+        text = text + ":" * int(draw.integers(0, 3)) if draw.random() < 0.2 else text
+        text = text.upper() if draw.random() < 0.2 else text
+        texts.append(text + "/64" * int(draw.random() < 0.1))
+    forms = pl.DataFrame({"ip": texts}).select(normalise("ip", pl.col("ip"))).to_series()
+    expected = [_v6_form(text) for text in texts]
+    assert forms.to_list() == expected
+    plain = pl.Series(texts).str.contains(PLAIN_V6)
+    assert 200 < plain.sum() < len(texts) - 300
+    assert sum(form is not None for form in expected) > 500

@@ -7,11 +7,11 @@ import pytest
 
 from graph.clusters import build_clusters
 from graph.identities import build_identities
-from graph.links import build_links, number_identifiers
+from graph.links import number_identifiers
 from graph.pairs import ALL_PAIRS_LIMIT, build_evidence, merge_evidence, name_pairs
 from graph.rules import FURTHER_IN_GROUP
 from graph.schema import IDENTIFIERS, TABLES
-from graph.sightings import SIGHTING_SCHEMA
+from graph.sightings import LINK_SCHEMA
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 N_ACCOUNTS = 1024
@@ -26,7 +26,7 @@ NAMED = ACCOUNTS.with_columns(is_named=True)
 
 def pairs_of(*seen: tuple[int, str, str, float], accounts: pl.DataFrame = NAMED) -> pl.DataFrame:
     """Pairs from (account, identifier type, identifier, day), each with its evidence as the lake has it."""
-    numbered = number_identifiers(build_links(sightings_of(*seen)), ACCOUNTS)
+    numbered = number_identifiers(links_of(*seen), ACCOUNTS)
     pairs, pieces = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     named = name_pairs(pairs, pieces, numbered.identifiers, accounts)
     assert named.drop("evidence").rows() == [
@@ -35,15 +35,14 @@ def pairs_of(*seen: tuple[int, str, str, float], accounts: pl.DataFrame = NAMED)
     return pairs.with_columns(named["evidence"])
 
 
-def sightings_of(*seen: tuple[int, str, str, float]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            (f"a{account}", kind, identifier, *[START + timedelta(days=day)] * 2)
-            for account, kind, identifier, day in seen
-        ],
-        schema=SIGHTING_SCHEMA,
-        orient="row",
-    )
+def links_of(*seen: tuple[int, str, str, float]) -> pl.DataFrame:
+    rows = [
+        (f"a{account}", kind, identifier, *[START + timedelta(days=day)] * 2, 1)
+        for account, kind, identifier, day in seen
+    ]
+    times = (pl.col("first_seen").min(), pl.col("last_seen").max(), pl.col("n_events").sum())
+    links = pl.DataFrame(rows, schema=LINK_SCHEMA, orient="row")
+    return links.group_by(*list(LINK_SCHEMA)[:3], maintain_order=True).agg(*times)
 
 
 def bits(*seen: tuple[int, str, str, float]) -> float:
@@ -194,6 +193,6 @@ def test_a_place_alone_never_ties_however_many_accounts_there_are(n_accounts: in
 
 
 def clusters_of(accounts: pl.DataFrame, *seen: tuple[int, str, str, float]) -> list[int]:
-    numbered = number_identifiers(build_links(sightings_of(*seen)), accounts)
+    numbered = number_identifiers(links_of(*seen), accounts)
     pairs, _ = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     return build_clusters(pairs, accounts.height, seed=0)["cluster"].to_list()

@@ -10,7 +10,6 @@ import pytest
 from gnn.features import build_features
 from graph.build import build_snapshot
 from graph.cleaning import read_events
-from graph.sightings import build_sightings
 from graph.snapshot import Events, Snapshot
 from graph.without import mark_values, mask_values, without_links
 from jobs.simulate import simulate
@@ -28,7 +27,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Events:
 
 @pytest.fixture(scope="module")
 def snapshot(events: Events) -> Snapshot:
-    return build_snapshot(events, build_sightings(events, KEY), AS_OF, KEY, 0)
+    return build_snapshot(events, AS_OF, KEY, 0)
 
 
 def _named(snapshot: Snapshot) -> pl.DataFrame:
@@ -63,7 +62,7 @@ def test_it_equals_the_snapshot_of_masked_events(events: Events, snapshot: Snaps
     ).unique()
     assert cut["identifier_type"].n_unique() > 4
     masked = mask_values(mark_values(events, KEY), cut)
-    anew = build_snapshot(masked, build_sightings(masked, KEY), AS_OF, KEY, 0)
+    anew = build_snapshot(masked, AS_OF, KEY, 0)
     found = without_links(snapshot, cut, 0)
     assert anew.accounts.equals(snapshot.accounts)  # else the comparison would say nothing
     columns = ["identifier_type", "hash", "n_accounts", "n_identities", "is_hub", "weight"]

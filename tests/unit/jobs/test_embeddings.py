@@ -28,7 +28,6 @@ from graph.cleaning import read_events
 from graph.embeddings import Backfill, backfill_path, read_backfill, write_backfill
 from graph.errors import InputError, LakeHeldError
 from graph.lake import EMBEDDING_DIM, as_of_of
-from graph.sightings import build_sightings
 from jobs.cli import main
 from jobs.embeddings import backfill
 from jobs.key import fingerprint_key
@@ -42,7 +41,7 @@ EARLY, TRAINED, LATE = date(2026, 6, 10), date(2026, 6, 20), date(2026, 6, 25)
 
 def _cutoff(events: Path, day: date) -> CutOff:
     known = read_events(events, as_of_of(day))
-    snapshot = build_snapshot(known, build_sightings(known, KEY), as_of_of(day), KEY, 0)
+    snapshot = build_snapshot(known, as_of_of(day), KEY, 0)
     return CutOff(snapshot, build_features(known, snapshot))
 
 

@@ -23,7 +23,6 @@ from gnn.train_config import MODEL_FORMAT, TrainConfig
 from graph.build import build_snapshot
 from graph.errors import GateError, InputError
 from graph.partitions import account_key, write_partitions
-from graph.sightings import build_sightings
 from graph.snapshot import read_snapshot, write_snapshot
 from jobs.models import list_models, read_reference, write_reference
 from jobs.night import NightContext, NightPlan
@@ -67,7 +66,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
         write_partitions(frame, work / "events" / name, 2, account_key(pl.col("account_id")))
     for day in (*cutoffs, as_of):
         folder = work if day == as_of else cutoff_folder(work, day)
-        snapshot = build_snapshot(events, build_sightings(events, KEY), day, KEY, 1)
+        snapshot = build_snapshot(events, day, KEY, 1)
         write_snapshot(snapshot, folder / "snapshot")
         build_features(events, snapshot).write_parquet(folder / "features.parquet")
     return Training(
