@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from graph.average_link import agglomerate, bounded_components
 from graph.errors import InputError
 from graph.identity_blocking import bound_blocks, candidates, pairs_in_a_row
-from graph.identity_codes import codes_of, sides_of
+from graph.identity_codes import codes_of, distinct_codes, sides_of
 from graph.identity_comparison import FIELDS, N_PATTERNS, is_conflict, is_impossible, unpack_levels
 from graph.identity_known import Compared, Known, keep, leave_out, look_up, merge_compared, nothing_known
 from graph.identity_persons import inner_pairs
@@ -146,14 +146,14 @@ def resolve_records(
     touched = submitted.is_touched(bound)
     found = candidates(values, bound, touched)
     before, others = (submitted.carry(pairs) for pairs in (known.pairs, known.others))
-    asked = np.unique(np.concatenate([found, drawn, in_a_row]))
+    asked = distinct_codes(found, drawn, in_a_row)
     compared = submitted.compare(asked, before, others)
     pairs = merge_compared(leave_out(before, touched), (found, look_up(compared, found)[0]))
     linked = merge_compared(pairs, (in_a_row, look_up(compared, in_a_row)[0]))
     if weights is None:
         weights = estimate_weights(values, linked[1], look_up(compared, drawn)[0])
     identity, inner = _find_persons(submitted, n_accounts, linked, (others, compared), weights)
-    apart = np.unique(np.concatenate([drawn, in_a_row, inner[0]]))
+    apart = distinct_codes(drawn, in_a_row, inner[0])
     patterns, is_inner = look_up(inner, apart)
     patterns[~is_inner] = look_up(compared, apart[~is_inner])[0]
     noted = keep(submitted.rows, submitted.leads, values, pairs, (apart, patterns))
@@ -227,7 +227,7 @@ def explain_pair(records: pl.DataFrame, account_a: int, account_b: int, weights:
     if not of_a.size or not of_b.size:
         raise InputError("Both accounts must have submitted an identity. There is nothing to compare.")
     one, other = np.repeat(of_a, of_b.size), np.tile(of_b, of_a.size)
-    codes = np.unique(codes_of(one, other))
+    codes = distinct_codes(codes_of(one, other))
     levels = unpack_levels(submitted.compare(codes)[1])
     bits = score_pairs(levels, rate_pairs(submitted.values, *sides_of(codes), levels), weights)
     return _evidence(levels, bits, int(bits.total.argmax()))

@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graph.errors import InputError
-from graph.identity_codes import codes_of
+from graph.identity_codes import codes_of, distinct_codes
 from graph.identity_comparison import (
     BIRTH,
     FIELDS,
@@ -256,7 +256,7 @@ def draw_pairs(digests: NDArray[np.uint64]) -> NDArray[np.int64]:
     n_steps = min(-(-n_wanted // max(ring.shape[0], 1)), ring.shape[0] // 2)
     met = [(np.roll(ring, -step), ring) for step in range(1, n_steps + 1)]
     codes = [codes_of(one, other) for one, other in met]
-    return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *codes]))
+    return distinct_codes(*codes)
 
 
 def _scattered(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
