@@ -80,19 +80,31 @@ def jaro_winkler(points: NDArray[np.uint32], a: int, a_end: int, b: int, b_end: 
     n_a, n_b = min(a_end - a, MAX_POINTS), min(b_end - b, MAX_POINTS)
     if n_a == 0 or n_b == 0:
         return 0.0
-    held, n_held = np.uint64(0), 0
+    prefix = 0
+    while prefix < min(4, n_a, n_b) and points[a + prefix] == points[b + prefix]:
+        prefix += 1
+    # so many common points it takes at least, were none of them moved
+    least_jaro = (least - 0.1 * prefix) / (1 - 0.1 * prefix)
+    n_least = (3 * least_jaro - 1) * n_a * n_b / (n_a + n_b) - 1e-9
+    one, last = np.uint64(1), np.uint64(63)
+    in_a, in_b, n_held_a, n_held_b = np.uint64(0), np.uint64(0), 0, 0
     for j in range(n_b):
-        held |= np.uint64(1) << np.uint64(points[b + j] & 63)
+        in_b |= one << (np.uint64(points[b + j]) & last)
     for i in range(n_a):
-        n_held += (held >> np.uint64(points[a + i] & 63)) & np.uint64(1) != 0
-    n_held = min(n_held, n_b)
-    bound = (n_held / n_a + n_held / n_b + 1) / 3
-    if bound + 0.4 * (1 - bound) < least:
+        bit = one << (np.uint64(points[a + i]) & last)
+        in_a |= bit
+        n_held_a += in_b & bit != 0
+    if n_held_a < n_least:
+        return 0.0
+    for j in range(n_b):
+        n_held_b += (in_a >> (np.uint64(points[b + j]) & last)) & one != 0
+    if n_held_b < n_least:
         return 0.0
     reach = max(max(n_a, n_b) // 2 - 1, 0)
     taken_a, taken_b, n_common = np.uint64(0), np.uint64(0), 0
-    one = np.uint64(1)
     for i in range(n_a):
+        if n_common + n_a - i < n_least:
+            return 0.0
         for j in range(max(0, i - reach), min(n_b, i + reach + 1)):
             bit = one << np.uint64(j)
             if not (taken_b & bit) and points[a + i] == points[b + j]:
@@ -110,7 +122,4 @@ def jaro_winkler(points: NDArray[np.uint32], a: int, a_end: int, b: int, b_end: 
             n_moved += points[a + i] != points[b + j]
             j += 1
     jaro = (n_common / n_a + n_common / n_b + (n_common - n_moved / 2) / n_common) / 3
-    prefix = 0
-    while prefix < min(4, n_a, n_b) and points[a + prefix] == points[b + prefix]:
-        prefix += 1
     return jaro + 0.1 * prefix * (1 - jaro)
