@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from gnn.feature_types import Feature, Rows, on_accounts
-from gnn.features_sharing import count_within
+from gnn.windows import count_within
 from graph.normalise import normalise
 from graph.schema import IDENTIFIERS
 

@@ -5,7 +5,7 @@ import polars as pl
 from numba import njit
 
 from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_sum, in_medians, on_accounts
-from gnn.features_sharing import count_within, seconds_since_first
+from gnn.windows import count_within, seconds_since_first
 
 __all__ = ["COLUMNS", "FEATURES", "build"]
 

@@ -7,10 +7,15 @@ import numpy as np
 import polars as pl
 
 from gnn.feature_types import Feature, Rows, days_between, exact_sum, on_accounts
+from gnn.windows import count_near, count_within, seconds_of
 from graph.schema import IDENTIFIERS
 from graph.snapshot import is_shared
 
-__all__ = ["FEATURES", "build", "count_within", "seconds_since_first"]
+__all__ = ["FEATURES", "build"]
+
+DAY = 86_400  # seconds
+_CAME_DAYS = (1, 7, 14)
+_TYPES = pl.Enum(list(IDENTIFIERS))  # compared as numbers
 
 _PER_TYPE = (
     ("n_{}", "sharing", "{} values used", 0.0),
@@ -53,100 +58,62 @@ FEATURES = tuple(
 def build(rows: Rows) -> pl.DataFrame:
     """Account i32 and one float32 column a feature of this family, in account order."""
     links = _timed(rows)
-    parts = [_per_type(links, label) for label in IDENTIFIERS]
+    parts = [_per_type(links.filter(pl.col("identifier_type") == label), label) for label in IDENTIFIERS]
     return on_accounts(rows.accounts, [*parts, _overall(links)], FEATURES)
 
 
-def count_within(
-    group: np.ndarray, time: np.ndarray, low: np.ndarray, high: np.ndarray, of: np.ndarray | None = None
-) -> np.ndarray:
-    """How many rows of the same group have `low <= time <= high`, for each query.
-
-    Args:
-        group: int64[n], dense and not negative.
-        time: int64[n], seconds, not negative.
-        low: int64[q], first second of each query's window.
-        high: int64[q], last second.
-        of: int64[q], the group that each query asks about; default: `group`.
-
-    Returns:
-        int64[q]. One sort and two binary searches: O((n + q) log n).
-    """
-    of = group if of is None else of
-    span = int(max(time.max(initial=0), 0)) + 2
-    keys = np.sort(group * span + time)
-    first = np.searchsorted(keys, of * span + np.clip(low, 0, span - 1), side="left")
-    last = np.searchsorted(keys, of * span + np.clip(high, -1, span - 2), side="right")
-    counts: np.ndarray = np.maximum(last - first, 0)
-    return counts
-
-
-def seconds_since_first(column: pl.Series) -> np.ndarray:
-    """Whole seconds since the earliest of some times, int64[n], as `count_within` wants them."""
-    seconds = _seconds(column, 0)
-    since: np.ndarray = seconds - seconds.min(initial=np.iinfo(np.int64).max)
-    return since
-
-
-def _seconds(column: pl.Series, start: int) -> np.ndarray:
-    seconds: np.ndarray = column.dt.epoch("us").to_numpy().astype(np.int64) // 1_000_000 - start
-    return seconds
-
-
 def _timed(rows: Rows) -> pl.DataFrame:
-    """Links on shared identifiers that are no hub, with the counts of who came when; own and hub links beside them."""
-    links = rows.links.with_columns(shared=is_shared())
+    """Links on shared identifiers that are no hub, with the counts of who came when; own and hub links beside them, without counts."""
+    links = rows.links.with_columns(pl.col("identifier_type").cast(_TYPES), shared=is_shared())
     shared = links.filter("shared")
     start = 0
     if shared.height:
-        start = min(int(_seconds(shared[name], 0).min()) for name in ("first_seen", "signup_time"))
+        start = min(int(seconds_of(shared[name], 0).min()) for name in ("first_seen", "signup_time"))
     group = shared["identifier"].to_numpy().astype(np.int64)
-    first, last, signup = (_seconds(shared[name], start) for name in ("first_seen", "last_seen", "signup_time"))
+    first, last, signup = (seconds_of(shared[name], start) for name in ("first_seen", "last_seen", "signup_time"))
     comers = shared.group_by("identifier", "identity").agg(pl.col("first_seen").min())
     came_group = comers["identifier"].to_numpy().astype(np.int64)
-    came = _seconds(comers["first_seen"], start)
-    own = comers.join(shared.select("identifier", "identity", "account"), on=["identifier", "identity"])
-    own_came = _seconds(
-        shared.select("account", "identifier").join(
-            own, on=["account", "identifier"], how="left", maintain_order="left"
+    came = seconds_of(comers["first_seen"], start)
+    own_came = seconds_of(
+        shared.select("identifier", "identity").join(
+            comers, on=["identifier", "identity"], how="left", maintain_order="left"
         )["first_seen"],
         start,
     )
+    within = count_near(came_group, came, [days * DAY for days in _CAME_DAYS], group, first)
     columns = {
-        f"came_{days}d": count_within(came_group, came, first - days * 86400, first + days * 86400, of=group)
-        - (np.abs(own_came - first) <= days * 86400)
-        for days in (1, 7, 14)
+        f"came_{days}d": counts - (np.abs(own_came - first) <= days * DAY)
+        for days, counts in zip(_CAME_DAYS, within, strict=True)
     }
-    columns["signed_up"] = count_within(group, signup, signup - 7 * 86400, signup + 7 * 86400) - 1
+    columns["signed_up"] = count_near(group, signup, [7 * DAY])[0] - 1
     started = count_within(group, first, np.zeros_like(first), last)
     ended = count_within(group, last, np.zeros_like(first), first - 1)
     columns["overlap"] = started - ended - 1
-    timed = shared.select("account", "identifier").with_columns(
-        pl.Series(name, values) for name, values in columns.items()
-    )
-    return links.join(timed, on=["account", "identifier"], how="left", maintain_order="left")
+    place = np.flatnonzero(links["shared"].to_numpy())
+    timed = []
+    for name, values in columns.items():
+        spread = np.zeros(links.height, dtype=np.int64)
+        spread[place] = values
+        timed.append(pl.when("shared").then(pl.Series(spread)).alias(name))
+    return links.with_columns(timed)
 
 
 def _per_type(links: pl.DataFrame, label: str) -> pl.DataFrame:
     shared = pl.col("shared")
     others = pl.when(pl.col("is_hub")).then(0).otherwise(pl.col("n_accounts") - 1)
     identities = pl.when(pl.col("is_hub")).then(0).otherwise(pl.col("n_identities") - 1)
-    return (
-        links.filter(pl.col("identifier_type") == label)
-        .group_by("account")
-        .agg(
-            pl.len().alias(f"n_{label}"),
-            shared.sum().alias(f"n_shared_{label}"),
-            pl.col("is_hub").sum().alias(f"n_hub_{label}"),
-            others.max().alias(f"max_accounts_{label}"),
-            (others.sum() / pl.len()).alias(f"mean_accounts_{label}"),
-            identities.max().alias(f"max_identities_{label}"),
-            pl.col("weight").filter(shared).max().alias(f"max_bits_{label}"),
-            pl.col("came_7d").max().alias(f"joined_7d_{label}"),
-            pl.col("signed_up").max().alias(f"signed_up_7d_{label}"),
-            pl.col("overlap").max().alias(f"overlap_{label}"),
-            (pl.col("n_accounts") - 1 - pl.col("overlap")).max().alias(f"sequential_{label}"),
-        )
+    return links.group_by("account").agg(
+        pl.len().alias(f"n_{label}"),
+        shared.sum().alias(f"n_shared_{label}"),
+        pl.col("is_hub").sum().alias(f"n_hub_{label}"),
+        others.max().alias(f"max_accounts_{label}"),
+        (others.sum() / pl.len()).alias(f"mean_accounts_{label}"),
+        identities.max().alias(f"max_identities_{label}"),
+        pl.col("weight").filter(shared).max().alias(f"max_bits_{label}"),
+        pl.col("came_7d").max().alias(f"joined_7d_{label}"),
+        pl.col("signed_up").max().alias(f"signed_up_7d_{label}"),
+        pl.col("overlap").max().alias(f"overlap_{label}"),
+        (pl.col("n_accounts") - 1 - pl.col("overlap")).max().alias(f"sequential_{label}"),
     )
 
 

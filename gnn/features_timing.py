@@ -7,7 +7,7 @@ side. The windows of one type each are in `gnn.features_sharing`; these are over
 import polars as pl
 
 from gnn.feature_types import Feature, Rows, exact_sum, on_accounts
-from gnn.features_sharing import count_within, seconds_since_first
+from gnn.windows import count_near, seconds_since_first
 from graph.snapshot import is_shared
 
 __all__ = ["FEATURES", "build"]
@@ -36,9 +36,8 @@ def build(rows: Rows) -> pl.DataFrame:
     counts = []
     for event, column, _ in _EVENTS:
         seconds = seconds_since_first(links[column])
-        for days in _DAYS:
-            within = count_within(group, seconds, seconds - days * 86400, seconds + days * 86400) - 1
-            counts.append(pl.Series(f"{event}_{days}d", within))
+        within = count_near(group, seconds, [days * 86_400 for days in _DAYS])
+        counts += [pl.Series(f"{event}_{days}d", n - 1) for days, n in zip(_DAYS, within, strict=True)]
     names = [series.name for series in counts]
     others = pl.col("n_accounts") - 1
     by_account = (

@@ -19,7 +19,7 @@ from scipy.special import expit
 from gnn.drawing import Draw, stands_for
 from gnn.feature_types import FIXED, Feature
 from gnn.features_neighbours import pair_means
-from gnn.features_sharing import seconds_since_first
+from gnn.windows import seconds_since_first
 from graph.snapshot import Snapshot, is_shared
 
 __all__ = ["NEAR", "NEAR_NAMES", "Look", "look_around", "median_logit"]

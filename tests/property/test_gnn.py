@@ -12,10 +12,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from gnn.calibration import fit_calibration
 from gnn.features import build_features
-from gnn.features_sharing import count_within
 from gnn.metrics import measure
 from gnn.sage import mean_aggregate
 from gnn.tensors import Csr
+from gnn.windows import count_within
 from graph.build import build_snapshot
 from graph.schema import TABLES
 from graph.snapshot import Events
