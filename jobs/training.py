@@ -185,7 +185,7 @@ def _gate(
     note("leakage gate: later data")
     last = seen[-1]
     sample = sample_accounts(tonight.snapshot, GATE_ACCOUNTS, training.seed)
-    is_all = len(sample) == tonight.snapshot.accounts.height
+    is_all = tonight.draw is None and len(sample) == tonight.snapshot.accounts.height
     events = read_partitioned_events(training.work / "events", TABLES, account_ids=None if is_all else sample)
     later = check_later_data(
         events,

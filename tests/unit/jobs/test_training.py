@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -75,6 +76,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
         cutoffs=cutoffs,
         as_of=as_of,
         config=CONFIG,
+        n_drawn=None,
         champion=None,
         inputs={"events": {"signups": {"n_rows": 184, "sha256": "0" * 64}}},
         key=KEY,
@@ -149,6 +151,24 @@ def test_a_challenger_whose_network_diverged_is_refused(
     assert second.comparison is not None
     assert not second.comparison["is_promoted"]
     assert second.comparison["why"] == "a network of its final training diverged"
+
+
+def test_of_a_large_world_a_draw_is_trained_on_and_the_card_says_so(training: Training, first: Trained) -> None:
+    drawn = train_and_compare(replace(training, n_drawn=150, champion=first.version, seed=4))
+    assert drawn.version is not None
+    assert drawn.version != first.version
+    notes = training.notes.read_text().splitlines()
+    n_drawn, n_world = next(re.findall(r"[\d,]+", line)[:2] for line in notes if line.startswith("drawn: "))
+    assert 100 < int(n_drawn) <= 150
+    assert int(n_world) == 184
+    folder = training.models / drawn.version
+    assert f"on {n_drawn} accounts drawn from {n_world} in whole" in (folder / "card.md").read_text()
+    edges = json.loads((folder / "gate.json").read_text())["checks"][1]["facts"]
+    whole = json.loads((training.models / str(first.version) / "gate.json").read_text())["checks"][1]["facts"]
+    assert edges == whole  # links of the whole world are looked at
+    reference = read_reference(folder)
+    assert drawn.comparison is not None
+    assert drawn.comparison["is_promoted"] or (reference is not None and reference.height == int(n_drawn))
 
 
 def test_a_leak_trains_nothing_and_says_what_leaks(
