@@ -44,6 +44,9 @@ unit: install ## unit and property tests, under a minute
 fuzz: install ## property tests on examples drawn anew
 	$(BIN)/pytest tests/property --hypothesis-profile=fuzz
 
+drills: install ## what may go wrong in a night, in full: a node of the cluster killed in every step
+	$(BIN)/pytest tests -m drill
+
 check: install ## ruff, mypy strict, import-linter, generated pages up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -67,4 +70,4 @@ stop: ## stops the local Neo4j
 clean: ## deletes the made world, its lake and caches (not .venv, not the store)
 	rm -rf $(WORLD) $(LAKE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install run test chromium unit fuzz check bench docs lock stop clean
+.PHONY: help install run test chromium unit fuzz drills check bench docs lock stop clean

@@ -27,7 +27,7 @@ from gnn.features import FEATURE_NAMES, build_own
 from gnn.features_neighbours import pair_means
 from gnn.model import TrainedModel
 from gnn.near import look_around, median_logit
-from gnn.sage_model import Sage
+from gnn.sage_model import Sage, infer_all
 from gnn.trees import Trees
 from graph.snapshot import Events
 from graph.without import mask_values, without_links
@@ -76,6 +76,8 @@ class Unlinked:
         key: str,
         seed: int,
         n_threads: int = 1,
+        first: NDArray[np.float64] | None = None,
+        sage: NDArray[np.float64] | None = None,
     ) -> None:
         """Gathers what the copies are made of.
 
@@ -86,17 +88,20 @@ class Unlinked:
             accounts: int64 [k], those that will be asked for.
             key: of the identifiers' hashes.
             seed: of the clusters' refinement, as the night has it.
+            first, sage: float64 [n], log odds by the first look, and the networks' mean, if they have been asked for.
         """
         self.model, self.seed, self.n_threads = model, seed, n_threads
         self.n_world = cutoff.snapshot.accounts.height
         self.around = Around(events, cutoff.snapshot, accounts, key, seed)
-        self.first = np.round(model.first.logits(cutoff, n_threads), 6)
+        self.first = np.round(model.first.logits(cutoff, n_threads) if first is None else first, 6)
         self.rest = median_logit(self.first)
         self.near = look_around(cutoff.snapshot)(self.first) if cutoff.near is None else cutoff.near
-        self.features = cutoff.features.select(FEATURE_NAMES).to_numpy().astype(np.float64)
+        self.own = replace(cutoff, near=None)
         self.sage = [member for member in model.members["sage"] if isinstance(member, Sage)]
         self.trees = [member for member in model.members["trees"] if isinstance(member, Trees)]
-        self.sage_logits = np.mean([member.logits(cutoff, n_threads) for member in self.sage], axis=0)
+        if sage is None:
+            sage = np.mean([logits for logits, _ in infer_all(self.sage, cutoff, n_threads)], axis=0)
+        self.sage_logits = sage
         self._whole: dict[int, _Said] = {}
 
     def log_odds(self, accounts: Sequence[int], cuts: Sequence[NDArray[np.int64]]) -> Values:
@@ -125,7 +130,7 @@ class Unlinked:
         links = copies.links(cuts)
         snapshot = without_links(copies.snapshot, links, self.seed, self.n_world)
         _, _, features = self._features(replace(copies, snapshot=snapshot), mask_values(copies.marked, links), whole)
-        changed = np.flatnonzero((features != self.features[copies.account]).any(axis=1))
+        changed = np.flatnonzero((features != self.own.take(copies.account)).any(axis=1))
         cutoff = CutOff(snapshot, _frame(features))
         first = self.first[copies.account]
         first[changed] = self._look(features[changed])
@@ -133,7 +138,10 @@ class Unlinked:
         near += (look_around(snapshot)(first, self.rest).astype(np.float64) - whole.near)[copies.target]
         sage = self.sage_logits[copies.account[copies.target]]
         sage = (
-            sage + (np.mean([m.logits(cutoff, self.n_threads) for m in self.sage], axis=0) - whole.sage)[copies.target]
+            sage
+            + (np.mean([said for said, _ in infer_all(self.sage, cutoff, self.n_threads)], axis=0) - whole.sage)[
+                copies.target
+            ]
         )
         values = np.concatenate([features[copies.target], near], axis=1).astype(np.float32)
         trees = np.mean([member.predict(values, self.n_threads) for member in self.trees], axis=0)
@@ -151,7 +159,7 @@ class Unlinked:
         """Own and neighbours' features as the copies have them; and all features: the night's, and what differs from whole copies."""
         rows = rows_of(events, copies.snapshot)
         own = build_own(rows).select(_OWN).to_numpy().astype(np.float64)
-        night = self.features[copies.account]
+        night = self.own.take(copies.account).astype(np.float64)
         corrected = night.copy()
         if whole is not None:
             corrected[:, _OWN_AT] = _shift(night[:, _OWN_AT], own, whole.own)
@@ -173,7 +181,7 @@ class Unlinked:
         own, neighbours, features = self._features(copies, mask_values(copies.marked, nothing), None)
         near = look_around(copies.snapshot)(self.first[copies.account], self.rest).astype(np.float64)
         cutoff = CutOff(copies.snapshot, _frame(features))
-        sage = np.mean([member.logits(cutoff, self.n_threads) for member in self.sage], axis=0)
+        sage = np.mean([said for said, _ in infer_all(self.sage, cutoff, self.n_threads)], axis=0)
         parts = [slice(begin, end) for begin, end in zip(copies.start[:-1], copies.start[1:], strict=True)]
         return {
             account: _Said(own[part], neighbours[part], near[part], sage[part])

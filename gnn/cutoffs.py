@@ -39,16 +39,30 @@ class CutOff:
     near: NDArray[np.float32] | None = None
     draw: Draw | None = None
 
-    @cached_property
+    @property
     def values(self) -> NDArray[np.float32]:
-        """The features without the account's number, and what is near: float32 [n, F], in the order of `INPUT_NAMES`."""
-        n, n_own = self.features.height, len(FEATURE_NAMES)
-        values = np.empty((n, n_own + (0 if self.near is None else self.near.shape[1])), dtype=np.float32)
+        """`take` of all accounts."""
+        return self.take(slice(None))
+
+    def take(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """The features without the account's number, and what is near: float32 [k, F], in the order of `INPUT_NAMES`.
+
+        Made anew with every call, since of a large world all rows at once are gigabytes.
+
+        Args:
+            rows: accounts, a slice of step 1 or int64 [k].
+        """
         own = self.features.select(FEATURE_NAMES)
-        for start in range(0, n, _ROWS):  # so that no second copy of all is made
-            values[start : start + _ROWS, :n_own] = own[start : start + _ROWS].to_numpy()
-        if self.near is not None:
-            values[:, n_own:] = self.near
+        start, stop, _ = rows.indices(own.height) if isinstance(rows, slice) else (0, len(rows), 1)
+        n_own, n_near = len(FEATURE_NAMES), 0 if self.near is None else self.near.shape[1]
+        values = np.empty((max(stop - start, 0), n_own + n_near), dtype=np.float32)
+        for first in range(start, stop, _ROWS):  # so that no second copy of all is made
+            end = min(first + _ROWS, stop)
+            block = slice(first, end) if isinstance(rows, slice) else rows[first:end]
+            place = slice(first - start, end - start)
+            values[place, :n_own] = own[block].to_numpy()
+            if self.near is not None:
+                values[place, n_own:] = self.near[block]
         return values
 
     @cached_property

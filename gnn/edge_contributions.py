@@ -10,7 +10,7 @@ References:
     R. Ying et al., GNNExplainer, NeurIPS 2019: explanations of graph networks by edges.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from torch.nn import ModuleList, functional
 from gnn.cutoffs import CutOff
 from gnn.model import TrainedModel
 from gnn.sage import TypedSAGE, TypedSAGELayer, mean_aggregate
-from gnn.sage_model import Sage
+from gnn.sage_model import Sage, inputs_of
 from gnn.tensors import Csr, GraphTensors
 from graph.schema import IDENTIFIERS
 from graph.snapshot import Snapshot, is_shared
@@ -41,7 +41,11 @@ LINK_CONTRIBUTIONS_SCHEMA: dict[str, pl.DataType] = {
 
 
 def link_contributions(
-    model: TrainedModel, cutoff: CutOff, accounts: NDArray[np.int64], n_threads: int
+    model: TrainedModel,
+    cutoff: CutOff,
+    accounts: NDArray[np.int64],
+    n_threads: int,
+    inputs: Sequence[GraphTensors] | None = None,
 ) -> pl.DataFrame:
     """Contributions of the links of some accounts to the network's uncalibrated log odds, the mean over its seeds.
 
@@ -49,6 +53,7 @@ def link_contributions(
         cutoff: the graph and its features.
         accounts: int64 [k], numbers of the snapshot.
         n_threads: of torch.
+        inputs: `gnn.sage_model.inputs_of` the model's networks, if they have been made.
 
     Returns:
         `LINK_CONTRIBUTIONS_SCHEMA`: one row for each link on an identifier that is shared and no hub, sorted by account and
@@ -61,10 +66,10 @@ def link_contributions(
         return pl.DataFrame(schema=LINK_CONTRIBUTIONS_SCHEMA)
     total = np.zeros(own.height)
     members = [member for member in model.members["sage"] if isinstance(member, Sage)]
+    account, node = own["account"].to_numpy(), _nodes(own, links)
     with _threads(n_threads):
-        for member in members:
-            tensors = member.tensors(cutoff)
-            total += occlude_links(member.network(), tensors, own["account"].to_numpy(), _nodes(own, links))
+        for member, tensors in zip(members, inputs or inputs_of(members, cutoff), strict=True):
+            total += occlude_links(member.network(), tensors, account, node)
     return own.select(
         "account", "identifier", contribution=pl.Series(total / max(len(members), 1), dtype=pl.Float64)
     ).sort("account", "identifier")

@@ -43,12 +43,13 @@ class FirstLook:
         """Mean log odds of all accounts, float64 [n]."""
         total = np.zeros(cutoff.features.height)
         for model in self.models:
-            total += model.predict(cutoff.values, n_threads)
+            total += model.logits(cutoff, n_threads)
         return total / max(len(self.models), 1)
 
-    def add_to(self, cutoff: CutOff, n_threads: int) -> CutOff:
-        """The cut-off with what is near each account."""
-        return replace(cutoff, near=look_around(cutoff.snapshot, cutoff.draw)(self.logits(cutoff, n_threads)))
+    def add_to(self, cutoff: CutOff, n_threads: int, logits: NDArray[np.float64] | None = None) -> CutOff:
+        """The cut-off with what is near each account; `logits` are its own, if they have been asked for."""
+        logits = self.logits(cutoff, n_threads) if logits is None else logits
+        return replace(cutoff, near=look_around(cutoff.snapshot, cutoff.draw)(logits))
 
 
 def look_first(
@@ -86,7 +87,7 @@ def look_first(
         look = look_around(part.cutoff.snapshot, part.cutoff.draw)
         for number, model in zip(numbers, models, strict=True):
             here = own == number
-            blind = model.predict(part.cutoff.values, n_threads)
+            blind = model.logits(part.cutoff, n_threads)
             logits[here] = blind[part.account[here]]
             # of whoever is near, too, by the model that is blind to this account: else its neighbours' scores tell its label
             near[part.account[here]] = look(blind)[part.account[here]]

@@ -12,15 +12,16 @@ from scipy.special import logit as logit_of
 
 from gnn.counterfactual import Unlinked, find_counterfactuals
 from gnn.cutoffs import INPUT_NAMES, CutOff
-from gnn.edge_contributions import link_contributions, shared_links
+from gnn.edge_contributions import LINK_CONTRIBUTIONS_SCHEMA, link_contributions, shared_links
 from gnn.model import TrainedModel
 from gnn.reason_codes import CODE_OF, NETWORK_LINKS, REASON_CODES, WITHOUT_LINKS, say_network_links, say_without_links
 from gnn.registry import BLEND
+from gnn.sage_model import Sage, infer_all, inputs_of
 from gnn.trees import Trees
 from graph.lake import REASON_EVIDENCE
 from graph.snapshot import Events, Snapshot
 
-__all__ = ["REASONS_SCHEMA", "build_counterfactuals", "build_reasons", "log_odds_per_logit"]
+__all__ = ["REASONS_SCHEMA", "Looked", "build_counterfactuals", "build_reasons", "log_odds_per_logit", "look_at"]
 
 _N_EVIDENCE = 10
 _N_LINKS = 3  # named of the network's
@@ -35,6 +36,39 @@ REASONS_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What all explanations of a night read of it, made once.
+
+    Attributes:
+        cutoff: the night with what is near each account.
+        first: float64 [n], the first look's log odds.
+        sage: float64 [n], the networks' mean log odds.
+        added: `gnn.edge_contributions.link_contributions` of the suspected accounts; without a row where the network takes no part.
+    """
+
+    cutoff: CutOff
+    first: NDArray[np.float64]
+    sage: NDArray[np.float64]
+    added: pl.DataFrame
+
+
+def look_at(
+    model: TrainedModel, features: pl.DataFrame, snapshot: Snapshot, flagged: NDArray[np.int64], n_threads: int
+) -> Looked:
+    """Looks at a night once for all that is said of its suspected accounts, int64 [k]."""
+    cutoff = CutOff(snapshot, features)
+    first = model.first.logits(cutoff, n_threads)
+    cutoff = model.first.add_to(cutoff, n_threads, first)
+    networks = [member for member in model.members["sage"] if isinstance(member, Sage)]
+    inputs = list(inputs_of(networks, cutoff))
+    sage = np.mean([logits for logits, _ in infer_all(networks, cutoff, n_threads, inputs)], axis=0)
+    added = pl.DataFrame(schema=LINK_CONTRIBUTIONS_SCHEMA)
+    if log_odds_per_logit(model)["sage"] >= _LEAST:
+        added = link_contributions(model, cutoff, flagged, n_threads, inputs)
+    return Looked(cutoff, first, sage, added)
+
+
 def build_reasons(
     model: TrainedModel,
     features: pl.DataFrame,
@@ -44,6 +78,7 @@ def build_reasons(
     *,
     limit: int = 5,
     n_threads: int = 1,
+    looked: Looked | None = None,
 ) -> pl.DataFrame:
     """Up to `limit` reasons for each account scored at the threshold or above.
 
@@ -58,6 +93,7 @@ def build_reasons(
         snapshot: the graph as of the night.
         scores: float64 [n].
         threshold: from which probability on an account is explained.
+        looked: `look_at` these for at least the accounts at the threshold or above, if it has been made.
 
     Returns:
         `REASONS_SCHEMA`, sorted by account, the largest contribution first; evidence at most 10 rows a reason: identifier
@@ -66,11 +102,11 @@ def build_reasons(
     flagged = np.flatnonzero(scores >= threshold)
     if not len(flagged):
         return pl.DataFrame(schema=REASONS_SCHEMA)
-    cutoff = model.look(CutOff(snapshot, features), n_threads)
-    values = cutoff.values[flagged]
+    looked = looked or look_at(model, features, snapshot, flagged, n_threads)
+    values = looked.cutoff.take(flagged)
     by_code = _by_code(model, values, n_threads)
     evidence = _evidence(snapshot, flagged)
-    network = _network(model, cutoff, flagged, n_threads)
+    network = _network(model, looked)
     rows = []
     for place, account in enumerate(flagged.tolist()):
         known = dict(zip(INPUT_NAMES, values[place].tolist(), strict=True))
@@ -101,6 +137,7 @@ def build_counterfactuals(
     key: str,
     seed: int,
     n_threads: int = 1,
+    looked: Looked | None = None,
 ) -> pl.DataFrame:
     """For each account the smallest set of its links found without which its score is below the threshold; see `gnn.counterfactual`.
 
@@ -109,6 +146,7 @@ def build_counterfactuals(
         accounts: int64 [k], to explain, scored at the threshold or above; who shares nothing gets no row.
         key: of the identifiers' hashes.
         seed: of the clusters' refinement.
+        looked: `look_at` these for at least these accounts, if it has been made.
 
     Returns:
         `REASONS_SCHEMA`, at most one row an account: evidence is these links, each with another account that uses the value, the
@@ -117,12 +155,12 @@ def build_counterfactuals(
     accounts = np.unique(accounts)
     if not len(accounts):
         return pl.DataFrame(schema=REASONS_SCHEMA)
-    cutoff = model.look(CutOff(snapshot, features), n_threads)
-    orders = _orders(model, cutoff, accounts, n_threads)
+    looked = looked or look_at(model, features, snapshot, accounts, n_threads)
+    orders = _orders(model, looked, accounts)
     if not orders:
         return pl.DataFrame(schema=REASONS_SCHEMA)
     asked = np.array(sorted(orders), dtype=np.int64)
-    unlinked = Unlinked(model, cutoff, events, asked, key, seed, n_threads)
+    unlinked = Unlinked(model, looked.cutoff, events, asked, key, seed, n_threads, first=looked.first, sage=looked.sage)
     before = {account: float(logit_of(np.clip(scores[account], 1e-12, 1 - 1e-12))) for account in orders}
     found = find_counterfactuals(unlinked, orders, before, threshold)
     named = _links(snapshot, {account: one.identifiers for account, one in found.items()})
@@ -149,36 +187,34 @@ def _row(account: int, code: str, text: str, evidence: list[dict[str, str]], con
     return {"account": account, "code": code, "text": text, "evidence": evidence, "contribution": contribution}
 
 
-def _orders(model: TrainedModel, cutoff: CutOff, accounts: NDArray[np.int64], n_threads: int) -> dict[int, list[int]]:
+def _orders(model: TrainedModel, looked: Looked, accounts: NDArray[np.int64]) -> dict[int, list[int]]:
     """Account to the identifiers of its links: those that add most to the network's logit first, if it takes part; then the rarer."""
+    asked = pl.DataFrame({"account": accounts}, schema={"account": pl.Int32})
+    added = looked.added
     if log_odds_per_logit(model)["sage"] < _LEAST:
-        asked = pl.DataFrame({"account": accounts}, schema={"account": pl.Int32})
-        added = shared_links(cutoff.snapshot).join(asked, on="account", how="semi")
-        added = added.select("account", "identifier", contribution=pl.lit(0.0))
-    else:
-        added = link_contributions(model, cutoff, accounts, n_threads)
-    ranked = added.join(cutoff.snapshot.identifiers, on="identifier").sort(
+        added = shared_links(looked.cutoff.snapshot).select("account", "identifier", contribution=pl.lit(0.0))
+    added = added.join(asked, on="account", how="semi")
+    ranked = added.join(looked.cutoff.snapshot.identifiers, on="identifier").sort(
         "account", pl.col("contribution").round(4), "weight", "identifier", descending=[False, True, True, False]
     )
     return dict(ranked.group_by("account", maintain_order=True).agg("identifier").iter_rows())
 
 
-def _network(
-    model: TrainedModel, cutoff: CutOff, flagged: NDArray[np.int64], n_threads: int
-) -> dict[int, dict[str, Any]]:
+def _network(model: TrainedModel, looked: Looked) -> dict[int, dict[str, Any]]:
     """By account: the links that raise the network's part of the score most, together one reason."""
     scale = log_odds_per_logit(model)["sage"]
     if scale < _LEAST:
         return {}
-    added = link_contributions(model, cutoff, flagged, n_threads).with_columns(pl.col("contribution") * scale)
+    added = looked.added.with_columns(pl.col("contribution") * scale)
+    snapshot = looked.cutoff.snapshot
     strongest = (
         added.filter(pl.col("contribution") >= _LEAST)
         .sort("account", pl.col("contribution").round(6), "identifier", descending=[False, True, False])
         .group_by("account", maintain_order=True)
         .agg(pl.col("identifier", "contribution").head(_N_LINKS))
     )
-    named = _links(cutoff.snapshot, dict(strongest.select("account", "identifier").iter_rows()))
-    n_others = _others(cutoff.snapshot, strongest.select("account", "identifier").explode("identifier"))
+    named = _links(snapshot, dict(strongest.select("account", "identifier").iter_rows()))
+    n_others = _others(snapshot, strongest.select("account", "identifier").explode("identifier"))
     found = {}
     for account, identifiers, contributions in strongest.iter_rows():
         links = [named[account, identifier] for identifier in identifiers]

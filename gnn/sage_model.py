@@ -1,7 +1,7 @@
 """Training and scoring with typed GraphSAGE."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from gnn.train_config import Progress, TrainConfig
 from gnn.warm_start import carry_weights
 from gnn.workers import ALONE, Workers
 
-__all__ = ["Sage"]
+__all__ = ["Sage", "infer_all", "inputs_of"]
 
 # message passing finds the neighbours' means by itself
 _COLUMNS = tuple(place for place, feature in enumerate(FEATURES) if feature.family != "neighbours")
@@ -64,7 +64,7 @@ class Sage:
             train[-1].cutoff.draw is not None
         ):  # of a large world two cut-offs serve, so validation learns from one, and so does what scores
             train = [thin(train[-1], config.sage_around, seed)]
-        standardiser = Standardiser.fit(np.concatenate([_inputs(part.cutoff)[part.account] for part in train]))
+        standardiser = Standardiser.fit(np.concatenate([part.cutoff.take(part.account)[:, _COLUMNS] for part in train]))
         epochs = rounds or config.sage_epochs
         with _exact(n_threads) as device:
             build = partial(_batch, standardiser=standardiser)
@@ -111,10 +111,7 @@ class Sage:
 
         A network that diverged embeds accounts at zero and has no finite log odds: it must not score, and fails nothing.
         """
-        with _exact(n_threads) as device:
-            logits, hidden = _evaluate(self.network().to(device), self.tensors(cutoff).to(device))
-            finite = torch.nan_to_num(hidden.float(), nan=0.0, posinf=0.0, neginf=0.0)
-            return logits.double().cpu().numpy(), finite.cpu().numpy()
+        return infer_all([self], cutoff, n_threads)[0]
 
     def network(self) -> TypedSAGE:
         """The network in evaluation, on the CPU."""
@@ -124,7 +121,7 @@ class Sage:
 
     def tensors(self, cutoff: CutOff) -> GraphTensors:
         """What the network reads of a cut-off, on the CPU."""
-        return build_tensors([(cutoff.snapshot, _inputs(cutoff))], self.standardiser, [cutoff.draw])
+        return build_tensors([(cutoff.snapshot, _Inputs(cutoff))], self.standardiser, [cutoff.draw])
 
     def to_files(self) -> dict[str, bytes]:
         """One .npz without pickled objects."""
@@ -146,8 +143,43 @@ class Sage:
             return cls(weights, Standardiser(stored["standardiser_centre"], stored["standardiser_scale"]))
 
 
-def _inputs(cutoff: CutOff) -> NDArray[np.float32]:
-    return cutoff.values[:, _COLUMNS]
+def inputs_of(networks: Sequence[Sage], cutoff: CutOff) -> Iterator[GraphTensors]:
+    """What each network reads of a cut-off, on the CPU; what those of one training read is the same, and made once."""
+    made: tuple[Standardiser, GraphTensors] | None = None
+    for network in networks:
+        if made is None or not network.standardiser.equals(made[0]):
+            made = network.standardiser, network.tensors(cutoff)
+        yield made[1]
+
+
+def infer_all(
+    networks: Sequence[Sage], cutoff: CutOff, n_threads: int, inputs: Iterable[GraphTensors] | None = None
+) -> list[tuple[NDArray[np.float64], NDArray[np.float32]]]:
+    """`Sage.infer` by each network.
+
+    Args:
+        inputs: `inputs_of` these, if they have been made.
+    """
+    found = []
+    for network, tensors in zip(networks, inputs or inputs_of(networks, cutoff), strict=True):
+        with _exact(n_threads) as device:
+            logits, hidden = _evaluate(network.network().to(device), tensors.to(device))
+            finite = torch.nan_to_num(hidden.float(), nan=0.0, posinf=0.0, neginf=0.0)
+            found.append((logits.double().cpu().numpy(), finite.cpu().numpy()))
+    return found
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What the network reads of accounts, a block of them at a time."""
+
+    cutoff: CutOff
+
+    def __len__(self) -> int:
+        return self.cutoff.features.height
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        return self.cutoff.take(rows)[:, _COLUMNS]
 
 
 def _network(seed: int, dropout: float) -> TypedSAGE:
@@ -162,7 +194,7 @@ def _load(network: TypedSAGE, weights: Mapping[str, NDArray[np.float32]]) -> Non
 
 def _batch(parts: Sequence[Labelled], standardiser: Standardiser) -> Batch:
     """All parts' graphs side by side, the labelled rows in them and their targets."""
-    graphs = [(part.cutoff.snapshot, _inputs(part.cutoff)) for part in parts]
+    graphs = [(part.cutoff.snapshot, _Inputs(part.cutoff)) for part in parts]
     tensors = build_tensors(graphs, standardiser, [part.cutoff.draw for part in parts])
     rows = np.concatenate([part.account + start for part, start in zip(parts, tensors.offsets, strict=False)])
     target = np.concatenate([part.target for part in parts]).astype(np.float32)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gnn.cutoffs import CutOff
 from gnn.model import TrainedModel
-from gnn.sage_model import Sage
+from gnn.sage_model import Sage, infer_all
 from graph.snapshot import Snapshot
 
 __all__ = ["Scored", "score_accounts"]
@@ -44,7 +44,8 @@ def score_accounts(model: TrainedModel, features: pl.DataFrame, snapshot: Snapsh
         n_threads: for LightGBM and torch.
     """
     cutoff = CutOff(snapshot, features)
-    inferred = [member.infer(cutoff, n_threads) for member in model.members["sage"] if isinstance(member, Sage)]
+    networks = [member for member in model.members["sage"] if isinstance(member, Sage)]
+    inferred = infer_all(networks, cutoff, n_threads)
     logits = {"sage": np.mean([logit for logit, _ in inferred], axis=0)}  # the embedding's pass, not made twice
     if model.default != "sage":
         logits["trees"] = model.member_logits("trees", cutoff, n_threads)

@@ -32,7 +32,7 @@ from gnn.folds import Arrangement, arrange, split
 from gnn.model import NotTrained, OutOfFold, TrainedModel, blend_logits
 from gnn.model_types import FittedModel, Trace
 from gnn.registry import BLEND, MEMBERS, MODELS
-from gnn.sage_model import Sage
+from gnn.sage_model import Sage, infer_all
 from gnn.train_config import Progress, TrainConfig, silent
 from gnn.workers import ALONE, Workers
 from graph.errors import InputError
@@ -321,7 +321,7 @@ def _place(
     """The space of the networks' embeddings, by what they and the former model's say of one graph."""
 
     def infer(models: Sequence[FittedModel]) -> list[tuple[NDArray[np.float64], NDArray[np.float32]]]:
-        return [model.infer(cutoff, n_threads) for model in models if isinstance(model, Sage)]
+        return infer_all([model for model in models if isinstance(model, Sage)], cutoff, n_threads)
 
     before = None
     if former is not None:

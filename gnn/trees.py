@@ -16,6 +16,8 @@ from gnn.workers import ALONE, Workers
 
 __all__ = ["Trees", "sample_negatives"]
 
+_ROWS = 65_536  # of which all features are in memory at once
+
 
 @dataclass(frozen=True)
 class Trees:
@@ -77,15 +79,19 @@ class Trees:
         # where nothing is left to split LightGBM stops early, and the further rounds equal its last
         steps = tuple(range(config.tree_every, rounds + 1, config.tree_every)) or (rounds,)
         forest = model.forest()
-        logits = [forest.sums(part.cutoff.values, n_threads, steps, part.account) for part in valid]
+        logits = [forest.sums(part.cutoff.take(part.account), n_threads, steps) for part in valid]
         return Fitted(model, Trace(steps, np.concatenate(logits, axis=1)))
 
     def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Log odds of all accounts, float64 [n]."""
-        return self.predict(cutoff.values, n_threads)
+        forest, n = self.forest(), cutoff.features.height
+        logits = np.empty(n)
+        for start in range(0, n, _ROWS):
+            logits[start : start + _ROWS] = forest.sums(cutoff.take(slice(start, start + _ROWS)), n_threads)[0]
+        return logits
 
     def predict(self, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
-        """Log odds, float64 [k], of rows of `CutOff.values`, float32 [k, F]."""
+        """Log odds, float64 [k], of rows of `CutOff.take`, float32 [k, F]."""
         logits: NDArray[np.float64] = self.forest().sums(values, n_threads)[0]
         return logits
 
@@ -134,7 +140,7 @@ def sample_negatives(train: list[Labelled], config: TrainConfig, seed: int) -> t
 
 
 def _take(part: Labelled, columns: tuple[int, ...]) -> NDArray[np.float32]:
-    return part.cutoff.values[part.account][:, columns]
+    return part.cutoff.take(part.account)[:, columns]
 
 
 def _parameters(config: TrainConfig, n_examples: int, seed: int, n_threads: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import polars as pl
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import is_since_signup, signup_times
 from graph.clusters import build_clusters
-from graph.identities import build_identities, resolve_records
+from graph.identities import identity_records, resolve_records
 from graph.identity_known import Known, nothing_known, renumber_known
 from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records, submit_anew
 from graph.links import name_identifiers, number_links
@@ -30,7 +30,7 @@ from graph.update import (
     update_clusters,
 )
 
-__all__ = ["Linkage", "build_linkage", "build_snapshot"]
+__all__ = ["Comparisons", "Linkage", "build_linkage", "build_snapshot"]
 
 
 def _of_known_accounts(rows: pl.LazyFrame, signups: pl.DataFrame, as_of: datetime) -> pl.LazyFrame:
@@ -42,12 +42,26 @@ def _of_known_accounts(rows: pl.LazyFrame, signups: pl.DataFrame, as_of: datetim
     return joined.filter(is_since_signup()).drop("signup_time")
 
 
+@dataclass(frozen=True)
+class Comparisons:
+    """What a cut-off knows of submissions.
+
+    Attributes:
+        known: the records, and pairs of them that were compared.
+        accounts: account_id; the row is the account's number in `known`.
+    """
+
+    known: Known
+    accounts: pl.DataFrame
+
+
 def build_snapshot(
     events: Mapping[str, pl.DataFrame | pl.LazyFrame],
     as_of: datetime,
     key: str,
     seed: int,
     parts: Sequence[Mapping[str, pl.LazyFrame]] = (),
+    compared: Comparisons | None = None,
 ) -> Snapshot:
     """The graph as of a cut-off.
 
@@ -58,18 +72,22 @@ def build_snapshot(
         key: of the keyed hash of identifiers, which breaks ties, too.
         seed: of the clusters' refinement.
         parts: the same events by partitions of accounts, so that links are made of one at a time; none, if they fit at once.
+        compared: what any other cut-off knows of submissions, so that no two are compared again. It changes nothing: how two submissions
+            agree follows from them alone.
     """
     signups = signup_times(events["signups"].lazy().filter(pl.col("known_time") < as_of).collect())
 
-    def known(of: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+    def known_of(of: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
         return {name: _of_known_accounts(frame.lazy(), signups, as_of) for name, frame in of.items()}
 
-    profiles = known(events)["profiles"].collect()
-    links = pl.concat([build_links(known(part), key) for part in parts or (events,)])
+    profiles = known_of(events)["profiles"].collect()
+    links = pl.concat([build_links(known_of(part), key) for part in parts or (events,)])
     names, held = name_identifiers(links)
     del links  # its hashes are most of what is in memory here
-    accounts = build_accounts(signups, profiles.lazy(), _histories_of(known(events)), held.lazy, key)
-    accounts = accounts.with_columns(build_identities({"profiles": profiles}, accounts))
+    accounts = build_accounts(signups, profiles.lazy(), _histories_of(known_of(events)), held.lazy, key)
+    records = identity_records({"profiles": profiles}, accounts)
+    known = nothing_known() if compared is None else renumber_known(compared.known, compared.accounts, accounts)
+    accounts = accounts.with_columns(resolve_records(records, accounts.height, known=known).identity)
     numbered = number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
     pairs, evidence = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     clusters = build_clusters(pairs, accounts.height, seed)

@@ -34,7 +34,7 @@ from graph.update import Change, Merged, Reordered, finish_links, merge_links, r
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import cores_for, map_tasks, run_task
 
-__all__ = ["Config", "read_change", "run"]
+__all__ = ["Config", "read_change", "read_known", "run"]
 
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
@@ -140,7 +140,7 @@ def _number(
         merging = beside.submit(_merge, work, snapshot, before, differing)
         accounts = _order_accounts(work, lambda: merging.result()[0].links(), key)
         reordering = beside.submit(lambda: _reorder(merging.result()[0], accounts, work))
-        known = renumber_known(_known_before(restricted_state), before, accounts)
+        known = renumber_known(read_known(restricted_state), before, accounts)
         identified = _identify(accounts, known, differing if state else None, work, out)
         n_identities = _write_identities(identified, key, out)
         before_identifiers, reordered = merging.result()[1], reordering.result()
@@ -194,11 +194,11 @@ def _write_identities(accounts: pl.DataFrame, key: str, out: Path) -> int:
     return accounts["identity"].n_unique()
 
 
-def _known_before(restricted_state: Path | None) -> Known:
-    """What the night before knew of submitted identities; nothing without one."""
-    if restricted_state is None:
+def read_known(folder: Path | None) -> Known:
+    """What a night's work or state knows of submitted identities; nothing without a folder."""
+    if folder is None:
         return nothing_known()
-    return Known(**{name: pl.read_parquet(restricted_state / "known" / f"{name}.parquet") for name in KNOWN_SCHEMAS})
+    return Known(**{name: pl.read_parquet(folder / "known" / f"{name}.parquet") for name in KNOWN_SCHEMAS})
 
 
 def _identify(accounts: pl.DataFrame, known: Known, differing: Differing | None, work: Path, out: Path) -> pl.DataFrame:

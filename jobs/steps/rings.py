@@ -75,7 +75,7 @@ def run(night: NightContext, config: Config) -> StepResult:
 def _ring(place: _Place, config: Config) -> dict[str, int]:
     from gnn.examples import SYNTHETIC, latest_outcomes
     from gnn.model_files import load_model
-    from gnn.reasons import build_counterfactuals, build_reasons
+    from gnn.reasons import build_counterfactuals, build_reasons, look_at
     from gnn.ring_amounts import sum_amounts
     from gnn.ring_groups import build_transfers
     from gnn.rings import build_rings
@@ -101,6 +101,8 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         seed=place.seed,
         remembered=pl.read_parquet(place.work / REMEMBERED),
     )
+    flagged = np.flatnonzero(scores >= config.threshold)
+    looked = look_at(model, features, snapshot, flagged, config.n_threads) if len(flagged) else None
     reasons = build_reasons(
         model,
         features,
@@ -109,6 +111,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         config.threshold,
         limit=config.n_reasons,
         n_threads=config.n_threads,
+        looked=looked,
     )
     accounts = snapshot.accounts.select("account", "account_id")
     confirmed = labels.filter(pl.col("outcome") == SYNTHETIC).join(accounts, on="account_id")["account"]
@@ -126,6 +129,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
             key=place.key,
             seed=place.seed,
             n_threads=config.n_threads,
+            looked=looked,
         )
         reasons = pl.concat([reasons, counterfactuals])
     names = pl.read_parquet(place.work / "cluster_names.parquet").select("cluster", ring_id="cluster_id").unique()

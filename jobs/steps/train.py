@@ -13,11 +13,11 @@ import polars as pl
 from pydantic import Field
 
 from gnn.train_config import TrainConfig
-from graph.build import build_snapshot
+from graph.build import Comparisons, build_snapshot
 from graph.errors import InputError
 from graph.partitions import scan_partitioned_events
 from graph.schema import TABLES
-from graph.snapshot import read_snapshot, write_snapshot
+from graph.snapshot import read_frame, read_snapshot, write_snapshot
 from jobs.models import (
     UNFIT,
     KnownModel,
@@ -31,6 +31,7 @@ from jobs.models import (
 )
 from jobs.night import NightContext, NightPlan, StepConfig, StepResult
 from jobs.promotions import Decision, champion_of, read_decisions, record_decision
+from jobs.steps.links import read_known
 from jobs.tasks import cores_for, map_tasks, run_task
 from jobs.train_workers import run_training
 from jobs.training import Trained, Training, cutoff_folder, train_and_compare
@@ -265,7 +266,9 @@ def _build_cutoff(work: Path, n_partitions: int, cutoff: datetime, key: str, see
 
     events = scan_partitioned_events(work / "events", TABLES)
     parts = [scan_partitioned_events(work / "events", TABLES, partition) for partition in range(n_partitions)]
-    snapshot = build_snapshot(events, cutoff, key, seed, parts)
+    compared = Comparisons(read_known(work), read_frame(work / "snapshot", "accounts"))
+    snapshot = build_snapshot(events, cutoff, key, seed, parts, compared)
+    del compared
     folder = cutoff_folder(work, cutoff)
     write_snapshot(snapshot, folder / "snapshot")
     build_features(events, snapshot).write_parquet(folder / "features.parquet", compression="lz4")

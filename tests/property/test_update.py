@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph.build import Linkage, build_linkage, build_snapshot
+from graph.build import Comparisons, Linkage, build_linkage, build_snapshot
 from graph.identity_known import KNOWN_SCHEMAS
 from graph.schema import IDENTIFIERS, TABLES, Column
 from graph.snapshot import SNAPSHOT_SCHEMAS
@@ -196,3 +196,19 @@ def test_a_linkage_holds_the_snapshot_of_its_cut_off(nights: list[Night]) -> Non
     whole = build_snapshot(events, as_of, KEY, 0)
     for name in SNAPSHOT_SCHEMAS:
         assert getattr(alone.snapshot, name).equals(getattr(whole, name)), name
+
+
+@given(NIGHTS)
+@settings(max_examples=40)
+def test_what_another_cut_off_compared_changes_no_snapshot(nights: list[Night]) -> None:
+    """A training's earlier cut-offs read what tonight compared; a later night's may read an earlier one's, too."""
+    every = list(states(nights))
+    ends = [(0, len(every) - 1), (len(every) - 1, 0)]
+    for day, other in ends:
+        as_of = as_of_night(day)
+        linkage = build_linkage(every[other], as_of_night(other), KEY, 0)
+        compared = Comparisons(linkage.known, linkage.snapshot.accounts)
+        whole = build_snapshot(every[day], as_of, KEY, 0)
+        again = build_snapshot(every[day], as_of, KEY, 0, compared=compared)
+        for name in SNAPSHOT_SCHEMAS:
+            assert getattr(again, name).equals(getattr(whole, name)), name

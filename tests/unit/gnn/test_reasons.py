@@ -11,7 +11,7 @@ from gnn.cutoffs import INPUT_NAMES, CutOff
 from gnn.edge_contributions import link_contributions
 from gnn.model import TrainedModel
 from gnn.reason_codes import CODE_OF, NETWORK_LINKS, REASON_CODES, links_in_words, say_without_links
-from gnn.reasons import REASONS_SCHEMA, _orders, _said, build_reasons, log_odds_per_logit
+from gnn.reasons import REASONS_SCHEMA, _orders, _said, build_reasons, log_odds_per_logit, look_at
 from gnn.train import TrainConfig, train_model
 from graph.snapshot import Events
 
@@ -100,11 +100,12 @@ def test_what_takes_no_part_in_the_score_is_no_reason(model: TrainedModel, cutof
     assert own["speaks"].any()
     assert found.filter(pl.col("code") != NETWORK_LINKS)["contribution"].eq(0).all()
     chosen = np.flatnonzero(scores >= threshold)
-    by_weight = _orders(replace(model, default="trees"), model.look(last, 1), chosen, 1)
+    trees = replace(model, default="trees")
+    by_weight = _orders(trees, look_at(trees, last.features, last.snapshot, chosen, 1), chosen)
     weight = last.snapshot.identifiers["weight"].to_numpy()
     assert max(len(order) for order in by_weight.values()) > 1
     assert all((np.diff(weight[order]) <= 0).all() for order in by_weight.values())
-    assert set(by_weight) == set(_orders(network, model.look(last, 1), chosen, 1))
+    assert set(by_weight) == set(_orders(network, look_at(network, last.features, last.snapshot, chosen, 1), chosen))
 
 
 def test_the_network_spares_the_reason_that_lowers_the_score() -> None:
