@@ -41,10 +41,7 @@ class FirstLook:
 
     def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Mean log odds of all accounts, float64 [n]."""
-        total = np.zeros(cutoff.features.height)
-        for model in self.models:
-            total += model.logits(cutoff, n_threads)
-        return total / max(len(self.models), 1)
+        return Trees.sum_logits(self.models, cutoff, n_threads) / max(len(self.models), 1)
 
     def add_to(self, cutoff: CutOff, n_threads: int, logits: NDArray[np.float64] | None = None) -> CutOff:
         """The cut-off with what is near each account; `logits` are its own, if they have been asked for."""

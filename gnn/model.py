@@ -17,8 +17,7 @@ from gnn.cutoffs import INPUT_NAMES, CutOff
 from gnn.first_look import FirstLook
 from gnn.metrics import Metrics
 from gnn.model_types import FittedModel
-from gnn.registry import BLEND
-from gnn.sage_model import Sage, infer_all
+from gnn.registry import BLEND, MEMBERS
 from gnn.train_config import MODEL_FORMAT, TrainConfig
 
 __all__ = ["FIRST", "NotTrained", "OutOfFold", "TrainedModel", "blend_logits"]
@@ -152,13 +151,7 @@ class TrainedModel:
         """Mean over the member's seeds, uncalibrated, float64 [n]."""
         cutoff = cutoff if name == "sage" else self.look(cutoff, n_threads)  # the network hears neighbours by itself
         models = self.members[name]
-        networks = [model for model in models if isinstance(model, Sage)]
-        told = [logits for logits, _ in infer_all(networks, cutoff, n_threads)]
-        told += [model.logits(cutoff, n_threads) for model in models if not isinstance(model, Sage)]
-        total = np.zeros(cutoff.features.height, dtype=np.float64)
-        for logits in told:
-            total += logits
-        return total / len(models)
+        return MEMBERS[name].sum_logits(models, cutoff, n_threads) / len(models)
 
     def look(self, cutoff: CutOff, n_threads: int) -> CutOff:
         """The cut-off with what is near each account, if it lacks it: what members take scores from."""

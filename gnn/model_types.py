@@ -77,3 +77,8 @@ class ModelKind(Protocol):
     def from_files(cls, files: Mapping[str, bytes]) -> FittedModel:
         """The model that `to_files` wrote."""
         ...
+
+    @classmethod
+    def sum_logits(cls, models: Sequence[FittedModel], cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
+        """The sum of the log odds of all accounts by models of this kind, float64 [n]: what several read alike is made once."""
+        ...

@@ -106,6 +106,14 @@ class Sage:
         """Log odds of all accounts, float64 [n]."""
         return self.infer(cutoff, n_threads)[0]
 
+    @classmethod
+    def sum_logits(cls, models: Sequence[FittedModel], cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
+        """See `gnn.model_types.ModelKind`."""
+        total = np.zeros(cutoff.features.height)
+        for logits, _ in infer_all([model for model in models if isinstance(model, Sage)], cutoff, n_threads):
+            total += logits
+        return total
+
     def infer(self, cutoff: CutOff, n_threads: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Log odds, float64 [n], and embeddings, float32 [n, 64], of all accounts, layer by layer over the whole graph.
 

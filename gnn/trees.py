@@ -84,11 +84,18 @@ class Trees:
 
     def logits(self, cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
         """Log odds of all accounts, float64 [n]."""
-        forest, n = self.forest(), cutoff.features.height
-        logits = np.empty(n)
+        return self.sum_logits([self], cutoff, n_threads)
+
+    @classmethod
+    def sum_logits(cls, models: Sequence[FittedModel], cutoff: CutOff, n_threads: int) -> NDArray[np.float64]:
+        """See `gnn.model_types.ModelKind`; each block of accounts' features is made once for all models."""
+        forests, n = [model.forest() for model in models if isinstance(model, Trees)], cutoff.features.height
+        total = np.zeros(n)
         for start in range(0, n, _ROWS):
-            logits[start : start + _ROWS] = forest.sums(cutoff.take(slice(start, start + _ROWS)), n_threads)[0]
-        return logits
+            values = cutoff.take(slice(start, start + _ROWS))
+            for forest in forests:
+                total[start : start + _ROWS] += forest.sums(values, n_threads)[0]
+        return total
 
     def predict(self, values: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
         """Log odds, float64 [k], of rows of `CutOff.take`, float32 [k, F]."""
