@@ -1,6 +1,7 @@
 """What this process and all that it started (Ray's processes among them) take: memory at its peak, CPU, bytes read and written."""
 
 import threading
+import time
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -9,6 +10,7 @@ import psutil
 __all__ = ["Usage", "UsageWatch"]
 
 INTERVAL_SECONDS = 1.0
+MOST_SHARE = 0.02  # of a core that watching may take: the kernel counts a large process's pages anew for every look
 _Totals = tuple[float, int, int]  # CPU-seconds, bytes read, bytes written
 
 
@@ -64,8 +66,11 @@ class UsageWatch:
         return sum(self._cpu.values()), *self._bytes
 
     def _watch(self) -> None:
-        while not self._ended.wait(INTERVAL_SECONDS):
+        pause = INTERVAL_SECONDS
+        while not self._ended.wait(pause):
+            before = time.thread_time()
             self._measure()
+            pause = max(INTERVAL_SECONDS, (time.thread_time() - before) / MOST_SHARE)
 
     def _measure(self) -> None:
         own, shared, all_read, all_written = 0, 0, 0, 0

@@ -85,6 +85,9 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     features = pl.read_parquet(place.work / "features.parquet")
     scored = pl.read_parquet(place.work / SCORES).sort("account")
     scores = scored["score"].to_numpy()
+    flagged = np.flatnonzero(scores >= config.threshold)
+    # what takes most memory comes before what is read beside it
+    looked = look_at(model, features, snapshot, flagged, config.n_threads) if len(flagged) else None
     outcomes = read_partitioned_events(place.work / "events", ("outcomes",))["outcomes"]
     labels = latest_outcomes(outcomes, place.as_of)
     payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
@@ -101,8 +104,6 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         seed=place.seed,
         remembered=pl.read_parquet(place.work / REMEMBERED),
     )
-    flagged = np.flatnonzero(scores >= config.threshold)
-    looked = look_at(model, features, snapshot, flagged, config.n_threads) if len(flagged) else None
     reasons = build_reasons(
         model,
         features,
