@@ -33,7 +33,6 @@ class Striker(SilentProgress):
         self.cluster, self.wanted, self.step = cluster, wanted, ""
         self.struck: list[str] = []
         self.nodes = [cluster.add_node(num_cpus=1) for _ in range(NODES)]
-        threading.Thread(target=self._strike, daemon=True).start()
 
     def __reduce__(self) -> tuple[type[SilentProgress], tuple[()]]:
         return SilentProgress, ()
@@ -50,8 +49,9 @@ class Striker(SilentProgress):
         ]
         return busy[0] if busy else None
 
-    def _strike(self) -> None:
-        while True:
+    def strike(self, night: threading.Thread) -> None:
+        """Until the night has ended; in the main thread, the only one in which a node starts."""
+        while night.is_alive():
             time.sleep(0.01)
             step = self.step
             if step not in self.wanted or not ray.is_initialized() or self._busy() is None:
@@ -68,7 +68,8 @@ class Striker(SilentProgress):
 
 def main(events: str, lake: str, day: str, settings: str, *steps: str) -> None:
     """See the module."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    head = {"num_cpus": 0, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     striker = Striker(cluster, set(steps))
     request = NightRequest(
         events=Path(events),
@@ -81,10 +82,23 @@ def main(events: str, lake: str, day: str, settings: str, *steps: str) -> None:
         key=KEY,
         without=frozenset({"store"}),
     )
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            run_night(request, NightOutcome())
+        except BaseException as error:
+            failures.append(error)
+
+    night = threading.Thread(target=run)
+    night.start()
     try:
-        run_night(request, NightOutcome())
+        striker.strike(night)
+        night.join()
     finally:
         cluster.shutdown()
+    if failures:
+        raise failures[0]
     print(json.dumps(striker.struck))
 
 
