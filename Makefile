@@ -32,7 +32,7 @@ run: install ## a local Neo4j, a made world of 10,000 accounts, its night, and w
 	@echo "To look at it in the console, in a browser:"
 	@echo "  $(BIN)/ringlight console --lake $(LAKE) --events $(WORLD)/events --demo"
 
-test: check chromium ## check, then all tests (unit, property, integration, e2e)
+test: check chromium ## check, then all tests but the drills (unit, property, integration, e2e)
 	$(BIN)/pytest tests
 
 chromium: ## a browser for tests/e2e, by apt-get where that is allowed

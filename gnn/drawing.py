@@ -1,6 +1,7 @@
 """A draw of a large world to train on: whole groups of accounts, and around them all who share an identifier with one of them.
 
-Features and counts are made on the whole world before, so a draw changes none of them.
+Features and counts are made on the whole world before, so a draw changes none of them. What is read of a drawn account through its
+identifiers and pairs is all there; one step further, what neighbours hear of theirs, only in part.
 """
 
 from dataclasses import dataclass
@@ -21,14 +22,18 @@ class Draw:
     Attributes:
         is_drawn: bool [n accounts of the part]; the others stand around those who were drawn.
         n_world: accounts of the world.
+        kind: of the groups that were drawn whole, as `gnn.folds.group_accounts` names them.
     """
 
     is_drawn: NDArray[np.bool_]
     n_world: int
+    kind: str
 
 
 def draw_accounts(groups: pl.DataFrame, n_most: int, seed: int) -> pl.Series:
     """Account ids of whole groups drawn at random, `n_most` accounts at most, in the accounts' order.
+
+    A group that would take more than half of the room alone is left out.
 
     Args:
         groups: account, account_id, group, as `gnn.folds.group_accounts` gives them.
@@ -39,17 +44,19 @@ def draw_accounts(groups: pl.DataFrame, n_most: int, seed: int) -> pl.Series:
     group = own["group"].to_numpy()
     size = np.bincount(group)
     order = np.random.default_rng(seed).permutation(len(size))
+    order = order[size[order] <= max(1, n_most // 2)]
     chosen = np.zeros(len(size), dtype=np.bool_)
     chosen[order[np.cumsum(size[order]) <= n_most]] = True
     return own["account_id"].filter(pl.Series(chosen[group]))
 
 
-def cut_out(snapshot: Snapshot, account_ids: pl.Series) -> tuple[Snapshot, NDArray[np.int64], Draw]:
+def cut_out(snapshot: Snapshot, account_ids: pl.Series, kind: str) -> tuple[Snapshot, NDArray[np.int64], Draw]:
     """The part of a snapshot that a draw reads.
 
     Args:
         snapshot: the whole, as of any cut-off; it may lack some of the accounts.
         account_ids: who is drawn.
+        kind: of the groups they were drawn in.
 
     Returns:
         The drawn accounts and all who hold a shared identifier (no hub) with one of them, numbered densely in the old order; of what
@@ -84,7 +91,7 @@ def cut_out(snapshot: Snapshot, account_ids: pl.Series) -> tuple[Snapshot, NDArr
             pl.col("component", "cluster").rank("dense").cast(pl.Int32) - 1, account=_numbers(len(number))
         ),
     )
-    return part, number, Draw(is_drawn[number], snapshot.accounts.height)
+    return part, number, Draw(is_drawn[number], snapshot.accounts.height, kind)
 
 
 def stands_for(

@@ -59,7 +59,7 @@ def arrange(
     that age is enough, and at last any: then some young accounts count as honest that are not found out yet, but age tells no label.
     """
     now = tonight or cutoffs[-1]
-    groups, kind = group_accounts(now.snapshot, config.n_folds)
+    groups, kind = group_accounts(now.snapshot, config.n_folds, None if now.draw is None else now.draw.kind)
     of_now = groups.sort("account")["group"].to_numpy().astype(np.int64)
     told = config.label_delay_days
     delay = label_delay(now.snapshot, outcomes, as_of) if told is None else told
@@ -129,17 +129,21 @@ def split(parts: list[Labelled], fold: list[NDArray[np.int64]], number: int) -> 
     return [part.of((own != number) & ~part.unclear) for part, own in earlier], valid
 
 
-def group_accounts(snapshot: Snapshot, n_folds: int) -> tuple[pl.DataFrame, str]:
-    """account, account_id and group of a snapshot's accounts, and what the groups are: components where they are small."""
+def group_accounts(snapshot: Snapshot, n_folds: int, kind: str | None = None) -> tuple[pl.DataFrame, str]:
+    """account, account_id and group of a snapshot's accounts, and what the groups are: components where they are small.
+
+    Args:
+        kind: `components` or `clusters`, where it was decided on a world of which this is a part.
+    """
     clusters = snapshot.clusters
     sizes = clusters.group_by("component").len()["len"]
     largest = int(sizes.to_numpy().max(initial=0))
     small = largest < _LARGE_COMPONENT * clusters.height and len(sizes) >= n_folds
-    kind = "component" if small else "cluster"
+    kind = kind or ("components" if small else "clusters")
     names = snapshot.accounts.select("account", "account_id")
     return names.join(clusters, on="account", maintain_order="left").select(
-        "account", "account_id", group=kind
-    ), f"{kind}s"
+        "account", "account_id", group=kind.removesuffix("s")
+    ), kind
 
 
 def _label(

@@ -61,7 +61,6 @@ class Forest:
         values: NDArray[np.float32],
         n_threads: int,
         steps: Sequence[int] | None = None,
-        rows: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float64]:
         """Sums of leaves.
 
@@ -69,19 +68,17 @@ class Forest:
             values: float32 [n, F], without NaN.
             n_threads: rows are dealt to so many; no sum depends on it.
             steps: after how many trees, ascending; all, if None.
-            rows: int64 [k], the rows of `values` to look at; all, if None.
 
         Returns:
-            float64 [len(steps), k].
+            float64 [len(steps), n].
         """
-        wanted = np.arange(len(values)) if rows is None else rows
         ends = np.minimum(np.array([self.n_trees] if steps is None else steps, dtype=np.int64), self.n_trees)
-        told = np.zeros((len(ends), len(wanted)))
-        bounds = [len(wanted) * part // max(n_threads, 1) for part in range(max(n_threads, 1) + 1)]
+        told = np.zeros((len(ends), len(values)))
+        bounds = [len(values) * part // max(n_threads, 1) for part in range(max(n_threads, 1) + 1)]
         trees = (self.used, self.column, self.threshold, self.left_over, self.leaf, self.splits)
         with ThreadPoolExecutor(max(n_threads, 1)) as pool:
             parts = itertools.pairwise(bounds)
-            list(pool.map(lambda part: _sum(*trees, values, wanted, ends, part[0], part[1], told), parts))
+            list(pool.map(lambda part: _sum(*trees, values, ends, part[0], part[1], told), parts))
         return told
 
 
@@ -156,7 +153,6 @@ def _sum(
     leaf: NDArray[np.float64],
     splits: NDArray[np.int64],
     values: NDArray[np.float32],
-    rows: NDArray[np.int64],
     ends: NDArray[np.int64],
     begin: int,
     until: int,
@@ -169,7 +165,7 @@ def _sum(
         n = min(_BLOCK, until - start)
         for place in range(n):
             for number in range(used.shape[0]):
-                value = values[rows[start + place], used[number]]
+                value = values[start + place, used[number]]
                 own[number, place] = value if abs(value) > _ZERO else np.float32(0)
         total[:] = 0.0
         step = 0

@@ -43,13 +43,13 @@ class Looked:
     Attributes:
         cutoff: the night with what is near each account.
         first: float64 [n], the first look's log odds.
-        sage: float64 [n], the networks' mean log odds.
+        sage: float64 [n], the networks' mean log odds; None where they take no part in the score.
         added: `gnn.edge_contributions.link_contributions` of the suspected accounts; without a row where the network takes no part.
     """
 
     cutoff: CutOff
     first: NDArray[np.float64]
-    sage: NDArray[np.float64]
+    sage: NDArray[np.float64] | None
     added: pl.DataFrame
 
 
@@ -60,13 +60,12 @@ def look_at(
     cutoff = CutOff(snapshot, features)
     first = model.first.logits(cutoff, n_threads)
     cutoff = model.first.add_to(cutoff, n_threads, first)
+    if log_odds_per_logit(model)["sage"] < _LEAST:
+        return Looked(cutoff, first, None, pl.DataFrame(schema=LINK_CONTRIBUTIONS_SCHEMA))
     networks = [member for member in model.members["sage"] if isinstance(member, Sage)]
     inputs = list(inputs_of(networks, cutoff))
     sage = np.mean([logits for logits, _ in infer_all(networks, cutoff, n_threads, inputs)], axis=0)
-    added = pl.DataFrame(schema=LINK_CONTRIBUTIONS_SCHEMA)
-    if log_odds_per_logit(model)["sage"] >= _LEAST:
-        added = link_contributions(model, cutoff, flagged, n_threads, inputs)
-    return Looked(cutoff, first, sage, added)
+    return Looked(cutoff, first, sage, link_contributions(model, cutoff, flagged, n_threads, inputs))
 
 
 def build_reasons(

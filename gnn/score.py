@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.cutoffs import CutOff
+from gnn.drawing import Draw
 from gnn.model import TrainedModel
 from gnn.sage_model import Sage, infer_all
 from graph.snapshot import Snapshot
@@ -34,7 +35,9 @@ class Scored:
         return pl.Series(self.embedding, dtype=pl.Array(pl.Float32, width)).cast(pl.List(pl.Float32))
 
 
-def score_accounts(model: TrainedModel, features: pl.DataFrame, snapshot: Snapshot, n_threads: int = 1) -> Scored:
+def score_accounts(
+    model: TrainedModel, features: pl.DataFrame, snapshot: Snapshot, n_threads: int = 1, draw: Draw | None = None
+) -> Scored:
     """Scores every account of the snapshot.
 
     Args:
@@ -42,8 +45,9 @@ def score_accounts(model: TrainedModel, features: pl.DataFrame, snapshot: Snapsh
         features: `gnn.features.build_features` of the same snapshot.
         snapshot: the graph as of the night.
         n_threads: for LightGBM and torch.
+        draw: where the snapshot is a part of a world, who was drawn; the others' scores mean nothing.
     """
-    cutoff = CutOff(snapshot, features)
+    cutoff = CutOff(snapshot, features, draw=draw)
     networks = [member for member in model.members["sage"] if isinstance(member, Sage)]
     inferred = infer_all(networks, cutoff, n_threads)
     logits = {"sage": np.mean([logit for logit, _ in inferred], axis=0)}  # the embedding's pass, not made twice

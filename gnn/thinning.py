@@ -7,7 +7,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnn.cutoffs import CutOff, Labelled
-from gnn.drawing import Draw
 from gnn.tensors import with_usage
 from graph.snapshot import is_shared
 
@@ -70,5 +69,5 @@ def _only(cutoff: CutOff, links: pl.DataFrame, kept: NDArray[np.bool_]) -> CutOf
         ),
         cutoff.features[number],
         None if cutoff.near is None else cutoff.near[number],
-        Draw(cutoff.draw.is_drawn[number], cutoff.draw.n_world),
+        replace(cutoff.draw, is_drawn=cutoff.draw.is_drawn[number]),
     )

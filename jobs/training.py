@@ -20,6 +20,7 @@ from jobs.train_workers import this_worker
 
 if TYPE_CHECKING:  # torch loads in the task, not with the settings
     from gnn.cutoffs import CutOff
+    from gnn.drawing import Draw
     from gnn.folds import Arrangement
     from gnn.gate import Gate
     from gnn.model import TrainedModel
@@ -103,6 +104,10 @@ def train_and_compare(training: Training) -> Trained:
 
     work, as_of = training.work, training.as_of
     drawn = None if training.n_drawn is None else _draw(training, training.n_drawn)
+
+    def untrained(reason: str) -> Trained:
+        return Trained(None, reason if tonight.draw is None else f"{reason}; {_of_how_many(tonight.draw)}")
+
     seen = [_read(cutoff_folder(work, cutoff), cutoff, drawn) for cutoff in training.cutoffs]
     tonight = _read(work, as_of, drawn)
     if tonight.draw is not None:
@@ -114,7 +119,7 @@ def train_and_compare(training: Training) -> Trained:
     if seen:
         arranged = arrange(seen, outcomes, as_of, training.config, training.seed, tonight)
         if isinstance(arranged, str):
-            return Trained(None, arranged)
+            return untrained(arranged)
         gate = _gate(training, seen, tonight, arranged, note)
         del arranged
     champion, why = _champion(training)
@@ -123,7 +128,7 @@ def train_and_compare(training: Training) -> Trained:
         seen, outcomes, as_of, training.config, training.seed, training.n_threads, note, tonight, former, workers
     )
     if isinstance(trained, NotTrained):
-        return Trained(None, trained.reason)
+        return untrained(trained.reason)
     if workers.number:  # the first writes for all
         return Trained(trained.version)
     training.models.mkdir(parents=True, exist_ok=True)
@@ -139,16 +144,21 @@ def train_and_compare(training: Training) -> Trained:
     return Trained(trained.version, comparison=comparison)
 
 
-def _draw(training: Training, n_most: int) -> pl.Series:
-    """Ids of the accounts that are trained on; the same draw for every cut-off."""
+def _of_how_many(draw: "Draw") -> str:
+    return f"{int(draw.is_drawn.sum()):,} of {draw.n_world:,} accounts were drawn: raise `train.draw_accounts`"
+
+
+def _draw(training: Training, n_most: int) -> tuple[pl.Series, str]:
+    """Ids of the accounts that are trained on, the same draw for every cut-off; and the kind of groups they were drawn in."""
     from gnn.drawing import draw_accounts
     from gnn.folds import group_accounts
 
     snapshot = read_snapshot(training.work / "snapshot", training.as_of, with_hashes=False)
-    return draw_accounts(group_accounts(snapshot, training.config.n_folds)[0], n_most, training.seed)
+    groups, kind = group_accounts(snapshot, training.config.n_folds)
+    return draw_accounts(groups, n_most, training.seed), kind
 
 
-def _read(folder: Path, cutoff: datetime, drawn: pl.Series | None) -> "CutOff":
+def _read(folder: Path, cutoff: datetime, drawn: tuple[pl.Series, str] | None) -> "CutOff":
     """A cut-off's snapshot and features; the part of them that a draw reads, if there is one."""
     from gnn.cutoffs import CutOff
     from gnn.drawing import cut_out
@@ -156,7 +166,7 @@ def _read(folder: Path, cutoff: datetime, drawn: pl.Series | None) -> "CutOff":
     features = folder / "features.parquet"
     if drawn is None:
         return CutOff(read_snapshot(folder / "snapshot", cutoff), pl.read_parquet(features))
-    snapshot, number, draw = cut_out(read_snapshot(folder / "snapshot", cutoff, with_hashes=False), drawn)
+    snapshot, number, draw = cut_out(read_snapshot(folder / "snapshot", cutoff, with_hashes=False), *drawn)
     own = pl.Series("account", number, dtype=pl.Int32)
     rows = pl.scan_parquet(features).filter(pl.col("account").is_in(own.implode())).collect()
     return CutOff(snapshot, rows.with_columns(snapshot.accounts["account"]), draw=draw)
@@ -246,7 +256,8 @@ def _compare(
 
     found = trained.out_of_fold
     assert found is not None  # it was just trained
-    groups, _ = group_accounts(tonight.snapshot, training.config.n_folds)
+    kind = None if tonight.draw is None else tonight.draw.kind
+    groups, _ = group_accounts(tonight.snapshot, training.config.n_folds, kind)
     judged = judge_accounts(found, last.snapshot.accounts["account_id"], groups, outcomes, champion.as_of)
     rows = judged.rows
     # the judged have outcomes by now, so none of the two may say what silence says
@@ -266,6 +277,6 @@ def _compare(
 def _keep_reference(folder: Path, trained: "TrainedModel", tonight: "CutOff", n_threads: int) -> None:
     from gnn.score import score_accounts
 
-    scored = score_accounts(trained, tonight.features, tonight.snapshot, n_threads)
+    scored = score_accounts(trained, tonight.features, tonight.snapshot, n_threads, tonight.draw)
     rows = tonight.features.with_columns(score=pl.Series(scored.score))
     write_reference(folder, rows.filter(pl.Series(tonight.is_drawn)))

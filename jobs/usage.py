@@ -19,9 +19,9 @@ class Usage:
     """What was taken for a while.
 
     Attributes:
-        peak_bytes: of memory. Each process counts with what is its own (USS), so that what processes share is not counted many times;
+        peak_bytes: of memory, at the looks: one a second, fewer where looking takes long. Each process counts with what is its own (USS), so that what processes share is not counted many times;
             shared memory is counted once, for the process that holds most.
-        cpu_seconds: of all threads, user and system; of a process that ended, up to its last second.
+        cpu_seconds: of all threads, user and system; of a process that ended, up to the last look at it.
         read_bytes, written_bytes: by system calls, whether or not a disk was asked; 0 where the system does not count them.
     """
 
@@ -58,8 +58,9 @@ class UsageWatch:
     def take(self) -> Usage:
         """What was taken since the last call."""
         self._measure()
-        now, before, peak = self._totals(), self._taken, self._peak_bytes
-        self._taken, self._peak_bytes = now, 0
+        with self._measuring:
+            now, before, peak = self._totals(), self._taken, self._peak_bytes
+            self._taken, self._peak_bytes = now, 0
         return Usage(peak, now[0] - before[0], max(now[1] - before[1], 0), max(now[2] - before[2], 0))
 
     def _totals(self) -> _Totals:

@@ -54,7 +54,7 @@ def drawn_from(cutoff: CutOff, n_most: int) -> pl.Series:
 
 
 def part_of(cutoff: CutOff, account_ids: pl.Series) -> tuple[CutOff, np.ndarray]:
-    snapshot, number, draw = cut_out(cutoff.snapshot, account_ids)
+    snapshot, number, draw = cut_out(cutoff.snapshot, account_ids, group_accounts(cutoff.snapshot, 3)[1])
     features = cutoff.features[number].with_columns(snapshot.accounts["account"])
     return CutOff(snapshot, features, draw=draw), number
 
@@ -76,6 +76,16 @@ def test_groups_are_drawn_whole_and_by_seed(whole: CutOff) -> None:
     assert draw_accounts(groups.sample(fraction=1, shuffle=True, seed=1), 300, 5).equals(drawn)
     assert not draw_accounts(groups, 300, 6).equals(drawn)
     assert len(draw_accounts(groups, 10**6, 5)) == groups.height
+
+
+def test_a_giant_group_ends_no_draw() -> None:
+    n = 1_000
+    group = np.r_[np.zeros(400, dtype=np.int64), np.arange(1, n - 399)]
+    groups = pl.DataFrame({"account": np.arange(n), "account_id": [f"a{i}" for i in range(n)], "group": group})
+    for seed in range(20):
+        drawn = draw_accounts(groups, 300, seed)
+        assert len(drawn) == 300
+        assert not set(drawn) & {f"a{i}" for i in range(400)}
 
 
 def test_a_part_holds_all_who_share_an_identifier_with_the_drawn(whole: CutOff) -> None:
