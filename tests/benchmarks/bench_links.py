@@ -12,7 +12,6 @@ and records them in RESULTS.md; exit code 1 where ours takes more than 2.5, or m
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from graph.accounts import HISTORY_TABLES
 from graph.normalise import normalise
 from graph.schema import IDENTIFIERS
 from graph.sightings import keyed_hash
+from jobs.usage import UsageWatch
 
 KEY = "5a" * 32
 LAST = date(2026, 6, 30)
@@ -38,6 +38,7 @@ FOLDERS = ("changed", "grown", "records", "fresh", "links")
 
 
 def by_us(work: Path, out: Path) -> int:
+    from graph.ready import load_compiled
     from jobs.steps.links import _link_partition
     from jobs.tasks import connected, map_tasks
 
@@ -45,19 +46,14 @@ def by_us(work: Path, out: Path) -> int:
         (out / folder).mkdir()
     (out / "events").symlink_to(work / "events")
     parts = range(len(list((work / "events/signups").glob("*.parquet"))))
-    with connected(None, os.cpu_count() or 2):
-        map_tasks(time.sleep, [(0.2,)] * 2)  # Ray's own start, and that of its workers, is no event's
-        before = cpu_of_all()
+    with UsageWatch() as watch, connected(None, os.cpu_count() or 2):
+        map_tasks(load_compiled, [()] * 2)  # Ray's own start, and that of its workers, is no event's
+        watch.take()
+        start = time.monotonic()
         map_tasks(_link_partition, [(part, out, None, AS_OF, KEY) for part in parts])
-        (out / "cpu.json").write_text(json.dumps(cpu_of_all() - before))
+        wall, usage = time.monotonic() - start, watch.take()
+    (out / "own.json").write_text(json.dumps({"cpu": usage.cpu_seconds, "wall": wall, "gib": usage.peak_bytes / 2**30}))
     return int(pl.scan_parquet(out / "links/*.parquet").select(pl.len()).collect().item())
-
-
-def cpu_of_all() -> float:
-    import psutil
-
-    me = psutil.Process()
-    return sum(sum(process.cpu_times()[:2]) for process in [me, *me.children(recursive=True)])
 
 
 def by_polars(work: Path, out: Path) -> int:
@@ -95,15 +91,14 @@ PEERS = {"ringlight": by_us, "polars": by_polars, "duckdb": by_duckdb}
 
 def alone(name: str, work: Path) -> None:
     """One peer, in this process."""
-    with tempfile.TemporaryDirectory(dir=work) as out:
-        start, cpu = time.monotonic(), time.process_time()
+    with tempfile.TemporaryDirectory(dir=work) as out, UsageWatch() as watch:
+        start = time.monotonic()
         n_links = PEERS[name](work, Path(out))
-        cpu = time.process_time() - cpu
-        if (told := Path(out) / "cpu.json").exists():
-            cpu = json.loads(told.read_text())
-        wall = time.monotonic() - start
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
-    print(json.dumps({"cpu": cpu, "wall": wall, "gib": peak, "n_links": n_links}))
+        wall, usage = time.monotonic() - start, watch.take()
+        told = {"cpu": usage.cpu_seconds, "wall": wall, "gib": usage.peak_bytes / 2**30}
+        if (own := Path(out) / "own.json").exists():
+            told = json.loads(own.read_text())
+    print(json.dumps(told | {"n_links": n_links}))
 
 
 def measure(work: Path, rounds: int, command: str) -> int:
