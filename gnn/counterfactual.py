@@ -27,7 +27,6 @@ from gnn.features import FEATURE_NAMES, build_own
 from gnn.features_neighbours import pair_means
 from gnn.model import TrainedModel
 from gnn.near import look_around, median_logit
-from gnn.sage_model import Sage, infer_all
 from gnn.trees import Trees
 from graph.snapshot import Events
 from graph.without import mask_values, without_links
@@ -97,11 +96,8 @@ class Unlinked:
         self.rest = median_logit(self.first)
         self.near = look_around(cutoff.snapshot)(self.first) if cutoff.near is None else cutoff.near
         self.own = replace(cutoff, near=None)
-        self.sage = [member for member in model.members["sage"] if isinstance(member, Sage)]
         self.trees = [member for member in model.members["trees"] if isinstance(member, Trees)]
-        if sage is None:
-            sage = np.mean([logits for logits, _ in infer_all(self.sage, cutoff, n_threads)], axis=0)
-        self.sage_logits = sage
+        self.sage_logits = model.member_logits("sage", cutoff, n_threads) if sage is None else sage
         self._whole: dict[int, _Said] = {}
 
     def log_odds(self, accounts: Sequence[int], cuts: Sequence[NDArray[np.int64]]) -> Values:
@@ -137,12 +133,7 @@ class Unlinked:
         near = self.near[copies.account[copies.target]].astype(np.float64)
         near += (look_around(snapshot)(first, self.rest).astype(np.float64) - whole.near)[copies.target]
         sage = self.sage_logits[copies.account[copies.target]]
-        sage = (
-            sage
-            + (np.mean([said for said, _ in infer_all(self.sage, cutoff, self.n_threads)], axis=0) - whole.sage)[
-                copies.target
-            ]
-        )
+        sage = sage + (self.model.member_logits("sage", cutoff, self.n_threads) - whole.sage)[copies.target]
         values = np.concatenate([features[copies.target], near], axis=1).astype(np.float32)
         trees = np.mean([member.predict(values, self.n_threads) for member in self.trees], axis=0)
         score = self.model.combine({"trees": trees, "sage": sage}, self.model.default)
@@ -181,7 +172,7 @@ class Unlinked:
         own, neighbours, features = self._features(copies, mask_values(copies.marked, nothing), None)
         near = look_around(copies.snapshot)(self.first[copies.account], self.rest).astype(np.float64)
         cutoff = CutOff(copies.snapshot, _frame(features))
-        sage = np.mean([said for said, _ in infer_all(self.sage, cutoff, self.n_threads)], axis=0)
+        sage = self.model.member_logits("sage", cutoff, self.n_threads)
         parts = [slice(begin, end) for begin, end in zip(copies.start[:-1], copies.start[1:], strict=True)]
         return {
             account: _Said(own[part], neighbours[part], near[part], sage[part])

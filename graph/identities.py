@@ -34,7 +34,6 @@ __all__ = [
     "FieldEvidence",
     "PairEvidence",
     "Resolution",
-    "build_identities",
     "explain_pair",
     "identity_records",
     "resolve",
@@ -98,11 +97,6 @@ class PairEvidence:
 def identity_records(events: Events, accounts: pl.DataFrame) -> pl.DataFrame:
     """The records of `events["profiles"]` for these accounts; see `graph.identity_records.build_records`."""
     return build_records(events["profiles"].join(accounts.select("account", "account_id"), on="account_id"))
-
-
-def build_identities(events: Events, accounts: pl.DataFrame) -> pl.Series:
-    """`identity` of each account by weights estimated from these events alone; see `Resolution`."""
-    return resolve(events, accounts).identity
 
 
 def resolve(events: Events, accounts: pl.DataFrame, weights: Weights | None = None) -> Resolution:

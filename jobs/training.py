@@ -172,11 +172,12 @@ def _read(folder: Path, cutoff: datetime, drawn: tuple[pl.Series, str] | None) -
     return CutOff(snapshot, rows.with_columns(snapshot.accounts["account"]), draw=draw)
 
 
-def _snapshots(training: Training) -> Iterator[Snapshot]:
-    """All whole snapshots, one in memory at a time."""
-    for cutoff in training.cutoffs:
-        yield read_snapshot(cutoff_folder(training.work, cutoff) / "snapshot", cutoff, with_hashes=False)
-    yield read_snapshot(training.work / "snapshot", training.as_of, with_hashes=False)
+def _whole_snapshots(training: Training, held: "Sequence[CutOff]") -> Iterator[Snapshot]:
+    """Of all cut-offs: those that are held where they are whole, else read anew, one in memory at a time."""
+    for cutoff in held:
+        day = cutoff.snapshot.as_of
+        folder = training.work if day == training.as_of else cutoff_folder(training.work, day)
+        yield cutoff.snapshot if cutoff.draw is None else read_snapshot(folder / "snapshot", day, with_hashes=False)
 
 
 def _gate(
@@ -204,7 +205,7 @@ def _gate(
         training.seed,
         frames_of(last.snapshot, last.features) if is_all else None,
     )
-    edges = check_edges(_snapshots(training))
+    edges = check_edges(_whole_snapshots(training, [*seen, tonight]))
     drawn = check_sampler(tonight.snapshot, last.snapshot.as_of, training.seed)
     note("leakage gate: shuffled labels")
     shuffled = check_shuffled(arranged, training.config, training.seed, training.n_threads)

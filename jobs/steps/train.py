@@ -247,17 +247,24 @@ def _drift(work: Path, folder: Path, as_of: datetime, n_threads: int) -> str:
     return f"drift: stability index of the scores {drift.score:.2f}, {drift.moved_share:.0%} of the features moved"
 
 
+def _n_accounts(night: NightContext) -> int:
+    return night.results["links"].rows["accounts"]
+
+
+def _is_large(night: NightContext, config: Config) -> bool:
+    return _n_accounts(night) > config.large_world
+
+
 def _build_cutoffs(night: NightContext, config: Config) -> tuple[list[datetime], list[str]]:
     """Snapshots and features of the earlier cut-offs, in parallel; the cut-offs and what was written."""
     from gnn.cutoffs import plan_cutoffs
 
     first = pl.scan_parquet(night.work / "events/signups/*.parquet").select(pl.col("known_time").min())
-    n_accounts = night.results["links"].rows["accounts"]
-    n_cutoffs = min(config.n_cutoffs, FEW_CUTOFFS) if n_accounts > config.large_world else config.n_cutoffs
+    n_cutoffs = min(config.n_cutoffs, FEW_CUTOFFS) if _is_large(night, config) else config.n_cutoffs
     cutoffs = plan_cutoffs(first.collect().item(), night.as_of, n_cutoffs)
     tasks = [(night.work, night.n_partitions, cutoff, night.key, night.seed) for cutoff in cutoffs]
     # of a large world one after the other, each on all cores: what two hold at once would be the most of the whole night
-    map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs", **cores_for(n_accounts))
+    map_tasks(_build_cutoff, tasks, progress=night.progress, label="cut-offs", **cores_for(_n_accounts(night)))
     return cutoffs, [cutoff_folder(Path(), cutoff).as_posix() for cutoff in cutoffs]
 
 
@@ -305,7 +312,7 @@ def _train(night: NightContext, config: Config, cutoffs: list[datetime], champio
             sage_accounts=config.sage_accounts,
             sage_full_accounts=config.sage_full_accounts,
         ),
-        n_drawn=config.draw_accounts if night.results["links"].rows["accounts"] > config.large_world else None,
+        n_drawn=config.draw_accounts if _is_large(night, config) else None,
         champion=champion.version if champion and champion.fits else None,
         inputs=input_fingerprints(night.out, night.work, cutoffs),
         key=night.key,

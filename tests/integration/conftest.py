@@ -18,6 +18,7 @@ from jobs.console.app import create_app
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.warming import warm
 from jobs.key import make_private_folder
+from jobs.simulate import simulate
 
 KEY = "5a" * 32
 TOKEN = "demo-token"
@@ -26,6 +27,26 @@ AT = datetime(2026, 4, 1, tzinfo=UTC)
 GENEROUS = {
     "requests_per_minute": 100_000, "searches_per_minute": 100_000, "reveals_per_hour": 100_000, "exports_per_hour": 100_000,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def trained_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Events of a world with enough known outcomes for a model: half of the ring accounts are found out in the last week.
+
+    Read by several modules: who changes events takes a copy.
+    """
+    out = tmp_path_factory.mktemp("trained_world")
+    simulate(out, n_accounts=1500, n_days=120, seed=3, until=date(2026, 6, 30))
+    found_at = pl.lit(datetime(2026, 6, 25, tzinfo=UTC), dtype=pl.Datetime("us", "UTC"))
+    found = pl.read_parquet(out / "truth/accounts.parquet").filter(pl.col("ring_id").is_not_null()).sort("account_id")
+    found.gather_every(2).select(
+        "account_id",
+        event_id="account_id",
+        event_time=found_at,
+        outcome=pl.lit("confirmed_synthetic"),
+        source=pl.lit("chargeback"),
+    ).write_parquet(out / "events/outcomes/found.parquet")
+    return out / "events"
 
 
 @pytest.fixture(scope="module")

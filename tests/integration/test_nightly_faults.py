@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -63,23 +63,6 @@ def world(tmp_path_factory):
 @pytest.fixture
 def events(world, tmp_path):
     return Path(shutil.copytree(world, tmp_path / "events"))
-
-
-@pytest.fixture(scope="module")
-def trained_world(tmp_path_factory):
-    """Events of a world with enough known outcomes for a model: half of the ring accounts are found out in the last week."""
-    out = tmp_path_factory.mktemp("trained_world")
-    simulate(out, n_accounts=1500, n_days=120, seed=3, until=DAY)
-    found_at = pl.lit(datetime(2026, 6, 25, tzinfo=UTC), dtype=pl.Datetime("us", "UTC"))
-    found = pl.read_parquet(out / "truth/accounts.parquet").filter(pl.col("ring_id").is_not_null()).sort("account_id")
-    found.gather_every(2).select(
-        "account_id",
-        event_id="account_id",
-        event_time=found_at,
-        outcome=pl.lit("confirmed_synthetic"),
-        source=pl.lit("chargeback"),
-    ).write_parquet(out / "events/outcomes/found.parquet")
-    return out / "events"
 
 
 @pytest.fixture(scope="module")

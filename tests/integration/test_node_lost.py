@@ -4,36 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
-import polars as pl
 import pytest
 
-from jobs.simulate import simulate
 from jobs.steps import STEPS
 
-KEY = "5a" * 32
 DAY = date(2026, 6, 30)
 QUICK = {"train.n_seeds": 1, "train.with_controls": False, "train.min_positives": 5, "train.n_cutoffs": 2}
 SHORT = ("links", "train")
-
-
-@pytest.fixture(scope="module")
-def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Events of a world with enough known outcomes for a model."""
-    out = tmp_path_factory.mktemp("world")
-    simulate(out, n_accounts=1500, n_days=120, seed=3, until=DAY)
-    found_at = pl.lit(datetime(2026, 6, 25, tzinfo=UTC), dtype=pl.Datetime("us", "UTC"))
-    found = pl.read_parquet(out / "truth/accounts.parquet").filter(pl.col("ring_id").is_not_null()).sort("account_id")
-    found.gather_every(2).select(
-        "account_id",
-        event_id="account_id",
-        event_time=found_at,
-        outcome=pl.lit("confirmed_synthetic"),
-        source=pl.lit("chargeback"),
-    ).write_parquet(out / "events/outcomes/found.parquet")
-    return out / "events"
 
 
 def struck_night(events: Path, lake: Path, *steps: str) -> list[str]:
@@ -58,26 +38,28 @@ def contents(lake: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def calm(events: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def calm(trained_world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What a night on the same cluster writes while no node is lost."""
     lake = tmp_path_factory.mktemp("lakes") / "calm"
-    assert struck_night(events, lake) == []
+    assert struck_night(trained_world, lake) == []
     written = contents(lake)
     assert any(name.endswith("scores.parquet") for name in written)
     assert any(name.startswith("models/") for name in written)
     return written
 
 
-def test_a_node_that_is_killed_in_a_step_changes_no_byte(events: Path, calm: dict[str, bytes], tmp_path: Path) -> None:
-    assert struck_night(events, tmp_path / "lake", *SHORT) == list(SHORT)
+def test_a_node_that_is_killed_in_a_step_changes_no_byte(
+    trained_world: Path, calm: dict[str, bytes], tmp_path: Path
+) -> None:
+    assert struck_night(trained_world, tmp_path / "lake", *SHORT) == list(SHORT)
     assert contents(tmp_path / "lake") == calm
 
 
 @pytest.mark.drill
 def test_a_node_that_is_killed_in_every_step_changes_no_byte(
-    events: Path, calm: dict[str, bytes], tmp_path: Path
+    trained_world: Path, calm: dict[str, bytes], tmp_path: Path
 ) -> None:
     steps = [name for name in STEPS if name != "store"]
-    struck = struck_night(events, tmp_path / "lake", *steps)
+    struck = struck_night(trained_world, tmp_path / "lake", *steps)
     assert sorted(struck) == sorted(steps)
     assert contents(tmp_path / "lake") == calm

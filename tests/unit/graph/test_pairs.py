@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from graph.clusters import build_clusters
-from graph.identities import build_identities
+from graph.identities import resolve
 from graph.links import number_identifiers
 from graph.pairs import ALL_PAIRS_LIMIT, build_evidence, merge_evidence, name_pairs
 from graph.rules import FURTHER_IN_GROUP
@@ -150,7 +150,7 @@ def profiles(*rows: tuple[str, date | None, str | None]) -> dict[str, pl.DataFra
 def identities(*rows: tuple[str, date | None, str | None]) -> list[int]:
     events = profiles(*rows)
     accounts = events["signups"].select("account_id", account=pl.int_range(pl.len(), dtype=pl.Int32))
-    return build_identities(events, accounts).to_list()
+    return resolve(events, accounts).identity.to_list()
 
 
 BORN = date(1980, 2, 3)
