@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from graph.snapshot import Snapshot, is_shared
 
-__all__ = ["Draw", "cut_out", "draw_accounts", "stands_for"]
+__all__ = ["Draw", "cut_out", "draw_accounts", "part_of", "stands_for"]
 
 
 @dataclass(frozen=True)
@@ -64,26 +64,41 @@ def cut_out(snapshot: Snapshot, account_ids: pl.Series, kind: str) -> tuple[Snap
         among them. The old numbers of the accounts, int64 [n], ascending. Who of them is drawn.
     """
     is_drawn = snapshot.accounts["account_id"].is_in(account_ids.implode()).to_numpy()
-    links, identifiers = snapshot.links, snapshot.identifiers
-    account, identifier = links["account"].to_numpy(), links["identifier"].to_numpy()
+    identifiers = snapshot.identifiers
+    account, identifier = (snapshot.links[name].to_numpy() for name in ("account", "identifier"))
     touched = np.zeros(identifiers.height, dtype=np.bool_)
     touched[identifier[is_drawn[account]]] = True
     touched &= (identifiers["n_accounts"] > 1).to_numpy()
     joins = touched & identifiers.select(is_shared()).to_series().to_numpy()
     kept = is_drawn.copy()
     kept[account[joins[identifier]]] = True
-    number, place = np.flatnonzero(kept), _places(touched)
-    links = links.filter(pl.Series(kept[account] & touched[identifier]))
-    own = _places(kept)
+    part, number = part_of(snapshot, kept, touched)
+    return part, number, Draw(is_drawn[number], snapshot.accounts.height, kind)
+
+
+def part_of(
+    snapshot: Snapshot, kept: NDArray[np.bool_], touched: NDArray[np.bool_]
+) -> tuple[Snapshot, NDArray[np.int64]]:
+    """Some accounts of a snapshot with some of their identifiers, pairs, evidence and clusters among them.
+
+    Args:
+        kept: bool [n accounts].
+        touched: bool [n identifiers].
+
+    Returns:
+        The part, numbered densely in the old order, with the whole's counts; the accounts' old numbers, int64 [k], ascending.
+    """
+    number, place, own = np.flatnonzero(kept), _places(touched), _places(kept)
+    account, identifier = (snapshot.links[name].to_numpy() for name in ("account", "identifier"))
+    chosen = kept[account] & touched[identifier]
     pairs = snapshot.pairs.with_row_index("pair")
     pairs = pairs.filter(pl.Series(kept[pairs["account_a"].to_numpy()] & kept[pairs["account_b"].to_numpy()]))
     part = Snapshot(
         snapshot.as_of,
         snapshot.accounts[number].with_columns(account=_numbers(len(number))),
-        identifiers.filter(pl.Series(touched)).with_columns(identifier=_numbers(int(touched.sum()))),
-        links.with_columns(
-            account=pl.Series(own[links["account"].to_numpy()]),
-            identifier=pl.Series(place[links["identifier"].to_numpy()]),
+        snapshot.identifiers.filter(pl.Series(touched)).with_columns(identifier=_numbers(int(touched.sum()))),
+        snapshot.links.filter(pl.Series(chosen)).with_columns(
+            account=pl.Series(own[account[chosen]]), identifier=pl.Series(place[identifier[chosen]])
         ),
         pairs.drop("pair").with_columns(pl.Series(name, own[pairs[name].to_numpy()]) for name in _ENDS),
         _evidence_of(snapshot, pairs["pair"], touched, place),
@@ -91,7 +106,7 @@ def cut_out(snapshot: Snapshot, account_ids: pl.Series, kind: str) -> tuple[Snap
             pl.col("component", "cluster").rank("dense").cast(pl.Int32) - 1, account=_numbers(len(number))
         ),
     )
-    return part, number, Draw(is_drawn[number], snapshot.accounts.height, kind)
+    return part, number
 
 
 def stands_for(

@@ -50,14 +50,18 @@ class Drift:
     has_drifted: bool
 
 
-def measure_drift(
-    before: pl.DataFrame, now: pl.DataFrame, score_before: NDArray[np.float64], score_now: NDArray[np.float64]
-) -> Drift:
-    """Compares two nights' features (`gnn.features.build_features`) and scores of one model, float64 [n] each."""
-    old, new = ({name: rows[name].to_numpy().astype(np.float64) for name in FEATURE_NAMES} for rows in (before, now))
-    found = measure_input_drift({name: spread_of(values) for name, values in old.items()}, new)
-    score, moved = stability_index(score_before, score_now), moved_share(found.values())
-    return Drift(score, found, moved, score > DRIFTED or moved > MOVED_SHARE)
+def measure_drift(before: pl.DataFrame, inputs: Mapping[str, NDArray[np.float64]], score: NDArray[np.float64]) -> Drift:
+    """A night against an earlier one.
+
+    Args:
+        before: `gnn.features.build_features` of it and `score`, of as many accounts as speak for all.
+        inputs: the same features now, float64 [k] each.
+        score: the same model's scores now, float64 [n].
+    """
+    spreads = {name: spread_of(before[name].to_numpy().astype(np.float64)) for name in FEATURE_NAMES}
+    found = measure_input_drift(spreads, inputs)
+    scores, moved = stability_index(before["score"].to_numpy(), score), moved_share(found.values())
+    return Drift(scores, found, moved, scores > DRIFTED or moved > MOVED_SHARE)
 
 
 def moved_share(indices: Collection[float]) -> float:

@@ -10,7 +10,7 @@ References:
     R. Ying et al., GNNExplainer, NeurIPS 2019: explanations of graph networks by edges.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import ModuleList, functional
 
 from gnn.cutoffs import CutOff
+from gnn.drawing import part_of
 from gnn.model import TrainedModel
 from gnn.sage import TypedSAGE, TypedSAGELayer, mean_aggregate
 from gnn.sage_model import Sage, inputs_of
@@ -41,11 +42,7 @@ LINK_CONTRIBUTIONS_SCHEMA: dict[str, pl.DataType] = {
 
 
 def link_contributions(
-    model: TrainedModel,
-    cutoff: CutOff,
-    accounts: NDArray[np.int64],
-    n_threads: int,
-    inputs: Sequence[GraphTensors] | None = None,
+    model: TrainedModel, cutoff: CutOff, accounts: NDArray[np.int64], n_threads: int
 ) -> pl.DataFrame:
     """Contributions of the links of some accounts to the network's uncalibrated log odds, the mean over its seeds.
 
@@ -53,26 +50,48 @@ def link_contributions(
         cutoff: the graph and its features.
         accounts: int64 [k], numbers of the snapshot.
         n_threads: of torch.
-        inputs: `gnn.sage_model.inputs_of` the model's networks, if they have been made.
 
     Returns:
         `LINK_CONTRIBUTIONS_SCHEMA`: one row for each link on an identifier that is shared and no hub, sorted by account and
         identifier. A positive contribution raises the score. About 40 float operations times 64 squared for each holder of the
         identifier and each other link of the account.
     """
-    links = shared_links(cutoff.snapshot)
-    own = links.join(pl.DataFrame({"account": accounts}, schema={"account": pl.Int32}), on="account", how="semi")
+    part, number, identifier = _around(cutoff.snapshot, accounts)
+    links = shared_links(part)
+    own = links.filter(pl.Series(np.isin(number, accounts)[links["account"].to_numpy()]))
     if own.is_empty():
         return pl.DataFrame(schema=LINK_CONTRIBUTIONS_SCHEMA)
     total = np.zeros(own.height)
     members = [member for member in model.members["sage"] if isinstance(member, Sage)]
     account, node = own["account"].to_numpy(), _nodes(own, links)
     with _threads(n_threads):
-        for member, tensors in zip(members, inputs or inputs_of(members, cutoff), strict=True):
+        for member, tensors in zip(members, inputs_of(members, cutoff, (part, number)), strict=True):
             total += occlude_links(member.network(), tensors, account, node)
-    return own.select(
-        "account", "identifier", contribution=pl.Series(total / max(len(members), 1), dtype=pl.Float64)
-    ).sort("account", "identifier")
+    columns = {
+        "account": number[account],
+        "identifier": identifier[own["identifier"].to_numpy()],
+        "contribution": total / max(len(members), 1),
+    }
+    return pl.DataFrame(columns, schema=LINK_CONTRIBUTIONS_SCHEMA).sort("account", "identifier")
+
+
+def _around(snapshot: Snapshot, accounts: NDArray[np.int64]) -> tuple[Snapshot, NDArray[np.int64], NDArray[np.int64]]:
+    """What two rounds of messages bring to some accounts, int64 [k]: their identifiers' holders, and the holders of these ones' identifiers.
+
+    Returns:
+        The part, the old numbers of its accounts and those of its identifiers, ascending.
+    """
+    account, identifier = (snapshot.links[name].to_numpy() for name in ("account", "identifier"))
+    carries = snapshot.identifiers.select(is_shared()).to_series().to_numpy()[identifier]
+    account, identifier = account[carries], identifier[carries]
+    kept = np.zeros(snapshot.accounts.height, dtype=np.bool_)
+    kept[accounts] = True
+    touched = np.zeros(snapshot.identifiers.height, dtype=np.bool_)
+    for _ in range(2):
+        touched[identifier[kept[account]]] = True
+        kept[account[touched[identifier]]] = True
+    part, number = part_of(snapshot, kept, touched)
+    return part, number, np.flatnonzero(touched)
 
 
 def shared_links(snapshot: Snapshot) -> pl.DataFrame:
@@ -161,7 +180,7 @@ class _Graph:
         ends = torch.tensor((0, *tensors.type_ends))
         self.kind = torch.repeat_interleave(torch.arange(len(ends) - 1), torch.diff(ends))
         self.holders, self.held = _Rows.of(tensors.to_identifiers), _Rows.of(tensors.to_accounts)
-        n, n_types = len(tensors.accounts), len(ends) - 1
+        n, n_types = tensors.accounts.shape[0], len(ends) - 1
         owner = torch.repeat_interleave(torch.arange(n), self.held.size)
         cell = owner * n_types + self.kind[self.held.index]
         self.count = torch.bincount(cell, minlength=n * n_types).view(n, n_types)
@@ -193,7 +212,7 @@ def occlude_links(
 
 def _run(network: TypedSAGE, tensors: GraphTensors, graph: _Graph) -> _Pass:
     """The network's forward pass, as `TypedSAGE.forward` makes it."""
-    start = functional.relu(network.project(tensors.accounts))
+    start = network.begin(tensors)
     size = graph.holders.size.unsqueeze(-1)
 
     def hear(layer: TypedSAGELayer, accounts: Tensor, identifiers: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -6,6 +6,7 @@ from numba import njit
 
 from gnn.feature_types import DAY_US, Feature, Rows, days_between, exact_sum, in_medians, on_accounts
 from gnn.windows import count_within, seconds_since_first
+from graph.numbering import dense_numbers
 
 __all__ = ["COLUMNS", "FEATURES", "build"]
 
@@ -71,19 +72,16 @@ def build(rows: Rows) -> pl.DataFrame:
 def _paid(rows: Rows) -> pl.DataFrame:
     """Payments that name a payee: payee is a dense number that only parts them, payee_account is null for one outside."""
     payments = in_medians(rows.tables["payments"].filter(pl.col("status") != "declined"))
+    payments = payments.filter(pl.col("counterparty_id").is_not_null())
     numbers = rows.snapshot.accounts.select(payee_account="account", counterparty_id="account_id")
-    return (
-        payments.filter(pl.col("counterparty_id").is_not_null())
-        .join(numbers, on="counterparty_id", how="left", maintain_order="left")
-        .select(
-            "account",
-            "signup_time",
-            "event_time",
-            "status",
-            "payee_account",
-            payee=pl.col("counterparty_id").rank("dense").cast(pl.Int64) - 1,
-            amount=pl.col("amount"),
-        )
+    return payments.join(numbers, on="counterparty_id", how="left", maintain_order="left").select(
+        "account",
+        "signup_time",
+        "event_time",
+        "status",
+        "payee_account",
+        payee=pl.Series(dense_numbers(payments["counterparty_id"]).astype(np.int64)),
+        amount=pl.col("amount"),
     )
 
 

@@ -1,8 +1,13 @@
 """Pair and cluster evidence: how strongly, by how many independent kinds of evidence, and in what kind of group."""
 
-import polars as pl
+from typing import Any
 
-from gnn.feature_types import Feature, Rows, days_between, exact_mean, exact_sum, on_accounts
+import numpy as np
+import polars as pl
+from numba import njit
+from numpy.typing import NDArray
+
+from gnn.feature_types import TYPES, Feature, Rows, days_between, exact_mean, exact_sum, on_accounts
 from graph.schema import IDENTIFIERS
 
 __all__ = ["FEATURES", "build"]
@@ -44,7 +49,8 @@ FEATURES = _declare(
     ("cluster_degree_share", "share of its cluster's accounts that evidence joins to it"),
 )
 
-_GROUPS = {label: kind.group for label, kind in IDENTIFIERS.items()}
+_GROUPS = sorted({kind.group for kind in IDENTIFIERS.values()})
+_GROUP = np.array([_GROUPS.index(kind.group) for kind in IDENTIFIERS.values()])  # of each type
 
 
 def build(rows: Rows) -> pl.DataFrame:
@@ -54,37 +60,60 @@ def build(rows: Rows) -> pl.DataFrame:
 
 
 def _pairs(rows: Rows) -> pl.DataFrame:
-    """One row a pair with what its evidence sums to."""
-    pieces = rows.snapshot.pair_evidence
-    kinds = rows.snapshot.identifiers["identifier_type"][pieces["identifier"]]
-    evidence = (
-        pieces.select(
-            "pair",
-            kind=kinds,
-            group=kinds.replace_strict(_GROUPS, default=kinds),
-            gap="gap_days",
-            at_once="is_concurrent",
-        )
-        .group_by("pair")
-        .agg(
-            n_groups=pl.col("group").n_unique(),
-            groups=pl.col("group").unique().sort(),
-            kinds=pl.col("kind").unique().sort(),
-            gap=pl.col("gap").min(),
-            at_once=pl.col("at_once").any(),
-        )
+    """One row a pair with what its evidence sums to; `kinds` and `groups` have a bit for each that occurs."""
+    pairs, pieces = rows.snapshot.pairs, rows.snapshot.pair_evidence
+    kind = (
+        rows.snapshot.identifiers["identifier_type"].cast(TYPES).to_physical().gather(pieces["identifier"]).to_numpy()
     )
-    ends = rows.accounts.select("account", "identity", "signup_time")
-    return (
-        rows.snapshot.pairs.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("pair"))
-        .join(evidence, on="pair", how="left", maintain_order="left")
-        .join(ends, left_on="account_a", right_on="account", maintain_order="left")
-        .join(ends, left_on="account_b", right_on="account", suffix="_b", maintain_order="left")
-        .with_columns(
-            apart=(pl.col("identity") != pl.col("identity_b")) & pl.col("at_once"),
-            signup_gap=days_between(pl.col("signup_time"), pl.col("signup_time_b")).abs(),
-        )
+    kinds, groups = (np.zeros(pairs.height, dtype=np.uint32) for _ in range(2))
+    gap, at_once = np.full(pairs.height, np.inf), np.zeros(pairs.height, dtype=np.bool_)
+    own_gap = pieces["gap_days"].fill_null(np.inf).to_numpy()
+    _gather(
+        pieces["pair"].to_numpy(),
+        kind,
+        _GROUP,
+        own_gap,
+        pieces["is_concurrent"].fill_null(False).to_numpy(),
+        kinds,
+        groups,
+        gap,
+        at_once,
     )
+    ends = {end: pairs[f"account_{end}"] for end in ("a", "b")}
+    identity, signup = (
+        {end: rows.accounts[name].gather(own) for end, own in ends.items()} for name in ("identity", "signup_time")
+    )
+    return pairs.with_columns(
+        identity=identity["a"],
+        identity_b=identity["b"],
+        kinds=pl.Series(kinds),
+        groups=pl.Series(groups),
+        n_groups=pl.Series(groups).bitwise_count_ones(),
+        gap=pl.Series(gap),
+        apart=(identity["a"] != identity["b"]) & pl.Series(at_once),
+        signup_gap=days_between(pl.lit(signup["a"]), pl.lit(signup["b"])).abs(),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _gather(
+    pair: NDArray[np.int32],
+    kind: NDArray[Any],
+    group: NDArray[np.int64],
+    own_gap: NDArray[np.float64],
+    is_concurrent: NDArray[np.bool_],
+    kinds: NDArray[np.uint32],
+    groups: NDArray[np.uint32],
+    gap: NDArray[np.float64],
+    at_once: NDArray[np.bool_],
+) -> None:
+    """Each piece of evidence into its pair's place of the last four."""
+    for row in range(pair.shape[0]):
+        at = pair[row]
+        kinds[at] |= np.uint32(1) << np.uint32(kind[row])
+        groups[at] |= np.uint32(1) << np.uint32(group[kind[row]])
+        gap[at] = min(gap[at], own_gap[row])
+        at_once[at] |= is_concurrent[row]
 
 
 def _by_account(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -111,7 +140,7 @@ def _by_account(pairs: pl.DataFrame) -> pl.DataFrame:
         n_pairs_signup_7d=(pl.col("signup_gap") <= 7).sum(),
         n_pairs_signup_1d=(pl.col("signup_gap") <= 1).sum(),
         mean_pair_signup_days=exact_mean(pl.col("signup_gap")),
-        n_evidence_types=pl.col("kinds").explode().n_unique(),
+        n_evidence_types=pl.col("kinds").bitwise_or().bitwise_count_ones(),
     )
 
 
@@ -141,7 +170,7 @@ def _by_cluster(rows: Rows, pairs: pl.DataFrame) -> pl.DataFrame:
     evidence = inside.group_by("cluster").agg(
         n_inside=pl.len(),
         cluster_mean_bits=exact_mean(pl.col("weight_bits")),
-        cluster_groups=pl.col("groups").explode().n_unique(),
+        cluster_groups=pl.col("groups").bitwise_or().bitwise_count_ones(),
     )
     degree = (
         pl.concat([inside.select(account=end) for end in ("account_a", "account_b")])

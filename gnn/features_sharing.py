@@ -3,11 +3,16 @@
 Every type of `graph.schema.IDENTIFIERS` gets the same features, so a new type needs no line here. Hubs only count as hubs.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import polars as pl
+from numba import njit
+from numpy.typing import NDArray
 
-from gnn.feature_types import Feature, Rows, days_between, exact_sum, on_accounts
-from gnn.windows import count_near, count_within, seconds_of
+from gnn.feature_types import DAY_US, FIXED, MOST, Feature, Rows
+from gnn.windows import count_near, count_within
 from graph.schema import IDENTIFIERS
 from graph.snapshot import is_shared
 
@@ -15,7 +20,9 @@ __all__ = ["FEATURES", "build"]
 
 DAY = 86_400  # seconds
 _CAME_DAYS = (1, 7, 14)
-_TYPES = pl.Enum(list(IDENTIFIERS))  # compared as numbers
+_DEVICE = list(IDENTIFIERS).index("device")
+
+Ints = NDArray[np.int64]
 
 _PER_TYPE = (
     ("n_{}", "sharing", "{} values used", 0.0),
@@ -56,87 +63,171 @@ FEATURES = tuple(
 
 
 def build(rows: Rows) -> pl.DataFrame:
-    """Account i32 and one float32 column a feature of this family, in account order."""
-    links = _timed(rows)
-    parts = [_per_type(links.filter(pl.col("identifier_type") == label), label) for label in IDENTIFIERS]
-    return on_accounts(rows.accounts, [*parts, _overall(links)], FEATURES)
+    """Account i32 and one float32 column a feature of this family, in account order. One pass over the links of each account."""
+    n, columns = rows.accounts.height, rows.links
+    joint = _joint(columns.filter(is_shared()))
+    place = np.full(columns.height, -1, dtype=np.int64)
+    place[np.flatnonzero(columns.select(is_shared()).to_series().to_numpy())] = np.arange(len(joint.identifier))
+    pointer = np.concatenate([[0], np.cumsum(np.bincount(columns["account"].to_numpy(), minlength=n))])
+    kind, weight = columns["identifier_type"].to_physical().to_numpy(), columns["weight"].to_numpy()
+    others, identities = (columns[name].to_numpy() - 1 for name in ("n_accounts", "n_identities"))
+    by_type = np.zeros((len(IDENTIFIERS), len(_PER_TYPE), n), dtype=np.float32)
+    is_hub = columns["is_hub"].to_numpy()
+    week, signed_up, overlap = joint.came[1], joint.signed_up, joint.overlap
+    _per_type(pointer, kind, others, identities, is_hub, weight, place, week, signed_up, overlap, by_type)
+    overall = np.repeat(np.array([feature[3] for feature in _OVERALL], dtype=np.float32)[:, None], n, axis=1)
+    delay = _micros(columns["first_seen"]) - _micros(columns["signup_time"])
+    fixed = np.rint(np.clip(weight, -MOST, MOST) * FIXED).astype(np.int64)  # see `gnn.feature_types.exact_sum`
+    _overall(pointer, kind, others, fixed, delay, place, joint.came, joint.gap, overall)
+    values = np.concatenate([by_type.reshape(-1, n), overall])
+    named = {feature.name: pl.Series(row) for feature, row in zip(FEATURES, values, strict=True)}
+    return rows.accounts.select("account").with_columns(**named)
 
 
-def _timed(rows: Rows) -> pl.DataFrame:
-    """Links on shared identifiers that are no hub, with the counts of who came when; own and hub links beside them, without counts."""
-    links = rows.links.with_columns(pl.col("identifier_type").cast(_TYPES), shared=is_shared())
-    shared = links.filter("shared")
-    start = 0
-    if shared.height:
-        start = min(int(seconds_of(shared[name], 0).min()) for name in ("first_seen", "signup_time"))
-    group = shared["identifier"].to_numpy().astype(np.int64)
-    first, last, signup = (seconds_of(shared[name], start) for name in ("first_seen", "last_seen", "signup_time"))
-    comers = shared.group_by("identifier", "identity").agg(pl.col("first_seen").min())
-    came_group = comers["identifier"].to_numpy().astype(np.int64)
-    came = seconds_of(comers["first_seen"], start)
-    own_came = seconds_of(
-        shared.select("identifier", "identity").join(
-            comers, on=["identifier", "identity"], how="left", maintain_order="left"
-        )["first_seen"],
-        start,
-    )
-    within = count_near(came_group, came, [days * DAY for days in _CAME_DAYS], group, first)
-    columns = {
-        f"came_{days}d": counts - (np.abs(own_came - first) <= days * DAY)
-        for days, counts in zip(_CAME_DAYS, within, strict=True)
-    }
-    columns["signed_up"] = count_near(group, signup, [7 * DAY])[0] - 1
-    started = count_within(group, first, np.zeros_like(first), last)
-    ended = count_within(group, last, np.zeros_like(first), first - 1)
-    columns["overlap"] = started - ended - 1
-    place = np.flatnonzero(links["shared"].to_numpy())
-    timed = []
-    for name, values in columns.items():
-        spread = np.zeros(links.height, dtype=np.int64)
-        spread[place] = values
-        timed.append(pl.when("shared").then(pl.Series(spread)).alias(name))
-    return links.with_columns(timed)
+@dataclass(frozen=True)
+class _Joint:
+    """Of links on shared identifiers that are no hub, int64 [k] each.
+
+    Attributes:
+        identifier: numbers.
+        came: [3, k], other identities that came to the identifier within `_CAME_DAYS` of the account.
+        signed_up: other accounts on it that signed up within a week of it.
+        overlap: other accounts whose time on it overlaps the account's.
+        gap: microseconds between its signup and the nearest one of another account on it; the largest int64 where none is there.
+    """
+
+    identifier: Ints
+    came: Ints
+    signed_up: Ints
+    overlap: Ints
+    gap: Ints
 
 
-def _per_type(links: pl.DataFrame, label: str) -> pl.DataFrame:
-    shared = pl.col("shared")
-    others = pl.when(pl.col("is_hub")).then(0).otherwise(pl.col("n_accounts") - 1)
-    identities = pl.when(pl.col("is_hub")).then(0).otherwise(pl.col("n_identities") - 1)
-    return links.group_by("account").agg(
-        pl.len().alias(f"n_{label}"),
-        shared.sum().alias(f"n_shared_{label}"),
-        pl.col("is_hub").sum().alias(f"n_hub_{label}"),
-        others.max().alias(f"max_accounts_{label}"),
-        (others.sum() / pl.len()).alias(f"mean_accounts_{label}"),
-        identities.max().alias(f"max_identities_{label}"),
-        pl.col("weight").filter(shared).max().alias(f"max_bits_{label}"),
-        pl.col("came_7d").max().alias(f"joined_7d_{label}"),
-        pl.col("signed_up").max().alias(f"signed_up_7d_{label}"),
-        pl.col("overlap").max().alias(f"overlap_{label}"),
-        (pl.col("n_accounts") - 1 - pl.col("overlap")).max().alias(f"sequential_{label}"),
-    )
+def _joint(shared: pl.DataFrame) -> _Joint:
+    identifier, identity = (shared[name].to_numpy().astype(np.int64) for name in ("identifier", "identity"))
+    seen, signup_us = _micros(shared["first_seen"]), _micros(shared["signup_time"])
+    start = min(seen.min(initial=0), signup_us.min(initial=0)) // 1_000_000 if len(seen) else 0
+    first, signup, last = (each // 1_000_000 - start for each in (seen, signup_us, _micros(shared["last_seen"])))
+    # an identity came when the first of its accounts did
+    key = identifier * (int(identity.max(initial=0)) + 1) + identity
+    order = np.argsort(key)
+    begins = np.flatnonzero(np.diff(key[order], prepend=-1))
+    came = np.minimum.reduceat(first[order], begins) if len(begins) else first
+    own_came = np.empty_like(first)
+    own_came[order] = np.repeat(came, np.diff(np.append(begins, len(order))))
+    within = count_near(identifier[order][begins], came, [days * DAY for days in _CAME_DAYS], identifier, first)
+    by_days = [
+        counts - (np.abs(own_came - first) <= days * DAY) for days, counts in zip(_CAME_DAYS, within, strict=True)
+    ]
+    signed_up = count_near(identifier, signup, [7 * DAY])[0] - 1
+    started = count_within(identifier, first, np.zeros_like(first), last)
+    ended = count_within(identifier, last, np.zeros_like(first), first - 1)
+    return _Joint(identifier, np.stack(by_days), signed_up, started - ended - 1, _gaps(identifier, signup_us))
 
 
-def _overall(links: pl.DataFrame) -> pl.DataFrame:
-    shared = links.filter("shared").sort("identifier", "signup_time")
-    gap = days_between(pl.col("signup_time"), pl.col("signup_time").shift(1)).over("identifier")
-    shared = shared.with_columns(before=gap).with_columns(after=pl.col("before").shift(-1).over("identifier"))
-    delay = days_between(pl.col("first_seen"), pl.col("signup_time"))
+def _micros(times: pl.Series) -> Ints:
+    return times.dt.epoch("us").to_numpy()
 
-    overall = shared.group_by("account").agg(
-        joined_1d=pl.col("came_1d").sum(),
-        joined_7d=pl.col("came_7d").sum(),
-        joined_14d=pl.col("came_14d").sum(),
-        n_types_joined_7d=pl.col("identifier_type").filter(pl.col("came_7d") > 0).n_unique(),
-        n_types_shared=pl.col("identifier_type").n_unique(),
-        sum_bits_shared=exact_sum(pl.col("weight")),
-        nearest_signup_days=pl.min_horizontal("before", "after").min(),
-        share_joined_7d=pl.col("came_7d").sum() / (pl.col("n_accounts") - 1).sum(),
-        first_seen_days=delay.min().clip(lower_bound=0.0),
-    )
-    devices = (
-        links.filter(pl.col("identifier_type") == "device")
-        .group_by("account")
-        .agg(new_device_days=delay.max().clip(lower_bound=0.0))
-    )
-    return overall.join(devices, on="account", how="full", coalesce=True)
+
+def _gaps(group: Ints, time: Ints) -> Ints:
+    """Distance to the nearest other time of the same group; the largest int64 in a group of one."""
+    order = np.lexsort((time, group))
+    far = np.iinfo(np.int64).max
+    step = np.where(np.diff(group[order]) == 0, np.diff(time[order]), far)
+    gap = np.empty(len(group), dtype=np.int64)
+    gap[order] = np.minimum(np.append(step, far), np.insert(step, 0, far))[: len(group)]
+    return gap
+
+
+@njit(cache=True, nogil=True)
+def _per_type(
+    pointer: Ints,
+    kind: NDArray[Any],
+    others: Ints,
+    identities: Ints,
+    is_hub: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    place: Ints,
+    came: Ints,
+    signed_up: Ints,
+    overlap: Ints,
+    out: NDArray[np.float32],
+) -> None:
+    """Fills `out`, [types, len(_PER_TYPE), n]; `place` is a link's row among the shared ones, or -1."""
+    n_types, n_ways, n = out.shape
+    held = np.zeros((n_types, n_ways))
+    for account in range(n):
+        for row in range(pointer[account], pointer[account + 1]):
+            own = held[kind[row]]
+            beside = 0 if is_hub[row] else others[row]
+            people = 0 if is_hub[row] else identities[row]
+            own[3] = max(own[3], beside) if own[0] else beside
+            own[5] = max(own[5], people) if own[0] else people
+            own[0] += 1
+            own[2] += is_hub[row]
+            own[4] += beside
+            at = place[row]
+            if at >= 0:
+                is_more, apart = own[1] > 0, others[row] - overlap[at]
+                own[6] = max(own[6], weight[row]) if is_more else weight[row]
+                own[7] = max(own[7], came[at]) if is_more else came[at]
+                own[8] = max(own[8], signed_up[at]) if is_more else signed_up[at]
+                own[9] = max(own[9], overlap[at]) if is_more else overlap[at]
+                own[10] = max(own[10], apart) if is_more else apart
+                own[1] += 1
+        for number in range(n_types):
+            own = held[number]
+            if own[0]:
+                own[4] /= own[0]
+                out[number, :, account] = own
+                own[:] = 0
+
+
+@njit(cache=True, nogil=True)
+def _overall(
+    pointer: Ints,
+    kind: NDArray[Any],
+    others: Ints,
+    fixed: Ints,
+    delay: Ints,
+    place: Ints,
+    came: Ints,
+    gap: Ints,
+    out: NDArray[np.float32],
+) -> None:
+    """Fills `out`, [len(_OVERALL), n], which holds what is missing."""
+    far = np.iinfo(np.int64).max
+    for account in range(out.shape[1]):
+        came_1, came_7, came_14, bits, beside = 0, 0, 0, 0, 0
+        types, joined, nearest, soonest, latest = 0, 0, far, far, -far
+        for row in range(pointer[account], pointer[account + 1]):
+            if kind[row] == _DEVICE:
+                latest = max(latest, delay[row])
+            at = place[row]
+            if at < 0:
+                continue
+            came_1, came_7, came_14 = came_1 + came[0, at], came_7 + came[1, at], came_14 + came[2, at]
+            bits, beside = bits + fixed[row], beside + others[row]
+            types |= 1 << kind[row]
+            if came[1, at] > 0:
+                joined |= 1 << kind[row]
+            nearest, soonest = min(nearest, gap[at]), min(soonest, delay[row])
+        if types:
+            out[0, account], out[1, account], out[2, account] = came_1, came_7, came_14
+            out[3, account], out[4, account] = _bits(joined), _bits(types)
+            out[5, account] = bits / FIXED
+            out[7, account] = came_7 / beside
+            out[8, account] = max(soonest, 0) / DAY_US
+        if nearest < far:
+            out[6, account] = nearest / DAY_US
+        if latest > -far:
+            out[9, account] = max(latest, 0) / DAY_US
+
+
+@njit(cache=True, nogil=True)
+def _bits(value: int) -> int:
+    n = 0
+    while value:
+        n += value & 1
+        value >>= 1
+    return n

@@ -16,7 +16,7 @@ from gnn.edge_contributions import LINK_CONTRIBUTIONS_SCHEMA, link_contributions
 from gnn.model import TrainedModel
 from gnn.reason_codes import CODE_OF, NETWORK_LINKS, REASON_CODES, WITHOUT_LINKS, say_network_links, say_without_links
 from gnn.registry import BLEND
-from gnn.sage_model import Sage, infer_all, inputs_of
+from gnn.score import Scored, score_accounts
 from gnn.trees import Trees
 from graph.lake import REASON_EVIDENCE
 from graph.snapshot import Events, Snapshot
@@ -43,29 +43,36 @@ class Looked:
     Attributes:
         cutoff: the night with what is near each account.
         first: float64 [n], the first look's log odds.
-        sage: float64 [n], the networks' mean log odds; None where they take no part in the score.
-        added: `gnn.edge_contributions.link_contributions` of the suspected accounts; without a row where the network takes no part.
+        sage: float64 [n], the networks' mean log odds.
+        added: `gnn.edge_contributions.link_contributions` of the suspected accounts; without a row where the network takes no part
+            in the score.
     """
 
     cutoff: CutOff
     first: NDArray[np.float64]
-    sage: NDArray[np.float64] | None
+    sage: NDArray[np.float64]
     added: pl.DataFrame
 
 
 def look_at(
-    model: TrainedModel, features: pl.DataFrame, snapshot: Snapshot, flagged: NDArray[np.int64], n_threads: int
+    model: TrainedModel,
+    features: pl.DataFrame,
+    snapshot: Snapshot,
+    flagged: NDArray[np.int64],
+    n_threads: int,
+    scored: Scored | None = None,
 ) -> Looked:
-    """Looks at a night once for all that is said of its suspected accounts, int64 [k]."""
-    cutoff = CutOff(snapshot, features)
-    first = model.first.logits(cutoff, n_threads)
-    cutoff = model.first.add_to(cutoff, n_threads, first)
-    if log_odds_per_logit(model)["sage"] < _LEAST:
-        return Looked(cutoff, first, None, pl.DataFrame(schema=LINK_CONTRIBUTIONS_SCHEMA))
-    networks = [member for member in model.members["sage"] if isinstance(member, Sage)]
-    inputs = list(inputs_of(networks, cutoff))
-    sage = np.mean([logits for logits, _ in infer_all(networks, cutoff, n_threads, inputs)], axis=0)
-    return Looked(cutoff, first, sage, link_contributions(model, cutoff, flagged, n_threads, inputs))
+    """Looks at a night once for all that is said of its suspected accounts, int64 [k].
+
+    Args:
+        scored: what the model says of the night, if it has been asked.
+    """
+    scored = scored or score_accounts(model, features, snapshot, n_threads)
+    cutoff = CutOff(snapshot, features, scored.near)
+    added = pl.DataFrame(schema=LINK_CONTRIBUTIONS_SCHEMA)
+    if log_odds_per_logit(model)["sage"] >= _LEAST:
+        added = link_contributions(model, cutoff, flagged, n_threads)
+    return Looked(cutoff, scored.first, scored.sage, added)
 
 
 def build_reasons(

@@ -9,13 +9,15 @@ References:
     C. Elkan, K. Noto, Learning classifiers from only positive and unlabeled data, KDD 2008: what unlabelled positives do to a score.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import lightgbm
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from gnn.features import GRAPHLESS
-from gnn.forest import read_forest
+from gnn.forest import Forest, read_forest
 
 __all__ = ["LOWEST", "directions", "learn_affinity", "neighbours_in_time", "rank_behaviour"]
 
@@ -82,6 +84,7 @@ def learn_affinity(
     left: NDArray[np.int64],
     right: NDArray[np.int64],
     seed: int,
+    n_threads: int = 1,
 ) -> NDArray[np.float64]:
     """Log odds of being held together by links, by how far apart two accounts came, and how alike they and what is around them are.
 
@@ -92,6 +95,7 @@ def learn_affinity(
         group: int32 [k], whom links hold together.
         left, right: int64 [m], the pairs.
         seed: of what each of the averaged models draws.
+        n_threads: models that are trained at once; they change nothing.
 
     Returns:
         float64 [m], within -6 and 6; all -6 where the pairs do not suffice to learn from.
@@ -111,11 +115,17 @@ def learn_affinity(
     values = describe(train)
     parameters = _PARAMETERS | {"min_data_in_leaf": min(100, max(20, len(target) // 50))}
     data = lightgbm.Dataset(values, target.astype(np.float32), params=parameters, free_raw_data=False)
-    models = [lightgbm.train(parameters | {"seed": 100 * seed + number}, data, _ROUNDS) for number in range(_N_MODELS)]
-    forests = [read_forest(model.model_to_string(), range(values.shape[1])) for model in models]
+    data.construct()
+
+    def train_one(number: int) -> Forest:
+        model = lightgbm.train(parameters | {"seed": 100 * seed + number}, data, _ROUNDS)
+        return read_forest(model.model_to_string(), range(values.shape[1]))
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        forests = list(pool.map(train_one, range(_N_MODELS)))
     for start in range(0, len(left), _N_AT_ONCE):
         rows = np.arange(start, min(start + _N_AT_ONCE, len(left)))
         described = describe(rows)
-        told = [forest.sums(described, 1)[0] for forest in forests]
+        told = [forest.sums(described, n_threads)[0] for forest in forests]
         log_odds[rows] = np.clip(np.mean(told, axis=0), LOWEST, -LOWEST)
     return log_odds

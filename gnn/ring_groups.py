@@ -61,6 +61,7 @@ def group_suspects(
     transfers: pl.DataFrame,
     min_suspected: int,
     seed: int,
+    n_threads: int = 1,
 ) -> pl.DataFrame:
     """Parts the suspected accounts into rings.
 
@@ -76,6 +77,7 @@ def group_suspects(
         transfers: see `build_transfers`.
         min_suspected: suspected accounts that make a ring.
         seed: of what is drawn to learn affinity.
+        n_threads: to learn it with.
 
     Returns:
         account i32 and cluster i32, the one that names its ring, sorted by account. A cluster names the group that has most of its
@@ -85,7 +87,7 @@ def group_suspects(
     suspects = _waves(accounts.filter("is_suspected")).sort("account")
     if suspects.is_empty():
         return pl.DataFrame(schema={"account": pl.Int32, "cluster": pl.Int32})
-    group = _merge_waves(snapshot, features, vectors, accounts, suspects, transfers, seed)
+    group = _merge_waves(snapshot, features, vectors, accounts, suspects, transfers, seed, n_threads)
     found = suspects.select("account", "cluster", group=pl.Series(group, dtype=pl.Int32))
     size = accounts.group_by("cluster").agg(size=pl.len())
     named = found.join(_names(found.join(size, on="cluster")), on="group")
@@ -108,6 +110,7 @@ def _merge_waves(
     suspects: pl.DataFrame,
     transfers: pl.DataFrame,
     seed: int,
+    n_threads: int,
 ) -> NDArray[np.int32]:
     """The group of each suspected account, int32 [k], in order of `suspects`."""
     number = suspects["account"].to_numpy()
@@ -119,7 +122,7 @@ def _merge_waves(
     left, right = neighbours_in_time(second)
     held = connected_components(len(number), one.astype(np.int32), two.astype(np.int32))
     affinity = learn_affinity(
-        second, rank_behaviour(features, number), directions(vectors, number), held, left, right, seed
+        second, rank_behaviour(features, number), directions(vectors, number), held, left, right, seed, n_threads
     )
     said = pl.concat(
         [_between(wave, left, right, affinity - LOWEST), _between(wave, one, two, np.full(len(one), _JOINED))]

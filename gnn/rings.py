@@ -60,6 +60,7 @@ def build_rings(
     min_members: int = 2,
     seed: int = 0,
     remembered: pl.DataFrame | None = None,
+    n_threads: int = 1,
 ) -> Rings:
     """Suspected accounts that belong together, without their clusters' bystanders.
 
@@ -75,6 +76,7 @@ def build_rings(
         seed: of what is drawn to learn whose behaviour looks like one actor's.
         remembered: disposition_id, identifier_type, hash: what honest households were found to share. Accounts that share
             something, and all of it within one of these, are no ring, unless one of them is known to be synthetic.
+        n_threads: for LightGBM.
 
     Returns:
         The rings; `confirmed` where an investigator's verdict confirms a member, else `suspected`.
@@ -94,7 +96,7 @@ def build_rings(
         .with_columns(pl.col("is_synthetic", "is_confirmed", "is_benign").fill_null(False))
         .with_columns(is_suspected=suspected)
     )
-    grouped = group_suspects(snapshot, features, vectors, accounts, transfers, min_members, seed)
+    grouped = group_suspects(snapshot, features, vectors, accounts, transfers, min_members, seed, n_threads)
     members = accounts.drop("cluster").join(grouped, on="account").sort("account")
     held = _held(snapshot, members)
     if remembered is not None:

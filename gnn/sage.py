@@ -156,12 +156,22 @@ class TypedSAGE(nn.Module):
 
     def forward(self, tensors: GraphTensors, noise: Noise | None = None) -> tuple[Tensor, Tensor]:
         """Logits [n] and embeddings [n, hidden] of all accounts; dropout only in training, by the draws of `noise`."""
-        state = self._drop(functional.relu(self.project(tensors.accounts)), noise)
+        state = self._drop(functional.relu(self.project(tensors.accounts[:])), noise)
         heard, identifiers = self.first(state, tensors.identifiers, tensors)
         state = self._drop(functional.relu(self.norms[0](heard)) + state, noise)
         heard, _ = self.second(state, identifiers, tensors)
         state = functional.relu(self.norms[1](heard)) + state
         return self.head(self._drop(state, noise)).squeeze(-1), state
+
+    @torch.no_grad()
+    def begin(self, tensors: GraphTensors) -> Tensor:
+        """The accounts' states before the first round, [n, hidden], without gradients, by chunks of rows."""
+        project = self.project
+        state = project.weight.new_empty((tensors.accounts.shape[0], project.out_features))
+        for begin, end in _chunks(0, len(state)):
+            rows = tensors.accounts[begin:end].to(state.dtype)
+            torch.addmm(project.bias, rows, project.weight.t(), out=state[begin:end]).relu_()
+        return state
 
     @torch.no_grad()
     def infer(self, tensors: GraphTensors) -> tuple[Tensor, Tensor]:
@@ -170,11 +180,7 @@ class TypedSAGE(nn.Module):
         States are updated in place and in chunks of `CHUNK` rows, so that beside the tensors it takes one state an account and two an
         identifier, and chunks stay in the cache. Sums run in `forward`'s order; the products' rounding may differ in the last bits.
         """
-        project = self.project
-        state = project.weight.new_empty((tensors.accounts.shape[0], project.out_features))
-        for begin, end in _chunks(0, len(state)):
-            rows = tensors.accounts[begin:end].to(state.dtype)
-            torch.addmm(project.bias, rows, project.weight.t(), out=state[begin:end]).relu_()
+        state = self.begin(tensors)
         identifiers = tensors.identifiers
         for number, layer in enumerate((self.first, self.second)):
             norm = cast(nn.LayerNorm, self.norms[number])

@@ -1,12 +1,13 @@
 """Training and scoring with typed GraphSAGE."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,11 +22,14 @@ from gnn.thinning import thin
 from gnn.train_config import Progress, TrainConfig
 from gnn.warm_start import carry_weights
 from gnn.workers import ALONE, Workers
+from graph.snapshot import Snapshot
 
 __all__ = ["Sage", "infer_all", "inputs_of"]
 
+Part = tuple[Snapshot, NDArray[np.int64]]  # some accounts with what is around them, and their numbers in the whole
+
 # message passing finds the neighbours' means by itself
-_COLUMNS = tuple(place for place, feature in enumerate(FEATURES) if feature.family != "neighbours")
+_INPUTS = [feature.name for feature in FEATURES if feature.family != "neighbours"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Sage:
             train[-1].cutoff.draw is not None
         ):  # of a large world two cut-offs serve, so validation learns from one, and so does what scores
             train = [thin(train[-1], config.sage_around, seed)]
-        standardiser = Standardiser.fit(np.concatenate([part.cutoff.take(part.account)[:, _COLUMNS] for part in train]))
+        standardiser = Standardiser.fit(np.concatenate([_Inputs(part.cutoff, part.account)[:] for part in train]))
         epochs = rounds or config.sage_epochs
         with _exact(n_threads) as device:
             build = partial(_batch, standardiser=standardiser)
@@ -127,9 +131,12 @@ class Sage:
         _load(network, self.weights)
         return network.eval()
 
-    def tensors(self, cutoff: CutOff) -> GraphTensors:
-        """What the network reads of a cut-off, on the CPU."""
-        return build_tensors([(cutoff.snapshot, _Inputs(cutoff))], self.standardiser, [cutoff.draw])
+    def tensors(self, cutoff: CutOff, part: Part | None = None) -> GraphTensors:
+        """What the network reads of a cut-off, or of a part of its accounts, on the CPU."""
+        if part is None:
+            return build_tensors([(cutoff.snapshot, _Inputs(cutoff))], self.standardiser, [cutoff.draw], anew=True)
+        snapshot, number = part
+        return build_tensors([(snapshot, _Inputs(cutoff, number))], self.standardiser, anew=True)
 
     def to_files(self) -> dict[str, bytes]:
         """One .npz without pickled objects."""
@@ -151,25 +158,21 @@ class Sage:
             return cls(weights, Standardiser(stored["standardiser_centre"], stored["standardiser_scale"]))
 
 
-def inputs_of(networks: Sequence[Sage], cutoff: CutOff) -> Iterator[GraphTensors]:
-    """What each network reads of a cut-off, on the CPU; what those of one training read is the same, and made once."""
+def inputs_of(networks: Sequence[Sage], cutoff: CutOff, part: Part | None = None) -> Iterator[GraphTensors]:
+    """What each network reads of a cut-off, or of a part of it, on the CPU; what those of one training read is the same, and made once."""
     made: tuple[Standardiser, GraphTensors] | None = None
     for network in networks:
         if made is None or not network.standardiser.equals(made[0]):
-            made = network.standardiser, network.tensors(cutoff)
+            made = network.standardiser, network.tensors(cutoff, part)
         yield made[1]
 
 
 def infer_all(
-    networks: Sequence[Sage], cutoff: CutOff, n_threads: int, inputs: Iterable[GraphTensors] | None = None
+    networks: Sequence[Sage], cutoff: CutOff, n_threads: int
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float32]]]:
-    """`Sage.infer` by each network.
-
-    Args:
-        inputs: `inputs_of` these, if they have been made.
-    """
+    """`Sage.infer` by each network."""
     found = []
-    for network, tensors in zip(networks, inputs or inputs_of(networks, cutoff), strict=True):
+    for network, tensors in zip(networks, inputs_of(networks, cutoff), strict=True):
         with _exact(n_threads) as device:
             logits, hidden = _evaluate(network.network().to(device), tensors.to(device))
             finite = torch.nan_to_num(hidden.float(), nan=0.0, posinf=0.0, neginf=0.0)
@@ -179,21 +182,26 @@ def infer_all(
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What the network reads of accounts, a block of them at a time."""
+    """What the network reads of accounts, a block of them at a time: of all, or of those whose numbers are given."""
 
     cutoff: CutOff
+    number: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return self.cutoff.features.height
+        return self._features.height if self.number is None else len(self.number)
 
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
-        return self.cutoff.take(rows)[:, _COLUMNS]
+        return self._features[rows if self.number is None else self.number[rows]].to_numpy(order="c")
+
+    @cached_property
+    def _features(self) -> pl.DataFrame:
+        return self.cutoff.features.select(_INPUTS)
 
 
 def _network(seed: int, dropout: float) -> TypedSAGE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return TypedSAGE(len(_COLUMNS), len(IDENTIFIER_INPUTS), HIDDEN, dropout)
+        return TypedSAGE(len(_INPUTS), len(IDENTIFIER_INPUTS), HIDDEN, dropout)
 
 
 def _load(network: TypedSAGE, weights: Mapping[str, NDArray[np.float32]]) -> None:

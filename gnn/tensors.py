@@ -1,8 +1,8 @@
 """The typed account-identifier graph as tensors, of one snapshot or of several side by side."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,8 @@ IDENTIFIER_INPUTS: tuple[str, ...] = (
     "log_per_week",
 )
 _CLIP = 6.0
-_ROWS = 4_096
+_CPU = torch.device("cpu")
+_ROWS = 512  # standardised at once: they stay in the cache
 
 
 class Blocks(Protocol):
@@ -35,6 +36,17 @@ class Blocks(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: slice, /) -> NDArray[np.float32]: ...
+
+
+class AccountRows(Protocol):
+    """What is asked of the accounts' inputs: a tensor, or what makes its rows anew (`StandardisedRows`)."""
+
+    @property
+    def shape(self) -> torch.Size: ...
+
+    def __getitem__(self, rows: Any, /) -> Tensor: ...
+
+    def to(self, device: Any, /) -> "AccountRows": ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,7 @@ class GraphTensors:
     """One or several snapshots as one graph without edges between them.
 
     Attributes:
-        accounts: float32 [n, F], standardised features.
+        accounts: float32 [n, F], standardised features; of what is not trained on, made anew for every slice of rows.
         identifiers: float32 [m, D], what is known of each shared identifier; sorted by type.
         type_ends: end of each type's rows in `identifiers`, in the order of `graph.schema.IDENTIFIERS`.
         to_identifiers: m by n, the mean over an identifier's accounts.
@@ -78,7 +90,7 @@ class GraphTensors:
         offsets: first account row of each snapshot, and n at the end.
     """
 
-    accounts: Tensor
+    accounts: AccountRows
     identifiers: Tensor
     type_ends: tuple[int, ...]
     to_identifiers: Csr
@@ -120,7 +132,7 @@ class Standardiser:
         return np.array_equal(self.centre, other.centre) and np.array_equal(self.scale, other.scale)
 
     def apply(self, values: Blocks, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Standardised values, [rows, F], within -6 and 6; in `out`, if it is given, and a block of rows after the other, so that it stays in the cache."""
+        """Standardised values, [rows, F], within -6 and 6; in `out`, if it is given."""
         out = np.empty((len(values), len(self.centre)), dtype=np.float32) if out is None else out
         for start in range(0, len(values), _ROWS):
             scaled = _signed_log(values[start : start + _ROWS])
@@ -131,10 +143,33 @@ class Standardiser:
         return out
 
 
+@dataclass(frozen=True)
+class StandardisedRows:
+    """Rows that are standardised when they are asked for: of a large world all at once are gigabytes."""
+
+    values: Blocks
+    standardiser: Standardiser
+    device: torch.device = _CPU
+
+    @property
+    def shape(self) -> torch.Size:
+        """[n, F]."""
+        return torch.Size((len(self.values), len(self.standardiser.centre)))
+
+    def __getitem__(self, rows: slice, /) -> Tensor:
+        return torch.from_numpy(self.standardiser.apply(self.values[rows])).to(self.device)
+
+    def to(self, device: torch.device, /) -> "StandardisedRows":
+        """The same for a device."""
+        return replace(self, device=device)
+
+
 def build_tensors(
     parts: Sequence[tuple[Snapshot, Blocks]],
     standardiser: Standardiser,
     draws: Sequence[Draw | None] | None = None,
+    *,
+    anew: bool = False,
 ) -> GraphTensors:
     """Tensors of snapshots with their raw features [n_accounts, F], side by side.
 
@@ -145,6 +180,7 @@ def build_tensors(
         standardiser: of the features.
         draws: of each snapshot who was drawn from its world, None for a whole one; without them all are whole. Where an identifier's
             holders are there in part, those that were not drawn stand for the others in its mean.
+        anew: of a single part, make the accounts' rows when they are asked for, and keep none.
     """
     offsets, links, nodes, start = [0], [], [], 0
     for (snapshot, _), draw in zip(parts, draws or [None] * len(parts), strict=True):
@@ -162,11 +198,8 @@ def build_tensors(
     per_type = account * len(IDENTIFIERS) + kind[column]
     weight = edge["stands_for"].to_numpy()
     inputs = node.select(IDENTIFIER_INPUTS).to_numpy().astype(np.float32)
-    features = np.empty((offsets[-1], len(standardiser.centre)), dtype=np.float32)
-    for (_, values), first in zip(parts, offsets, strict=False):
-        standardiser.apply(values, features[first : first + len(values)])
     return GraphTensors(
-        accounts=torch.from_numpy(features),
+        accounts=StandardisedRows(parts[0][1], standardiser) if anew else _all_rows(parts, standardiser, offsets),
         identifiers=torch.from_numpy(inputs),
         type_ends=tuple(int(end) for end in np.searchsorted(kind, np.arange(len(IDENTIFIERS)), side="right")),
         to_identifiers=build_csr(
@@ -175,6 +208,13 @@ def build_tensors(
         to_accounts=build_csr(account, column, 1.0 / np.bincount(per_type)[per_type], offsets[-1], node.height),
         offsets=tuple(offsets),
     )
+
+
+def _all_rows(parts: Sequence[tuple[Snapshot, Blocks]], standardiser: Standardiser, offsets: Sequence[int]) -> Tensor:
+    features = np.empty((offsets[-1], len(standardiser.centre)), dtype=np.float32)
+    for (_, values), first in zip(parts, offsets, strict=False):
+        standardiser.apply(values, features[first : first + len(values)])
+    return torch.from_numpy(features)
 
 
 def with_usage(snapshot: Snapshot) -> pl.DataFrame:
@@ -235,5 +275,6 @@ def build_csr(
 
 
 def _signed_log(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    logs: NDArray[np.float32] = np.copysign(np.log1p(np.abs(values)), values)
-    return logs
+    logs: NDArray[np.float32] = np.abs(values)
+    np.log1p(logs, out=logs)
+    return np.copysign(logs, values, out=logs)

@@ -20,7 +20,7 @@ from graph.sightings import keyed_hash
 from graph.snapshot import read_snapshot
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.steps.ingest import REMEMBERED
-from jobs.steps.score import SCORES
+from jobs.steps.score import SCORED
 from jobs.tasks import run_task
 
 if TYPE_CHECKING:
@@ -79,15 +79,17 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     from gnn.ring_amounts import sum_amounts
     from gnn.ring_groups import build_transfers
     from gnn.rings import build_rings
+    from gnn.score import Scored
 
     model = load_model(place.model)
     snapshot = read_snapshot(place.work / "snapshot", place.as_of)
     features = pl.read_parquet(place.work / "features.parquet")
-    scored = pl.read_parquet(place.work / SCORES).sort("account")
-    scores = scored["score"].to_numpy()
+    said = pl.read_parquet(place.work / SCORED)
+    scored = Scored.from_frame(said)
+    scores = scored.score
     flagged = np.flatnonzero(scores >= config.threshold)
     # what takes most memory comes before what is read beside it
-    looked = look_at(model, features, snapshot, flagged, config.n_threads) if len(flagged) else None
+    looked = look_at(model, features, snapshot, flagged, config.n_threads, scored) if len(flagged) else None
     outcomes = read_partitioned_events(place.work / "events", ("outcomes",))["outcomes"]
     labels = latest_outcomes(outcomes, place.as_of)
     payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
@@ -95,7 +97,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     rings = build_rings(
         snapshot,
         features,
-        _vectors(place.out, snapshot.accounts),
+        scored.embedding,
         scores,
         labels,
         transfers,
@@ -103,6 +105,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         min_members=config.min_members,
         seed=place.seed,
         remembered=pl.read_parquet(place.work / REMEMBERED),
+        n_threads=config.n_threads,
     )
     reasons = build_reasons(
         model,
@@ -134,7 +137,9 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         )
         reasons = pl.concat([reasons, counterfactuals])
     names = pl.read_parquet(place.work / "cluster_names.parquet").select("cluster", ring_id="cluster_id").unique()
-    ranked = _rank(scored, accounts, rings.members.join(names, on="cluster"), place.key, model.version)
+    ranked = _rank(
+        said.select("account", "score"), accounts, rings.members.join(names, on="cluster"), place.key, model.version
+    )
     tables = {
         "scores": ranked,
         "amounts": sum_amounts(payments, ranked, place.as_of),
@@ -170,13 +175,6 @@ def _queue(
         .sort("place", pl.col("score").round(9), "account", descending=[False, True, False])
     )
     return members["account"].head(limit).to_numpy().astype(np.int64)
-
-
-def _vectors(out: Path, accounts: pl.DataFrame) -> NDArray[np.float32]:
-    """The embeddings that the step before wrote, float32 [n, 64], in the order of accounts."""
-    told = pl.read_parquet(out / "embeddings.parquet", columns=["account_id", "embedding"])
-    ordered = accounts.select("account_id").join(told, on="account_id", maintain_order="left")["embedding"]
-    return ordered.list.to_array(len(ordered[0])).to_numpy()
 
 
 def _rank(scored: pl.DataFrame, accounts: pl.DataFrame, members: pl.DataFrame, key: str, version: str) -> pl.DataFrame:

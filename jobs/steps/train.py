@@ -1,6 +1,7 @@
 """Train: decides which model the night uses, and trains one where need be: on snapshots of earlier cut-offs, one task each.
 
 work/train/<cut-off>/{snapshot/,features.parquet}; LAKE/models/<version>/, LAKE/models/promotions.jsonl
+work/train/scored-<version>.parquet: what that model says of the night, where drift was looked for; the step `score` takes it over
 """
 
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ from jobs.tasks import cores_for, map_tasks, run_task
 from jobs.train_workers import run_training
 from jobs.training import Trained, Training, cutoff_folder, train_and_compare
 
-__all__ = ["Config", "check", "depends_on", "run"]
+__all__ = ["Config", "asked_file", "check", "depends_on", "run"]
 
 READS = ("ingest", "links", "pairs", "clusters", "features")
 FEW_CUTOFFS = 2
@@ -109,10 +110,14 @@ def depends_on(plan: NightPlan) -> list[str]:
 def run(night: NightContext, config: Config) -> StepResult:
     """Names the night's model in the fact `model`, or in `no_model` why there is none."""
     models = night.lake / "models"
+    for left in night.work.glob(asked_file("*")):  # by a run that was stopped, perhaps of other features
+        left.unlink()
     known, why = _choose(night, config, models)
     if known is not None:
         night.progress.say(f"  uses model {known.version}, trained as of {known.as_of.date()}")
-        return StepResult(models=[known.version], facts={"model": model_facts(models, known.version), "trained": False})
+        facts: dict[str, Any] = {"model": model_facts(models, known.version), "trained": False}
+        asked = [name for name in (asked_file(known.version),) if (night.work / name).is_file()]
+        return StepResult(intermediates=asked, models=[known.version], facts=facts)
     if reason := _too_few(night, config):
         return _without_training(night, config, models, reason)
     night.progress.say(f"  trains: {why}")
@@ -122,7 +127,7 @@ def run(night: NightContext, config: Config) -> StepResult:
     if trained.version is None or trained.comparison is None:
         return replace(_without_training(night, config, models, trained.reason), intermediates=intermediates)
     version, promotion = _decide(night, models, trained.version, trained.comparison, champion)
-    facts: dict[str, Any] = {
+    facts = {
         "model": model_facts(models, version),
         "trained": True,
         "why": why,
@@ -230,18 +235,27 @@ def _ready_model(models: Path, as_of: datetime, config: Config) -> KnownModel:
     return known
 
 
+def asked_file(version: str) -> str:
+    """Where a model's answers lie in the work folder, if it was asked here; `gnn.score.Scored.to_frame`."""
+    return f"train/scored-{version}.parquet"
+
+
 def _drift(work: Path, folder: Path, as_of: datetime, n_threads: int) -> str:
-    """In words, how far tonight lies from the night of the training; empty where it does not."""
+    """In words, how far tonight lies from the night of the training; empty where it does not. Keeps what the model says of tonight."""
     from gnn.drift import measure_drift
     from gnn.model_files import load_model
     from gnn.score import score_accounts
+    from jobs.drift import read_inputs
 
     before = read_reference(folder)
     if before is None:
         return ""
-    features = pl.read_parquet(work / "features.parquet")
-    now = score_accounts(load_model(folder), features, read_snapshot(work / "snapshot", as_of), n_threads)
-    drift = measure_drift(before, features, before["score"].to_numpy(), now.score)
+    features, kept = work / "features.parquet", work / asked_file(folder.name)
+    snapshot = read_snapshot(work / "snapshot", as_of, with_hashes=False)
+    now = score_accounts(load_model(folder), pl.read_parquet(features), snapshot, n_threads)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    now.to_frame().write_parquet(kept, compression="lz4")
+    drift = measure_drift(before, read_inputs(features), now.score)
     if not drift.has_drifted:
         return ""
     return f"drift: stability index of the scores {drift.score:.2f}, {drift.moved_share:.0%} of the features moved"

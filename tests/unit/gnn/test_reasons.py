@@ -87,6 +87,18 @@ def test_the_network_speaks_by_links_on_the_scale_of_the_score(model: TrainedMod
     assert NETWORK_LINKS not in alone["code"]
 
 
+def test_a_links_part_follows_from_what_is_around_its_account(model: TrainedModel, cutoffs: list[CutOff]) -> None:
+    last = cutoffs[-1]
+    everyone = link_contributions(model, last, np.arange(last.snapshot.accounts.height), 1)
+    chosen = everyone.group_by("account", maintain_order=True).len()["account"].gather_every(9)
+    alone = link_contributions(model, last, chosen.to_numpy().astype(np.int64), 1)
+    wanted = everyone.filter(pl.col("account").is_in(chosen.implode()))
+    assert alone.height > 9
+    assert alone.select("account", "identifier").equals(wanted.select("account", "identifier"))
+    np.testing.assert_allclose(alone["contribution"], wanted["contribution"], atol=1e-6)
+    assert alone["contribution"].abs().max() > 1e-3
+
+
 def test_what_takes_no_part_in_the_score_is_no_reason(model: TrainedModel, cutoffs: list[CutOff]) -> None:
     last = cutoffs[-1]
     network = replace(model, default="sage")

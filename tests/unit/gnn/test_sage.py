@@ -88,6 +88,17 @@ def test_scoring_by_chunks_equals_the_forward_pass(
     assert torch.equal(tensors.accounts, before)
 
 
+def test_rows_made_anew_score_the_same(cutoffs: list[CutOff], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gnn.sage.CHUNK", 50)
+    snapshot, values = cutoffs[-1].snapshot, cutoffs[-1].values[:, :12]
+    standardiser = Standardiser.fit(values)
+    kept, anew = (build_tensors([(snapshot, values)], standardiser, anew=anew) for anew in (False, True))
+    network = TypedSAGE(12, len(IDENTIFIER_INPUTS)).eval()
+    assert kept.accounts.shape == anew.accounts.shape == values[:, :12].shape
+    for one, other in zip(network.infer(kept), network.infer(anew), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_scoring_in_bf16_is_near(tensors: GraphTensors) -> None:
     torch.manual_seed(0)
     network = TypedSAGE(12, len(IDENTIFIER_INPUTS)).eval()

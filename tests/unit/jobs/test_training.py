@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,7 @@ from gnn.cutoffs import INPUT_NAMES, CutOff
 from gnn.features import FEATURE_NAMES, build_features
 from gnn.model_files import load_model
 from gnn.promotion import Comparison
+from gnn.score import Scored
 from gnn.train_config import MODEL_FORMAT, TrainConfig
 from graph.build import build_snapshot
 from graph.errors import GateError, InputError
@@ -29,7 +30,7 @@ from jobs.models import list_models, read_reference, write_reference
 from jobs.night import NightContext, NightPlan
 from jobs.promotions import Decision, read_decisions, record_decision
 from jobs.settings import Settings
-from jobs.steps.train import Config, _choose, _decide, check, depends_on
+from jobs.steps.train import Config, _choose, _decide, asked_file, check, depends_on
 from jobs.training import Trained, Training, _refusal, cutoff_folder, train_and_compare
 
 KEY = "k" * 32
@@ -260,9 +261,11 @@ def test_after_a_refusal_the_same_drift_trains_once(tmp_path: Path, monkeypatch:
     write_reference(_folder(models, "champion", 15), now.select(pl.all() + 9).with_columns(score, account=0))
     record_decision(models, Decision(date(2026, 6, 15), "champion", "promoted", "why", "night"))
     monkeypatch.setattr("jobs.steps.train.run_task", lambda function, *arguments, n_cpus: function(*arguments))
-    monkeypatch.setattr("jobs.steps.train.read_snapshot", lambda *_: None)
+    monkeypatch.setattr("jobs.steps.train.read_snapshot", lambda *_, with_hashes: None)
     monkeypatch.setattr("gnn.model_files.load_model", lambda folder: None)
-    monkeypatch.setattr("gnn.score.score_accounts", lambda *_: SimpleNamespace(score=score.to_numpy()))
+    width = np.zeros((500, 1), dtype=np.float32)
+    said = Scored(score.to_numpy(), width, score.to_numpy(), width, score.to_numpy())
+    monkeypatch.setattr("gnn.score.score_accounts", lambda *_: said)
 
     def choose(day: int) -> tuple[str | None, str]:
         found, why = _choose(_night(tmp_path, date(2026, 6, day)), Config(), models)
@@ -274,6 +277,9 @@ def test_after_a_refusal_the_same_drift_trains_once(tmp_path: Path, monkeypatch:
     write_reference(_folder(models, "weak", 18), now.with_columns(score, account=0))
     record_decision(models, Decision(date(2026, 6, 18), "weak", "refused", "it is worse", "night"))
     assert choose(19) == ("champion", "")
+    kept = Scored.from_frame(pl.read_parquet(tmp_path / asked_file("weak")))
+    assert np.array_equal(kept.score, said.score)
+    assert np.array_equal(kept.near, said.near)
     assert choose(18) == (version, why)  # the night run again
 
 
