@@ -10,7 +10,6 @@ See Also:
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
@@ -58,13 +57,9 @@ def build_features(events: Mapping[str, pl.DataFrame | pl.LazyFrame], snapshot: 
 
 
 def build_own(rows: Rows) -> pl.DataFrame:
-    """All families but the neighbours': account i32 and one float32 column a feature, in account order.
-
-    As many families at once as polars was given threads: much of each is one thread's work.
-    """
-    with ThreadPoolExecutor(max(1, min(pl.thread_pool_size(), len(_OWN)))) as pool:
-        parts = list(pool.map(lambda family: family.build(rows).drop("account"), _OWN))
-    frame: pl.DataFrame = pl.concat([rows.accounts.select("account"), *parts], how="horizontal")
+    """All families but the neighbours': account i32 and one float32 column a feature, in account order."""
+    parts = [rows.accounts.select("account"), *(f.build(rows).drop("account") for f in _OWN)]
+    frame: pl.DataFrame = pl.concat(parts, how="horizontal")
     return frame
 
 

@@ -4,6 +4,7 @@ Training calls it for earlier cut-offs; tests hold the partitioned night against
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,7 +82,8 @@ def build_snapshot(
         return {name: _of_known_accounts(frame.lazy(), signups, as_of) for name, frame in of.items()}
 
     profiles = known_of(events)["profiles"].collect()
-    links = pl.concat([build_links(known_of(part), key) for part in parts or (events,)])
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:  # much of what makes links is one thread's work
+        links = pl.concat(pool.map(lambda part: build_links(known_of(part), key), parts or (events,)))
     names, held = name_identifiers(links)
     del links  # its hashes are most of what is in memory here
     accounts = build_accounts(signups, profiles.lazy(), _histories_of(known_of(events)), held.lazy, key)

@@ -57,12 +57,11 @@ def address(text: pl.Expr, postcode: pl.Expr) -> pl.Expr:
     return pl.struct(text=text, postcode=postcode).map_batches(_addresses, return_dtype=pl.String)
 
 
-def building(text: pl.Expr, postcode: pl.Expr) -> pl.Expr:
-    """As `address`, without the unit: the same for all who live, or say they live, under one roof.
+def building(whole: pl.Expr) -> pl.Expr:
+    """What `address` gives, without the unit: the same for all who live, or say they live, under one roof.
 
     Where no number is left ("Hauptstr. Nr. 12", a house by its name) what looks like the unit may be the house, and stays.
     """
-    whole = address(text, postcode)
     house = whole.str.replace_all(UNIT, "")
     has_street = ~whole.str.contains(r"^ ?apt [^ \x1f]+(?: apt [^ \x1f]+)*\x1f")
     return pl.when(house.str.contains(r"^[^\x1f]*\p{N}")).then(house).when(has_street).then(whole)

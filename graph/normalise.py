@@ -12,7 +12,7 @@ See Also:
     graph.normal_contacts, graph.normal_persons, graph.normal_places, graph.normal_tokens, graph.normal_text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -32,10 +32,12 @@ class Normaliser:
     Attributes:
         build: the columns' expressions to one of a string or null.
         form: the form in words, for the data dictionary.
+        after: the normaliser of the same columns whose form `build` is given in their place; None where it is given the columns.
     """
 
     build: Callable[..., pl.Expr]
     form: str
+    after: str | None = None
 
 
 NORMALISERS: dict[str, Normaliser] = {
@@ -45,11 +47,20 @@ NORMALISERS: dict[str, Normaliser] = {
     "email": Normaliser(email, "lower case, ASCII domain; tags, dots and domains as the provider reads them; none for stand-ins"),
     "national_id": Normaliser(national_id, "letters and digits, upper case; none for one character, a count, sample numbers"),
     "person": Normaliser(person, "words without accents, titles and middle initials, in order, with the birth date; none for placeholders of either"),
-    "building": Normaliser(building, "as address, without the unit"),
+    "building": Normaliser(building, "as address, without the unit", after="address"),
     "address": Normaliser(address, "words without accents, shortened, the unit last, with the postcode; none for stand-ins"),
 }  # fmt: skip
 
 
-def normalise(normaliser: str, *columns: pl.Expr) -> pl.Expr:
-    """The normal form by the named normaliser, a string or null."""
-    return NORMALISERS[normaliser].build(*columns)
+def normalise(normaliser: str, *columns: pl.Expr, made: Mapping[str, pl.Expr] | None = None) -> pl.Expr:
+    """The normal form by the named normaliser, a string or null.
+
+    Args:
+        columns: the source columns.
+        made: forms of these columns that have been made, by normaliser.
+    """
+    named = NORMALISERS[normaliser]
+    if named.after is None:
+        return named.build(*columns)
+    before = made[named.after] if made and named.after in made else normalise(named.after, *columns)
+    return named.build(before)

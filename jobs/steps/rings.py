@@ -94,6 +94,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     labels = latest_outcomes(outcomes, place.as_of)
     payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
     transfers = build_transfers(payments, snapshot)
+    told = said.select("account", "score")
     rings = build_rings(
         snapshot,
         features,
@@ -107,6 +108,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         remembered=pl.read_parquet(place.work / REMEMBERED),
         n_threads=config.n_threads,
     )
+    del said, scored  # embeddings of all accounts
     reasons = build_reasons(
         model,
         features,
@@ -137,9 +139,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         )
         reasons = pl.concat([reasons, counterfactuals])
     names = pl.read_parquet(place.work / "cluster_names.parquet").select("cluster", ring_id="cluster_id").unique()
-    ranked = _rank(
-        said.select("account", "score"), accounts, rings.members.join(names, on="cluster"), place.key, model.version
-    )
+    ranked = _rank(told, accounts, rings.members.join(names, on="cluster"), place.key, model.version)
     tables = {
         "scores": ranked,
         "amounts": sum_amounts(payments, ranked, place.as_of),

@@ -12,7 +12,8 @@ layer on the same links as one untyped graph (four hops, as two rounds have), an
 is what a copy out of memory of as many bytes takes on this machine now: rows gathered for messages, in fp32, alone. Graphs whose
 states lie in the cache go below it.
 
-Prints CPU-seconds of all threads (two of torch).
+Prints CPU-seconds of all threads (two of torch) and records those of the largest size in RESULTS.md; exit code 1 where scoring takes
+more than a tenth of what PyG's sampled inference takes for as many accounts, or more than four times the floor.
 """
 
 import sys
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from results import machine, record, table
 from torch import Tensor
 
 from gnn.batches import block, sampled_graph
@@ -39,6 +41,7 @@ with warnings.catch_warnings():
     from torch_geometric.typing import WITH_PYG_LIB, WITH_TORCH_SPARSE
 
 N_THREADS, N_FEATURES, HIDDEN, DEGREE = 2, 150, 64, 10
+LEAST_TIMES, MOST_FLOORS = 10, 4
 FAN_OUTS, BATCH, N_BATCHES = (15, 10), 1024, 50
 N_SAMPLED = 10_000
 
@@ -71,7 +74,7 @@ def torch_sample(pointer: Tensor, index: Tensor, seeds: Tensor, fan_outs: tuple[
     return n_edges
 
 
-def bench_sampling(n_nodes: int) -> None:
+def bench_sampling(n_nodes: int) -> str:
     random = np.random.default_rng(0)
     source, target = random.integers(0, n_nodes, (2, DEGREE * n_nodes), dtype=np.int32)
     seeds = random.permutation(n_nodes)[: BATCH * N_BATCHES]
@@ -110,12 +113,15 @@ def bench_sampling(n_nodes: int) -> None:
     for name, has in (("torch-sparse", WITH_TORCH_SPARSE), ("pyg-lib", WITH_PYG_LIB)):
         if not has:
             print(f"{n_nodes:>10,} nodes {name:>20} left out: not installed here")
+    rows = []
     for name, run in runs.items():
         seconds, n_edges = cpu_seconds(run)
+        rows.append([name, f"{seconds:.2f}", f"{n_edges:,}", f"{n_edges / seconds / 1e6:.2f}"])
         print(
             f"{n_nodes:>10,} nodes {name:>20} {seconds:8.2f} CPU-s {n_edges:>12,} edges {n_edges / seconds / 1e6:6.2f} M/CPU-s",
             flush=True,
         )
+    return table(["sampling", "CPU-s", "edges", "M edges a CPU-s"], rows)
 
 
 def made_tensors(n_accounts: int, n_identifiers: int, n_links: int) -> GraphTensors:
@@ -173,7 +179,7 @@ def seconds_per_byte() -> float:
     return seconds / (4 * 2 * 4 * source.numel())
 
 
-def bench_scoring(n_nodes: int) -> None:
+def bench_scoring(n_nodes: int) -> tuple[str, list[str]]:
     n = n_nodes // 2
     tensors = made_tensors(n, n_nodes - n, DEGREE * n_nodes)
     n_links = tensors.to_accounts.index.numel()
@@ -198,21 +204,43 @@ def bench_scoring(n_nodes: int) -> None:
     floor = gathered * seconds_per_byte()
     error = float((exact - wanted).abs().max())
     print(f"{n_nodes:>10,} nodes, {n_links:,} links: scores of `infer` and `forward` differ by {error:.1e} at most")
+    rows = []
     for name, seconds, scored in (
         ("layer by layer", ours, n),
         ("forward pass", forward, n),
         ("PyG SAGEConv", peer, n),
-        ("sampled", each, n_scored),
+        ("sampled inference", each, n_scored),
         ("floor of memory", floor, n),
     ):
+        micros = seconds / scored * 1e6
+        rows.append([name, f"{seconds:.2f}", f"{scored:,}", f"{micros:.1f}", f"{micros / (ours / n * 1e6):.2f}"])
         print(
-            f"{n_nodes:>10,} nodes {name:>20} {seconds:8.2f} CPU-s for {scored:>10,} accounts {seconds / scored * 1e6:8.1f} us/account",
+            f"{n_nodes:>10,} nodes {name:>20} {seconds:8.2f} CPU-s for {scored:>10,} accounts {micros:8.1f} us/account",
             flush=True,
         )
+    times, floors = each / n_scored / (ours / n), ours / floor
+    missed = []
+    if times < LEAST_TIMES:
+        missed.append(f"sampled inference takes {times:.1f} times ours; the bar is {LEAST_TIMES}")
+    if floors > MOST_FLOORS:
+        missed.append(f"ours takes {floors:.1f} times the floor; the bar is {MOST_FLOORS}")
+    names = ["scoring", "CPU-s", "accounts", "µs an account", "times ours"]
+    return f"{n_nodes:,} nodes, {n_links:,} links both ways.\n\n{table(names, rows)}", missed
+
+
+def main() -> int:
+    """See the module."""
+    torch.set_num_threads(N_THREADS)
+    where, missed, body = machine(), [], ""
+    for size in sorted(map(int, sys.argv[1:] or ("1000000",))):
+        drawn = bench_sampling(size)
+        scored, missed = bench_scoring(size)
+        body = f"{scored}\n\n{drawn}"
+    record("Scoring and sampling", f"bench_sampling.py {' '.join(sys.argv[1:])}".strip(), where, body)
+    for line in missed:
+        print(f"missed: {line}")
+    return int(bool(missed))
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(N_THREADS)
-    for wanted in sys.argv[1:] or ("1000000",):
-        bench_sampling(int(wanted))
-        bench_scoring(int(wanted))
+    sys.exit(main())
