@@ -11,7 +11,7 @@ from gnn.batches import SeedBatches, WholeGraphs, block, deal, plan_step, sample
 from gnn.cutoffs import CutOff, Labelled
 from gnn.metrics import auprc
 from gnn.sage import TypedSAGE
-from gnn.sage_model import _COLUMNS, Sage, _batch, _network
+from gnn.sage_model import Sage, _batch, _Inputs, _network
 from gnn.sampling import NeighbourSampler
 from gnn.tensors import Standardiser
 from gnn.train_config import TrainConfig, silent
@@ -36,7 +36,7 @@ def parts(cutoffs: list[CutOff]) -> list[Labelled]:
 
 @pytest.fixture(scope="module")
 def standardiser(parts: list[Labelled]) -> Standardiser:
-    return Standardiser.fit(np.concatenate([part.cutoff.values[:, _COLUMNS] for part in parts]))
+    return Standardiser.fit(np.concatenate([_Inputs(part.cutoff)[:] for part in parts]))
 
 
 def gradients(parts, standardiser, config, workers=ALONE, number=1) -> tuple[TypedSAGE, float]:
