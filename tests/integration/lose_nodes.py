@@ -5,6 +5,7 @@
 SETTINGS is JSON, settings by dotted name. Prints as JSON in which steps a node was killed while a task ran on it.
 """
 
+import contextlib
 import json
 import sys
 import threading
@@ -12,8 +13,8 @@ import time
 from datetime import date
 from pathlib import Path
 
+import psutil
 import ray
-from ray._private.state import available_resources_per_node
 from ray.cluster_utils import Cluster
 
 from jobs.chain import NightOutcome, NightRequest, run_night
@@ -43,11 +44,14 @@ class Striker(SilentProgress):
             self.step = text.removesuffix(" ...")
 
     def _busy(self) -> int | None:
-        free = available_resources_per_node()
-        busy = [
-            place for place, node in enumerate(self.nodes) if node.node_id in free and not free[node.node_id].get("CPU")
-        ]
-        return busy[0] if busy else None
+        """A node of which a worker's title says that it runs a task: what Ray tells of free cores comes too late for short ones."""
+        for place, node in enumerate(self.nodes):
+            for raylet in node.all_processes["raylet"]:
+                with contextlib.suppress(psutil.Error):
+                    titles = [" ".join(each.cmdline()) for each in psutil.Process(raylet.process.pid).children()]
+                    if any(title.startswith("ray::") and not title.startswith("ray::IDLE") for title in titles):
+                        return place
+        return None
 
     def strike(self, night: threading.Thread) -> None:
         """Until the night has ended; in the main thread, the only one in which a node starts."""
