@@ -49,6 +49,7 @@ FEATURES = _declare(
     ("cluster_degree_share", "share of its cluster's accounts that evidence joins to it"),
 )
 
+assert len(IDENTIFIERS) <= 32  # a bit for each
 _GROUPS = sorted({kind.group for kind in IDENTIFIERS.values()})
 _GROUP = np.array([_GROUPS.index(kind.group) for kind in IDENTIFIERS.values()])  # of each type
 

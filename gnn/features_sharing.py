@@ -63,23 +63,24 @@ FEATURES = tuple(
 
 
 def build(rows: Rows) -> pl.DataFrame:
-    """Account i32 and one float32 column a feature of this family, in account order. One pass over the links of each account."""
-    n, columns = rows.accounts.height, rows.links
-    joint = _joint(columns.filter(is_shared()))
-    place = np.full(columns.height, -1, dtype=np.int64)
-    place[np.flatnonzero(columns.select(is_shared()).to_series().to_numpy())] = np.arange(len(joint.identifier))
-    pointer = np.concatenate([[0], np.cumsum(np.bincount(columns["account"].to_numpy(), minlength=n))])
-    kind, weight = columns["identifier_type"].to_physical().to_numpy(), columns["weight"].to_numpy()
-    others, identities = (columns[name].to_numpy() - 1 for name in ("n_accounts", "n_identities"))
+    """Account i32 and one float32 column a feature of this family, in account order."""
+    n, links = rows.accounts.height, rows.links
+    is_joint = links.select(is_shared()).to_series()
+    joint = _joint(links.filter(is_joint))
+    place = np.full(links.height, -1, dtype=np.int64)
+    place[is_joint.to_numpy()] = np.arange(len(joint.gap))
+    pointer = np.concatenate([[0], np.cumsum(np.bincount(links["account"].to_numpy(), minlength=n))])
+    kind, weight = links["identifier_type"].to_physical().to_numpy(), links["weight"].to_numpy()
+    others, identities = (links[name].to_numpy() - 1 for name in ("n_accounts", "n_identities"))
     by_type = np.zeros((len(IDENTIFIERS), len(_PER_TYPE), n), dtype=np.float32)
-    is_hub = columns["is_hub"].to_numpy()
+    is_hub = links["is_hub"].to_numpy()
     week, signed_up, overlap = joint.came[1], joint.signed_up, joint.overlap
     _per_type(pointer, kind, others, identities, is_hub, weight, place, week, signed_up, overlap, by_type)
     overall = np.repeat(np.array([feature[3] for feature in _OVERALL], dtype=np.float32)[:, None], n, axis=1)
-    delay = _micros(columns["first_seen"]) - _micros(columns["signup_time"])
+    delay = _micros(links["first_seen"]) - _micros(links["signup_time"])
     fixed = np.rint(np.clip(weight, -MOST, MOST) * FIXED).astype(np.int64)  # see `gnn.feature_types.exact_sum`
     _overall(pointer, kind, others, fixed, delay, place, joint.came, joint.gap, overall)
-    values = np.concatenate([by_type.reshape(-1, n), overall])
+    values = [*(row for ways in by_type for row in ways), *overall]
     named = {feature.name: pl.Series(row) for feature, row in zip(FEATURES, values, strict=True)}
     return rows.accounts.select("account").with_columns(**named)
 
@@ -89,14 +90,12 @@ class _Joint:
     """Of links on shared identifiers that are no hub, int64 [k] each.
 
     Attributes:
-        identifier: numbers.
         came: [3, k], other identities that came to the identifier within `_CAME_DAYS` of the account.
         signed_up: other accounts on it that signed up within a week of it.
         overlap: other accounts whose time on it overlaps the account's.
         gap: microseconds between its signup and the nearest one of another account on it; the largest int64 where none is there.
     """
 
-    identifier: Ints
     came: Ints
     signed_up: Ints
     overlap: Ints
@@ -106,7 +105,9 @@ class _Joint:
 def _joint(shared: pl.DataFrame) -> _Joint:
     identifier, identity = (shared[name].to_numpy().astype(np.int64) for name in ("identifier", "identity"))
     seen, signup_us = _micros(shared["first_seen"]), _micros(shared["signup_time"])
-    start = min(seen.min(initial=0), signup_us.min(initial=0)) // 1_000_000 if len(seen) else 0
+    start = (
+        min(seen.min(), signup_us.min()) // 1_000_000 if len(seen) else 0
+    )  # small numbers, for keys of group and time
     first, signup, last = (each // 1_000_000 - start for each in (seen, signup_us, _micros(shared["last_seen"])))
     # an identity came when the first of its accounts did
     key = identifier * (int(identity.max(initial=0)) + 1) + identity
@@ -122,7 +123,7 @@ def _joint(shared: pl.DataFrame) -> _Joint:
     signed_up = count_near(identifier, signup, [7 * DAY])[0] - 1
     started = count_within(identifier, first, np.zeros_like(first), last)
     ended = count_within(identifier, last, np.zeros_like(first), first - 1)
-    return _Joint(identifier, np.stack(by_days), signed_up, started - ended - 1, _gaps(identifier, signup_us))
+    return _Joint(np.stack(by_days), signed_up, started - ended - 1, _gaps(identifier, signup_us))
 
 
 def _micros(times: pl.Series) -> Ints:
@@ -153,7 +154,7 @@ def _per_type(
     overlap: Ints,
     out: NDArray[np.float32],
 ) -> None:
-    """Fills `out`, [types, len(_PER_TYPE), n]; `place` is a link's row among the shared ones, or -1."""
+    """Fills `out`, [types, len(_PER_TYPE), n], by place in `_PER_TYPE`; `place` is a link's row among the shared ones, or -1."""
     n_types, n_ways, n = out.shape
     held = np.zeros((n_types, n_ways))
     for account in range(n):
@@ -195,7 +196,7 @@ def _overall(
     gap: Ints,
     out: NDArray[np.float32],
 ) -> None:
-    """Fills `out`, [len(_OVERALL), n], which holds what is missing."""
+    """Fills `out`, [len(_OVERALL), n], by place in `_OVERALL`; it holds what is missing."""
     far = np.iinfo(np.int64).max
     for account in range(out.shape[1]):
         came_1, came_7, came_14, bits, beside = 0, 0, 0, 0, 0

@@ -182,6 +182,7 @@ def build_tensors(
             holders are there in part, those that were not drawn stand for the others in its mean.
         anew: of a single part, make the accounts' rows when they are asked for, and keep none.
     """
+    assert not anew or len(parts) == 1
     offsets, links, nodes, start = [0], [], [], 0
     for (snapshot, _), draw in zip(parts, draws or [None] * len(parts), strict=True):
         edge, node = _edges(snapshot, draw)

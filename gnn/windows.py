@@ -7,7 +7,7 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["count_near", "count_within", "seconds_of", "seconds_since_first"]
+__all__ = ["count_near", "count_within", "seconds_since_first"]
 
 
 def count_near(
@@ -88,12 +88,6 @@ def count_within(
 
 def seconds_since_first(column: pl.Series) -> NDArray[np.int64]:
     """Whole seconds since the earliest of some times, int64[n], as the counts want them."""
-    seconds = seconds_of(column, 0)
+    seconds = column.dt.epoch("us").to_numpy().astype(np.int64) // 1_000_000
     since: NDArray[np.int64] = seconds - seconds.min(initial=np.iinfo(np.int64).max)
     return since
-
-
-def seconds_of(column: pl.Series, start: int) -> NDArray[np.int64]:
-    """Whole seconds since `start`, itself in seconds since 1970."""
-    seconds: NDArray[np.int64] = column.dt.epoch("us").to_numpy().astype(np.int64) // 1_000_000 - start
-    return seconds

@@ -33,6 +33,8 @@ from graph.update import (
 
 __all__ = ["Comparisons", "Linkage", "build_linkage", "build_snapshot"]
 
+_PARTS_AT_ONCE = 2
+
 
 def _of_known_accounts(rows: pl.LazyFrame, signups: pl.DataFrame, as_of: datetime) -> pl.LazyFrame:
     """Rows known before `as_of` of accounts whose signup was known by then.
@@ -72,7 +74,7 @@ def build_snapshot(
         as_of: cut-off of knowledge, exclusive, UTC.
         key: of the keyed hash of identifiers, which breaks ties, too.
         seed: of the clusters' refinement.
-        parts: the same events by partitions of accounts, so that links are made of one at a time; none, if they fit at once.
+        parts: the same events by partitions of accounts, so that links are made of two at a time; none, if they fit at once.
         compared: what any other cut-off knows of submissions, so that no two are compared again. It changes nothing: how two submissions
             agree follows from them alone.
     """
@@ -82,7 +84,7 @@ def build_snapshot(
         return {name: _of_known_accounts(frame.lazy(), signups, as_of) for name, frame in of.items()}
 
     profiles = known_of(events)["profiles"].collect()
-    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:  # much of what makes links is one thread's work
+    with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:  # much of what makes links is one thread's work
         links = pl.concat(pool.map(lambda part: build_links(known_of(part), key), parts or (events,)))
     names, held = name_identifiers(links)
     del links  # its hashes are most of what is in memory here

@@ -175,7 +175,7 @@ def map_tasks(
     """
     import ray
 
-    options = _options(n_cpus, is_columnar) | {"name": function.__name__}
+    options = _options(n_cpus, is_columnar) | {"name": getattr(function, "__name__", label)}
     remote = ray.remote(_run_and_give_back).options(**options)
     references = [remote.remote(function, *each) for each in arguments]
     done: dict[Any, R] = {}

@@ -84,8 +84,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     model = load_model(place.model)
     snapshot = read_snapshot(place.work / "snapshot", place.as_of)
     features = pl.read_parquet(place.work / "features.parquet")
-    said = pl.read_parquet(place.work / SCORED)
-    scored = Scored.from_frame(said)
+    scored = Scored.from_frame(pl.read_parquet(place.work / SCORED))
     scores = scored.score
     flagged = np.flatnonzero(scores >= config.threshold)
     # what takes most memory comes before what is read beside it
@@ -94,7 +93,6 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     labels = latest_outcomes(outcomes, place.as_of)
     payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
     transfers = build_transfers(payments, snapshot)
-    told = said.select("account", "score")
     rings = build_rings(
         snapshot,
         features,
@@ -108,7 +106,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         remembered=pl.read_parquet(place.work / REMEMBERED),
         n_threads=config.n_threads,
     )
-    del said, scored  # embeddings of all accounts
+    del scored  # embeddings of all accounts
     reasons = build_reasons(
         model,
         features,
@@ -139,7 +137,8 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
         )
         reasons = pl.concat([reasons, counterfactuals])
     names = pl.read_parquet(place.work / "cluster_names.parquet").select("cluster", ring_id="cluster_id").unique()
-    ranked = _rank(told, accounts, rings.members.join(names, on="cluster"), place.key, model.version)
+    told = accounts.with_columns(score=pl.Series(scores))
+    ranked = _rank(told, rings.members.join(names, on="cluster"), place.key, model.version)
     tables = {
         "scores": ranked,
         "amounts": sum_amounts(payments, ranked, place.as_of),
@@ -177,11 +176,10 @@ def _queue(
     return members["account"].head(limit).to_numpy().astype(np.int64)
 
 
-def _rank(scored: pl.DataFrame, accounts: pl.DataFrame, members: pl.DataFrame, key: str, version: str) -> pl.DataFrame:
+def _rank(scored: pl.DataFrame, members: pl.DataFrame, key: str, version: str) -> pl.DataFrame:
     """scores.parquet: rank 1 is the riskiest; a keyed hash, not an id, parts equal scores."""
     ranked = (
-        scored.join(accounts, on="account", maintain_order="left")
-        .with_columns(tie=keyed_hash(pl.col("account_id"), "rank", key))
+        scored.with_columns(tie=keyed_hash(pl.col("account_id"), "rank", key))
         .sort("score", "tie", descending=[True, False])
         .with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), model_version=pl.lit(version))
     )

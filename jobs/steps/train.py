@@ -116,8 +116,7 @@ def run(night: NightContext, config: Config) -> StepResult:
     if known is not None:
         night.progress.say(f"  uses model {known.version}, trained as of {known.as_of.date()}")
         facts: dict[str, Any] = {"model": model_facts(models, known.version), "trained": False}
-        asked = [name for name in (asked_file(known.version),) if (night.work / name).is_file()]
-        return StepResult(intermediates=asked, models=[known.version], facts=facts)
+        return StepResult(intermediates=_asked(night, known.version), models=[known.version], facts=facts)
     if reason := _too_few(night, config):
         return _without_training(night, config, models, reason)
     night.progress.say(f"  trains: {why}")
@@ -125,7 +124,8 @@ def run(night: NightContext, config: Config) -> StepResult:
     champion = champion_of(models, night.as_of, or_equal=False)
     trained = _train(night, config, cutoffs, champion)
     if trained.version is None or trained.comparison is None:
-        return replace(_without_training(night, config, models, trained.reason), intermediates=intermediates)
+        untrained = _without_training(night, config, models, trained.reason)
+        return replace(untrained, intermediates=[*untrained.intermediates, *intermediates])
     version, promotion = _decide(night, models, trained.version, trained.comparison, champion)
     facts = {
         "model": model_facts(models, version),
@@ -140,6 +140,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         facts |= {"alarms": [moved], "tells_version": True}  # so that the report does not again
     for alarm in facts.get("alarms", []):
         night.progress.say(f"  alarm: {alarm}")
+    intermediates = [*intermediates, *_asked(night, version)]
     return StepResult(rows={"cut-offs": len(cutoffs)}, intermediates=intermediates, models=[version], facts=facts)
 
 
@@ -173,7 +174,7 @@ def _without_training(night: NightContext, config: Config, models: Path, reason:
     alarm = f"no new model could be trained ({reason}); the model {earlier.version} of {earlier.as_of.date()} goes on"
     night.progress.say(f"  alarm: {alarm}")
     facts = {"model": model_facts(models, earlier.version), "trained": False, "alarms": [alarm]}
-    return StepResult(models=[earlier.version], facts=facts)
+    return StepResult(intermediates=_asked(night, earlier.version), models=[earlier.version], facts=facts)
 
 
 def _too_few(night: NightContext, config: Config) -> str:
@@ -238,6 +239,11 @@ def _ready_model(models: Path, as_of: datetime, config: Config) -> KnownModel:
 def asked_file(version: str) -> str:
     """Where a model's answers lie in the work folder, if it was asked here; `gnn.score.Scored.to_frame`."""
     return f"train/scored-{version}.parquet"
+
+
+def _asked(night: NightContext, version: str) -> list[str]:
+    name = asked_file(version)
+    return [name] if (night.work / name).is_file() else []
 
 
 def _drift(work: Path, folder: Path, as_of: datetime, n_threads: int) -> str:

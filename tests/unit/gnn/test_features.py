@@ -96,6 +96,13 @@ def test_no_null_no_nan_in_account_order(world: Events, build_graph: BuildGraph,
     assert not frame.drop("account").select(pl.all().is_null().any() | pl.all().is_nan().any()).row(0).count(True)
 
 
+def test_a_world_without_accounts_has_features_of_nobody(
+    build_events: Callable[..., Events], build_graph: BuildGraph, as_of: datetime
+) -> None:
+    nothing = build_events({})
+    assert build_features(nothing, build_graph(nothing, as_of)).shape == (0, len(FEATURES) + 1)
+
+
 def test_tables_may_be_empty(features_of: Build) -> None:
     found = features_of({"signups": [_signup("a", 0)], "logins": [_login("a", 0, "d")]}, 2)
     assert found["a"]["age_days"] == 2

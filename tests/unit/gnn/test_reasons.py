@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from gnn.cutoffs import INPUT_NAMES, CutOff
-from gnn.edge_contributions import link_contributions
+from gnn.edge_contributions import _around, link_contributions
 from gnn.model import TrainedModel
 from gnn.reason_codes import CODE_OF, NETWORK_LINKS, REASON_CODES, links_in_words, say_without_links
 from gnn.reasons import REASONS_SCHEMA, _orders, _said, build_reasons, log_odds_per_logit, look_at
@@ -90,7 +90,10 @@ def test_the_network_speaks_by_links_on_the_scale_of_the_score(model: TrainedMod
 def test_a_links_part_follows_from_what_is_around_its_account(model: TrainedModel, cutoffs: list[CutOff]) -> None:
     last = cutoffs[-1]
     everyone = link_contributions(model, last, np.arange(last.snapshot.accounts.height), 1)
-    chosen = everyone.group_by("account", maintain_order=True).len()["account"].gather_every(9)
+    chosen = everyone.group_by("account", maintain_order=True).len()["account"].gather_every(40)
+    part, number, _ = _around(last.snapshot, chosen.to_numpy())
+    assert len(number) < 0.9 * last.snapshot.accounts.height
+    assert part.links.height < last.snapshot.links.height
     alone = link_contributions(model, last, chosen.to_numpy().astype(np.int64), 1)
     wanted = everyone.filter(pl.col("account").is_in(chosen.implode()))
     assert alone.height > 9

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
 import gnn.promotion
+import jobs.steps.score
+import jobs.steps.train
 from gnn import features_account
 from gnn.calibration import before_silence
 from gnn.cutoffs import INPUT_NAMES, CutOff
@@ -27,9 +29,10 @@ from graph.errors import GateError, InputError
 from graph.partitions import account_key, write_partitions
 from graph.snapshot import read_snapshot, write_snapshot
 from jobs.models import list_models, read_reference, write_reference
-from jobs.night import NightContext, NightPlan
+from jobs.night import NightContext, NightPlan, StepResult
 from jobs.promotions import Decision, read_decisions, record_decision
 from jobs.settings import Settings
+from jobs.steps.score import SCORED
 from jobs.steps.train import Config, _choose, _decide, asked_file, check, depends_on
 from jobs.training import Trained, Training, _refusal, cutoff_folder, train_and_compare
 
@@ -281,6 +284,47 @@ def test_after_a_refusal_the_same_drift_trains_once(tmp_path: Path, monkeypatch:
     assert np.array_equal(kept.score, said.score)
     assert np.array_equal(kept.near, said.near)
     assert choose(18) == (version, why)  # the night run again
+
+
+def test_what_drift_was_looked_for_with_is_what_scores(training: Training, first: Trained, tmp_path: Path) -> None:
+    folder, work = training.models / str(first.version), training.work
+    features = pl.read_parquet(work / "features.parquet")
+    write_reference(folder, features.with_columns(score=pl.lit(0.5)))
+    assert jobs.steps.train._drift(work, folder, training.as_of, 1).startswith("drift: ")
+    asked = work / asked_file(str(first.version))
+    written = []
+    for name, given in (("anew", None), ("asked", asked)):
+        (tmp_path / name).mkdir()
+        n_accounts = jobs.steps.score._score(work, tmp_path / name, folder, training.as_of, 1, given)
+        assert n_accounts == features.height
+        written.append([(tmp_path / name / "embeddings.parquet").read_bytes(), (work / SCORED).read_bytes()])
+    assert written[0] == written[1]
+    asked.unlink()
+
+
+@pytest.mark.parametrize(
+    ("threads", "version", "is_taken"), [(2, "champion", True), (1, "champion", False), (2, "other", False)]
+)
+def test_scores_are_taken_over_of_the_same_model_and_threads_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, version: str, is_taken: bool
+) -> None:
+    given = []
+    monkeypatch.setattr("jobs.steps.score.run_task", lambda _, *arguments, **__: given.append(arguments[-1]) or 7)
+    result = StepResult(intermediates=[asked_file(version)], models=["champion"])
+    night = replace(_night(tmp_path, date(2026, 6, 18)), results={"train": result})
+    assert jobs.steps.score.run(night, jobs.steps.score.Config(n_threads=threads)).rows == {"accounts scored": 7}
+    assert given == [tmp_path / asked_file("champion") if is_taken else None]
+
+
+def test_what_a_stopped_run_asked_is_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    champion = SimpleNamespace(version="champion", as_of=datetime(2026, 6, 15, tzinfo=UTC))
+    monkeypatch.setattr("jobs.steps.train._choose", lambda *_: (champion, ""))
+    monkeypatch.setattr("jobs.steps.train.model_facts", lambda *_: {})
+    left = tmp_path / asked_file("champion")
+    left.parent.mkdir()
+    left.write_bytes(b"of other features")
+    assert jobs.steps.train.run(_night(tmp_path, date(2026, 6, 18)), Config()).intermediates == []
+    assert not left.exists()
 
 
 def _night(folder: Path, day: date) -> NightContext:
