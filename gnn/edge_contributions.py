@@ -24,7 +24,7 @@ from torch.nn import ModuleList, functional
 from gnn.cutoffs import CutOff
 from gnn.drawing import part_of
 from gnn.model import TrainedModel
-from gnn.sage import TypedSAGE, TypedSAGELayer, mean_aggregate
+from gnn.sage import TypedSAGE, mean_aggregate
 from gnn.sage_model import Sage, inputs_of
 from gnn.tensors import Csr, GraphTensors
 from graph.schema import IDENTIFIERS
@@ -128,16 +128,16 @@ def _threads(n_threads: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Pass:
-    """One pass of the network, and what is kept of it.
+    """One pass of the network, and what is kept of it. What no link that is asked about reads is not computed, and zero.
 
     Attributes:
-        start, middle: [n, d], accounts before the first and before the second round.
-        pre: [n, d], what the accounts' first norm is given.
+        start, middle: [n, d], accounts before the first and before the second round; `middle` of who is near the asked ones.
+        pre: [n, d], what the accounts' first norm is given; of these, too.
         seen: [m, d], the identifiers' own part in the first round.
         first: [m, d], identifiers after the first round.
-        heard: two [m, d], by round: sums over the identifiers' accounts.
-        told: two [m, d], by round: the identifiers' messages.
-        last: [n, d], the embedding.
+        heard: two [m, d], by round: sums over the identifiers' accounts; in the second of what the asked ones hold.
+        told: [m, d], the identifiers' messages in the first round.
+        logits: [n], of the asked accounts.
     """
 
     start: Tensor
@@ -146,8 +146,8 @@ class _Pass:
     seen: Tensor
     first: Tensor
     heard: tuple[Tensor, Tensor]
-    told: tuple[Tensor, Tensor]
-    last: Tensor
+    told: Tensor
+    logits: Tensor
 
 
 @dataclass(frozen=True)
@@ -199,35 +199,43 @@ def occlude_links(
     found = np.zeros(len(account))
     with torch.no_grad():
         graph = _Graph(tensors)
-        passed = _run(network, tensors, graph)
-        full = network.head(passed.last).squeeze(-1)
         accounts, nodes = (torch.from_numpy(column.astype(np.int64)) for column in (account, node))
+        passed = _run(network, tensors, graph, torch.unique(accounts))
         rows = torch.cumsum(graph.holders.size[nodes] + graph.held.size[accounts], 0)
         parts = np.split(np.arange(len(account)), np.flatnonzero(np.diff(rows.numpy() // _ROWS)) + 1)
         for part in parts:
             a, i = accounts[part], nodes[part]
-            found[part] = (full[a] - _without(network, passed, graph, a, i)).double().numpy()
+            found[part] = (passed.logits[a] - _without(network, passed, graph, a, i)).double().numpy()
     return found
 
 
-def _run(network: TypedSAGE, tensors: GraphTensors, graph: _Graph) -> _Pass:
-    """The network's forward pass, as `TypedSAGE.forward` makes it."""
-    start = network.begin(tensors)
+def _run(network: TypedSAGE, tensors: GraphTensors, graph: _Graph, asked: Tensor) -> _Pass:
+    """The network's forward pass, as `TypedSAGE.forward` makes it, as far as links of the asked accounts, int64 [k], read it."""
+    own = torch.unique(graph.held.take(asked)[1])
+    near = torch.unique(torch.cat([graph.holders.take(own)[1], asked]))
     size = graph.holders.size.unsqueeze(-1)
+    start = network.begin(tensors)
 
-    def hear(layer: TypedSAGELayer, accounts: Tensor, identifiers: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        mean = mean_aggregate(accounts, tensors.to_identifiers)
-        seen = _typed(layer.seen, identifiers, graph.kind)
-        state = functional.relu(seen + _typed(layer.heard, mean, graph.kind))
-        return seen, mean * size, state, _typed(layer.told, state, graph.kind)
+    mean = mean_aggregate(start, tensors.to_identifiers)
+    heard = mean * size
+    seen = _typed(network.first.seen, tensors.identifiers, graph.kind)
+    first = functional.relu(seen + _typed(network.first.heard, mean, graph.kind))
+    told = _typed(network.first.told, first, graph.kind)
+    pre, middle = torch.zeros_like(start), torch.zeros_like(start)
+    pre[near] = network.first.own(start[near]) + mean_aggregate(told, tensors.to_accounts.take(near))
+    middle[near] = functional.relu(network.norms[0](pre[near])) + start[near]
 
-    seen, heard, first, told = hear(network.first, start, tensors.identifiers)
-    pre = network.first.own(start) + mean_aggregate(told, tensors.to_accounts)
-    middle = functional.relu(network.norms[0](pre)) + start
-    _, heard_again, _, told_again = hear(network.second, middle, first)
-    pre_again = network.second.own(middle) + mean_aggregate(told_again, tensors.to_accounts)
-    last = functional.relu(network.norms[1](pre_again)) + middle
-    return _Pass(start, middle, pre, seen, first, (heard, heard_again), (told, told_again), last)
+    kind = graph.kind[own]
+    mean = mean_aggregate(middle, tensors.to_identifiers.take(own))
+    heard_again, told_again = torch.zeros_like(heard), torch.zeros_like(told)
+    heard_again[own] = mean * size[own]
+    state = functional.relu(_typed(network.second.seen, first[own], kind) + _typed(network.second.heard, mean, kind))
+    told_again[own] = _typed(network.second.told, state, kind)
+    pre_again = network.second.own(middle[asked]) + mean_aggregate(told_again, tensors.to_accounts.take(asked))
+    last = functional.relu(network.norms[1](pre_again)) + middle[asked]
+    logits = start.new_zeros(len(start))
+    logits[asked] = network.head(last).squeeze(-1)
+    return _Pass(start, middle, pre, seen, first, (heard, heard_again), told, logits)
 
 
 def _without(network: TypedSAGE, passed: _Pass, graph: _Graph, a: Tensor, i: Tensor) -> Tensor:
@@ -243,7 +251,7 @@ def _without(network: TypedSAGE, passed: _Pass, graph: _Graph, a: Tensor, i: Ten
     # first round: the account goes without the message; the others hear another one, or none where one of them is left alone
     rest = graph.holders.size[i] - 1
     mean = (passed.heard[0][i] - passed.start[a]) / rest.clamp(min=1).unsqueeze(-1)
-    lost = passed.told[0][i]
+    lost = passed.told[i]
     state = functional.relu(passed.seen[i] + _typed(network.first.heard, mean, kind))
     moved = _typed(network.first.told, state, kind) - lost
     middle = _settle(network, passed, a, _left_out(passed, graph, a, kind, lost))
@@ -278,7 +286,7 @@ def _left_out(passed: _Pass, graph: _Graph, account: Tensor, kind: Tensor, lost:
     """How the first round's mean over an account's identifiers of a type changes when one message is left out."""
     place, own = graph.held.take(account)
     same = graph.kind[own] == kind[place]
-    total = torch.zeros_like(lost).index_add_(0, place[same], passed.told[0][own[same]])
+    total = torch.zeros_like(lost).index_add_(0, place[same], passed.told[own[same]])
     n = graph.count[account, kind].unsqueeze(-1)
     return torch.where(n > 1, (total - lost) / (n - 1).clamp(min=1), 0.0) - total / n
 

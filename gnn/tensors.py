@@ -71,6 +71,13 @@ class Csr:
         pointer = self.pointer[begin : end + 1] - first
         return Csr(pointer, self.index[first:last], self.weight[first:last])
 
+    def take(self, rows: Tensor) -> "Csr":
+        """Some rows, int64 [k], one after the other, without a transpose."""
+        size = torch.diff(self.pointer)[rows].long()
+        pointer = torch.cat([size.new_zeros(1), torch.cumsum(size, 0)])
+        place = torch.repeat_interleave(self.pointer[rows].long() - pointer[:-1], size) + torch.arange(int(pointer[-1]))
+        return Csr(pointer.to(self.pointer.dtype), self.index[place], self.weight[place])
+
     def to(self, device: torch.device) -> "Csr":
         """The same on a device."""
         other = None if self.transposed is None else self.transposed.to(device)

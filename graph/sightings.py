@@ -7,6 +7,7 @@ import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.chash`)
 
 from graph.normalise import normalise
+from graph.numbering import dense_numbers, first_rows
 from graph.schema import IDENTIFIERS, UTC_TIME, IdentifierType
 
 __all__ = ["LINK_COLUMNS", "LINK_SCHEMA", "build_links", "hash_identifier", "hash_values", "keyed_hash"]
@@ -95,12 +96,11 @@ def hash_values(frame: pl.DataFrame, kind: IdentifierType, key: str) -> pl.Serie
 def _hash_kinds(frame: pl.DataFrame, kinds: Sequence[IdentifierType], key: str) -> pl.DataFrame:
     """The same of several types that are made of the same columns: a column a type, by its label."""
     columns = kinds[0].columns
-    unique = frame.select(columns).unique(maintain_order=True).with_row_index("\x1fvalue")
-    forms, made = unique, dict[str, pl.Expr]()
+    value = dense_numbers(*frame.select(columns).get_columns())
+    forms, made = frame.select(columns)[first_rows(value)], dict[str, pl.Expr]()
     for kind in kinds:
         form = normalise(kind.normaliser, *(pl.col(name) for name in columns), made=made)
         made[kind.normaliser] = pl.col(f"\x1f{kind.normaliser}")
         forms = forms.with_columns(form.alias(f"\x1f{kind.normaliser}"))
     hashes = forms.select(keyed_hash(made[kind.normaliser], kind.label, key).alias(kind.label) for kind in kinds)
-    place = frame.select(columns).join(unique, on=columns, how="left", nulls_equal=True, maintain_order="left")
-    return hashes[place["\x1fvalue"]]
+    return hashes[value]
