@@ -13,6 +13,7 @@ References:
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -154,23 +155,20 @@ class _Pass:
 class _Rows:
     """The rows of a `Csr`: columns of row r are index[pointer[r] : pointer[r + 1]]."""
 
-    pointer: Tensor
-    index: Tensor
+    adjacency: Csr
 
-    @classmethod
-    def of(cls, adjacency: Csr) -> "_Rows":
-        return cls(adjacency.pointer.long(), adjacency.index.long())
+    @cached_property
+    def index(self) -> Tensor:
+        return self.adjacency.index.long()
 
-    @property
+    @cached_property
     def size(self) -> Tensor:
-        return torch.diff(self.pointer)
+        return torch.diff(self.adjacency.pointer).long()
 
     def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The columns of some rows, one after the other, with the place in `rows` that each is of."""
-        n = self.size[rows]
-        place = torch.repeat_interleave(torch.arange(len(rows)), n)
-        within = torch.arange(len(place)) - (torch.cumsum(n, 0) - n)[place]
-        return place, self.index[self.pointer[rows][place] + within]
+        place, entry = self.adjacency.entries(rows)
+        return place, self.index[entry]
 
 
 class _Graph:
@@ -179,7 +177,7 @@ class _Graph:
     def __init__(self, tensors: GraphTensors) -> None:
         ends = torch.tensor((0, *tensors.type_ends))
         self.kind = torch.repeat_interleave(torch.arange(len(ends) - 1), torch.diff(ends))
-        self.holders, self.held = _Rows.of(tensors.to_identifiers), _Rows.of(tensors.to_accounts)
+        self.holders, self.held = _Rows(tensors.to_identifiers), _Rows(tensors.to_accounts)
         n, n_types = tensors.accounts.shape[0], len(ends) - 1
         owner = torch.repeat_interleave(torch.arange(n), self.held.size)
         cell = owner * n_types + self.kind[self.held.index]

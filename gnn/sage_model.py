@@ -133,11 +133,10 @@ class Sage:
 
     def tensors(self, cutoff: CutOff, part: Part | None = None) -> GraphTensors:
         """What the network reads of a cut-off, or of a part of its accounts, on the CPU."""
-        if part is None:
-            return build_tensors([(cutoff.snapshot, _Inputs(cutoff))], self.standardiser, [cutoff.draw], anew=True)
-        assert cutoff.draw is None  # a part of a draw would have to say for how many its accounts stand
-        snapshot, number = part
-        return build_tensors([(snapshot, _Inputs(cutoff, number))], self.standardiser, anew=True)
+        # a part of a draw would have to say for how many its accounts stand
+        assert part is None or cutoff.draw is None
+        snapshot, number = part or (cutoff.snapshot, None)
+        return build_tensors([(snapshot, _Inputs(cutoff, number))], self.standardiser, [cutoff.draw], anew=True)
 
     def to_files(self) -> dict[str, bytes]:
         """One .npz without pickled objects."""

@@ -73,10 +73,17 @@ class Csr:
 
     def take(self, rows: Tensor) -> "Csr":
         """Some rows, int64 [k], one after the other, without a transpose."""
+        of, entry = self.entries(rows)
+        ends = torch.cumsum(torch.bincount(of, minlength=len(rows)), 0)
+        pointer = torch.cat([ends.new_zeros(1), ends]).to(self.pointer.dtype)
+        return Csr(pointer, self.index[entry], self.weight[entry])
+
+    def entries(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The entries of some rows, int64 [k], one row after the other: the place in `rows` that each is of, and its own in `index`."""
         size = torch.diff(self.pointer)[rows].long()
-        pointer = torch.cat([size.new_zeros(1), torch.cumsum(size, 0)])
-        place = torch.repeat_interleave(self.pointer[rows].long() - pointer[:-1], size) + torch.arange(int(pointer[-1]))
-        return Csr(pointer.to(self.pointer.dtype), self.index[place], self.weight[place])
+        of = torch.repeat_interleave(torch.arange(len(rows)), size)
+        before = torch.cumsum(size, 0) - size
+        return of, (self.pointer[rows].long() - before)[of] + torch.arange(len(of))
 
     def to(self, device: torch.device) -> "Csr":
         """The same on a device."""
