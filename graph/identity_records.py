@@ -14,7 +14,8 @@ from graph.identity_names import TITLES, name_groups
 from graph.identity_text import Texts, encode_texts
 from graph.marks import Differing, are_among
 from graph.normal_persons import JUNK_NAMES
-from graph.normalise import normalise
+from graph.normal_text import SEPARATOR
+from graph.normalise import Forms
 
 __all__ = [
     "RECORD_SCHEMA",
@@ -85,11 +86,12 @@ class Encoded(NamedTuple):
     groups: NDArray[np.int32]
 
 
-def build_records(profiles: pl.DataFrame) -> pl.DataFrame:
+def build_records(profiles: pl.DataFrame, forms: Forms | None = None) -> pl.DataFrame:
     """Records of the submissions of any set of accounts.
 
     Args:
         profiles: account (its number, or its id while it has none) and the columns of the event table `profiles`.
+        forms: normal forms that have been made of these profiles.
 
     Returns:
         `RECORD_SCHEMA`, `account` as it was given, as `sorted_records` gives it. What names nobody (no name, no birth date, no number, no email,
@@ -107,18 +109,19 @@ def build_records(profiles: pl.DataFrame) -> pl.DataFrame:
     words = plain.str.extract_all(r"\S+").list.eval(
         pl.element().filter(~pl.element().is_in(TITLES.split()) & ~pl.element().str.contains(r"^\d+$"))
     )
-    form = normalise("address", pl.col("address"), pl.lit(None, dtype=pl.String))
-    email = normalise("email", pl.col("email"))
     distinct = profiles.select("account", *_SUBMITTED).unique()
+    known = forms or Forms()
+    national_id, email, phone = (known.find(distinct.select(name), name) for name in ("national_id", "email", "phone"))
+    address = known.find(distinct.select("address", "postcode"), "address")
     split = distinct.select(
         "account",
         "birth_date",
         words=pl.when(~words.list.join(" ").is_in(list(JUNK_NAMES))).then(words),
-        national_id=normalise("national_id", pl.col("national_id")),
+        national_id=national_id,
         email=email,
         mailbox=email.str.extract(r"^([^@]+)@"),
-        phone=normalise("phone", pl.col("phone")),
-        address=form.str.split("\x1f").list.first(),
+        phone=phone,
+        address=address.str.split(SEPARATOR).list.first(),
         postcode=_filled(pl.col("postcode").str.to_uppercase().str.replace_all(r"[^\p{L}\p{N}]", "")),
     )
     n_words = pl.col("words").list.len()

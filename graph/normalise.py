@@ -12,8 +12,8 @@ See Also:
     graph.normal_contacts, graph.normal_persons, graph.normal_places, graph.normal_tokens, graph.normal_text.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -22,7 +22,7 @@ from graph.normal_persons import national_id, person
 from graph.normal_places import address, building, ip
 from graph.normal_tokens import token
 
-__all__ = ["NORMALISERS", "Normaliser", "is_disposable_email", "is_voip_phone", "normalise"]
+__all__ = ["NORMALISERS", "Forms", "Normaliser", "is_disposable_email", "is_voip_phone", "normalise"]
 
 
 @dataclass(frozen=True)
@@ -64,3 +64,35 @@ def normalise(normaliser: str, *columns: pl.Expr, made: Mapping[str, pl.Expr] | 
         return named.build(*columns)
     before = made[named.after] if made and named.after in made else normalise(named.after, *columns)
     return named.build(before)
+
+
+@dataclass
+class Forms:
+    """Normal forms that one reader of some events made, for others who read the same events: most of a reader's time is theirs."""
+
+    _made: dict[tuple[str, ...], pl.DataFrame] = field(default_factory=dict)
+
+    def make(self, values: pl.DataFrame, normalisers: Sequence[str]) -> pl.DataFrame:
+        """The forms of distinct rows of source columns, a column a normaliser; kept."""
+        columns = tuple(values.columns)
+        made: dict[str, pl.Expr] = {}
+        forms = values
+        for name in normalisers:
+            forms = forms.with_columns(normalise(name, *map(pl.col, columns), made=made).alias(f"\x1f{name}"))
+            made[name] = pl.col(f"\x1f{name}")
+        self._made[columns] = forms
+        return forms.select(made[name].alias(name) for name in normalisers)
+
+    def find(self, values: pl.DataFrame, normaliser: str) -> pl.Series:
+        """The form of each row of source columns, as `normalise` gives it; made where it has not been."""
+        columns, name = values.columns, f"\x1f{normaliser}"
+        known = self._made.get(tuple(columns))
+        if known is None or name not in known.columns:
+            return values.select(normalise(normaliser, *map(pl.col, columns))).to_series().alias(normaliser)
+        found = values.join(
+            known.select(*columns, name, is_made=True), on=columns, how="left", nulls_equal=True, maintain_order="left"
+        )
+        is_lacking = found["is_made"].is_null() & values[columns[0]].is_not_null()
+        if is_lacking.any():
+            return Forms().find(values, normaliser)
+        return found[name].alias(normaliser)

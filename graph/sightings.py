@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+import numpy as np
 import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.chash`)
+from numpy.typing import NDArray
 
-from graph.normalise import normalise
+from graph.normalise import Forms
 from graph.numbering import dense_numbers, first_rows
 from graph.schema import IDENTIFIERS, UTC_TIME, IdentifierType
 
@@ -45,7 +47,9 @@ def hash_identifier(label: str, values: dict[str, str | None], key: str) -> str 
     return hashed
 
 
-def build_links(events: Mapping[str, pl.DataFrame | pl.LazyFrame], key: str) -> pl.DataFrame:
+def build_links(
+    events: Mapping[str, pl.DataFrame | pl.LazyFrame], key: str, forms: Forms | None = None
+) -> pl.DataFrame:
     """One row for each account and identifier in the events of any set of accounts; links of parts, put together, are those of the whole.
 
     Events are counted by raw value before anything is normalised and hashed, since most of an account's say what it said before.
@@ -53,6 +57,7 @@ def build_links(events: Mapping[str, pl.DataFrame | pl.LazyFrame], key: str) -> 
     Args:
         events: clean; of lazy ones only the columns that identifiers are made of are ever in memory.
         key: of the keyed hash.
+        forms: keeps what is normalised here, for others who read the same events.
 
     Returns:
         `LINK_SCHEMA`; in the order of types, and within one of the events.
@@ -61,16 +66,21 @@ def build_links(events: Mapping[str, pl.DataFrame | pl.LazyFrame], key: str) -> 
     for (table, columns), same in groupby(IDENTIFIERS.values(), key=lambda kind: (kind.table, kind.columns)):
         kinds = tuple(same)
         raw = _count(events[table].lazy(), columns)
-        hashes = _hash_kinds(raw, kinds, key)
+        value, hashes = _hash_kinds(raw, kinds, key, forms or Forms())
         for kind in kinds:
-            named = raw.select("account_id", *LINK_COLUMNS, identifier=hashes[kind.label]).drop_nulls("identifier")
-            again = ("account_id", "identifier")  # written in two ways it is one
-            parts.append(
-                named.group_by(again, maintain_order=True)
-                .agg(pl.col("first_seen").min(), pl.col("last_seen").max(), pl.col("n_events").sum())
-                .select(pl.lit(kind.label).alias(name) if name == "identifier_type" else name for name in LINK_SCHEMA)
-            )
+            named = raw.select("account_id", *LINK_COLUMNS, identifier=hashes[kind.label][value])
+            links = named.drop_nulls("identifier")
+            if _repeats(hashes[kind.label].drop_nulls()):  # written in two ways it is one
+                links = links.group_by("account_id", "identifier", maintain_order=True).agg(
+                    pl.col("first_seen").min(), pl.col("last_seen").max(), pl.col("n_events").sum()
+                )
+            typed = links.with_columns(identifier_type=pl.lit(kind.label))
+            parts.append(typed.select(*LINK_SCHEMA))
     return pl.concat(parts)
+
+
+def _repeats(values: pl.Series) -> bool:
+    return int(dense_numbers(values).max(initial=-1)) + 1 < values.len()
 
 
 def _count(rows: pl.LazyFrame, columns: tuple[str, ...]) -> pl.DataFrame:
@@ -90,17 +100,16 @@ def _count(rows: pl.LazyFrame, columns: tuple[str, ...]) -> pl.DataFrame:
 
 def hash_values(frame: pl.DataFrame, kind: IdentifierType, key: str) -> pl.Series:
     """The keyed hashes of an identifier type's source columns, row by row; each value is normalised and hashed once."""
-    return _hash_kinds(frame, (kind,), key)[kind.label]
+    value, hashes = _hash_kinds(frame, (kind,), key, Forms())
+    return hashes[kind.label][value]
 
 
-def _hash_kinds(frame: pl.DataFrame, kinds: Sequence[IdentifierType], key: str) -> pl.DataFrame:
-    """The same of several types that are made of the same columns: a column a type, by its label."""
+def _hash_kinds(
+    frame: pl.DataFrame, kinds: Sequence[IdentifierType], key: str, forms: Forms
+) -> tuple[NDArray[np.int32], pl.DataFrame]:
+    """Of several types that are made of the same columns: the distinct value of each row, int32, and hashes of the values, a column a type."""
     columns = kinds[0].columns
     value = dense_numbers(*frame.select(columns).get_columns())
-    forms, made = frame.select(columns)[first_rows(value)], dict[str, pl.Expr]()
-    for kind in kinds:
-        form = normalise(kind.normaliser, *(pl.col(name) for name in columns), made=made)
-        made[kind.normaliser] = pl.col(f"\x1f{kind.normaliser}")
-        forms = forms.with_columns(form.alias(f"\x1f{kind.normaliser}"))
-    hashes = forms.select(keyed_hash(made[kind.normaliser], kind.label, key).alias(kind.label) for kind in kinds)
-    return hashes[value]
+    distinct = frame.select(columns)[first_rows(value)]
+    made = forms.make(distinct, [kind.normaliser for kind in kinds])
+    return value, made.select(keyed_hash(pl.col(kind.normaliser), kind.label, key).alias(kind.label) for kind in kinds)

@@ -27,6 +27,7 @@ from graph.identity_records import build_records, carry_records, number_records,
 from graph.lake import write_table
 from graph.lineage import name_groups
 from graph.marks import Differing, are_among, build_marks, find_differing, rows_to_look_at
+from graph.normalise import Forms
 from graph.partitions import read_partitioned_events, scan_partitioned_events, write_partitions
 from graph.sightings import build_links
 from graph.snapshot import read_frame
@@ -93,14 +94,16 @@ def _link_partition(
     else:
         differing, events = _differing(work, restricted_state, partition, since, account_ids)
         n_differing = int(are_among(account_ids, pl.concat([differing.changed, differing.grown])).sum())
-    records = build_records(events["profiles"].lazy().collect().rename({"account_id": "account"}))
+    forms = Forms()
+    # their hashes are of no use to a codec
+    build_links(events, key, forms).write_parquet(work / "links" / file, compression="uncompressed", statistics=False)
+    records = build_records(events["profiles"].lazy().collect().rename({"account_id": "account"}), forms)
     if restricted_state is not None:
         records, fresh = carry_records(pl.read_parquet(restricted_state / "records" / file), differing, records)
         fresh.write_parquet(work / "fresh" / file, compression="lz4")
     for name in ("changed", "grown"):
         getattr(differing, name).to_frame().write_parquet(work / name / file, compression="lz4")
     records.write_parquet(work / "records" / file, compression="lz4")
-    build_links(events, key).write_parquet(work / "links" / file, compression="lz4")
     return n_differing, account_ids.len()
 
 

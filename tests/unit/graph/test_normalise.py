@@ -10,7 +10,7 @@ import pytest
 from disposable_email_domains import blocklist
 
 from graph.normal_places import NOT_PUBLIC_V4, PLAIN_V6, _v6_form
-from graph.normalise import NORMALISERS, is_disposable_email, is_voip_phone, normalise
+from graph.normalise import NORMALISERS, Forms, is_disposable_email, is_voip_phone, normalise
 from graph.schema import IDENTIFIERS, TABLES
 from graph.sightings import build_links, hash_identifier
 
@@ -226,3 +226,14 @@ def test_networks_that_are_written_out_are_what_the_standard_library_makes_of_th
     plain = pl.Series(texts).str.contains(PLAIN_V6)
     assert 200 < plain.sum() < len(texts) - 300
     assert sum(form is not None for form in expected) > 500
+
+
+def test_forms_that_another_made_are_found_and_what_nobody_made_is_made() -> None:
+    forms = Forms()
+    made = forms.make(pl.DataFrame({"address": ["12 Oak Street", None], "postcode": ["04101", "1"]}), ["address"])
+    asked = pl.DataFrame({"address": [None, "12 Oak Street", "12 Oak Street"], "postcode": ["1", "04101", None]})
+    expected = asked.select(form=normalise("address", pl.col("address"), pl.col("postcode")))["form"]
+    assert made["address"].to_list() == [expected[1], None]
+    for rows in (asked, asked.head(2)):  # the third was made by nobody
+        assert forms.find(rows, "address").to_list() == expected[: rows.height].to_list()
+    assert forms.find(pl.DataFrame({"email": ["A@b.org"]}), "email").to_list() == ["a@b.org"]
