@@ -25,6 +25,7 @@ from gnn import (
 from gnn.feature_types import Feature, Rows, rows_of
 from graph.schema import TABLES
 from graph.snapshot import Snapshot
+from graph.threads import run_beside
 
 __all__ = ["FEATURES", "FEATURE_NAMES", "GRAPHLESS", "Feature", "add_neighbours", "build_features", "build_own"]
 
@@ -58,7 +59,8 @@ def build_features(events: Mapping[str, pl.DataFrame | pl.LazyFrame], snapshot: 
 
 def build_own(rows: Rows) -> pl.DataFrame:
     """All families but the neighbours': account i32 and one float32 column a feature, in account order."""
-    parts = [rows.accounts.select("account"), *(f.build(rows).drop("account") for f in _OWN)]
+    families = run_beside(lambda family: family.build(rows).drop("account"), _OWN)
+    parts = [rows.accounts.select("account"), *families]
     frame: pl.DataFrame = pl.concat(parts, how="horizontal")
     return frame
 
