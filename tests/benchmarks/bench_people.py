@@ -5,7 +5,7 @@
 A folder holds events/ in the event contract and truth/people.parquet; without arguments the shared data sets, where they lie beside
 the checkout, and made households. Ours runs by its one default. Splink runs with ten blocking rules, term frequencies, and EM; of
 its thresholds the best by the truth is shown, which no user could know, and its clock stops after one clustering. Prints pairwise
-F1, precision and recall, wall and CPU seconds (all cores), the middle of `TURNS`.
+F1, precision and recall, wall and CPU seconds (all cores), the middle of `TURNS`, and records them in RESULTS.md.
 """
 
 import logging
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import polars as pl
 import splink.comparison_library as compare
+from results import machine, record, table
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
 from graph.identities import resolve
@@ -99,7 +100,8 @@ def quality(found: pl.DataFrame, truth: pl.DataFrame) -> tuple[float, float, flo
     return 2 * both / (ours + theirs), both / max(ours, 1), both / max(theirs, 1)
 
 
-def measure(name: str, events: dict[str, pl.DataFrame], truth: pl.DataFrame) -> None:
+def measure(name: str, events: dict[str, pl.DataFrame], truth: pl.DataFrame) -> list[list[str]]:
+    """A line of a table for each peer."""
     peers: dict[str, Callable[[dict[str, pl.DataFrame]], tuple[Found, Clock]]] = {
         "ringlight": by_us,
         "splink": by_splink,
@@ -113,14 +115,14 @@ def measure(name: str, events: dict[str, pl.DataFrame], truth: pl.DataFrame) -> 
             found, done = resolved_by(events)
             times[peer].append((done[0] - begun[0], done[1] - begun[1]))
             best[peer] = max((quality(frame, truth), threshold) for threshold, frame in found.items())
-    for peer, ((f1, precision, recall), threshold) in best.items():
+    lines = []
+    for peer, (found, threshold) in best.items():
         wall, cpu = (statistics.median(seconds) for seconds in zip(*times[peer], strict=True))
-        note = f"best threshold {threshold}" if peer == "splink" else ""
-        print(
-            f"{name:>22} {truth.height:>8,} accounts {peer:>10} F1 {f1:.3f} precision {precision:.3f} recall {recall:.3f} "
-            f"{wall:7.2f} s {cpu:7.2f} CPU-s  {note}",
-            flush=True,
-        )
+        note = f"{peer}, best threshold {threshold}" if peer == "splink" else peer
+        line = [f"{name}, {note}", f"{truth.height:,}", *(f"{each:.3f}" for each in found), f"{wall:.2f}", f"{cpu:.2f}"]
+        print("  ".join(line), flush=True)
+        lines.append(line)
+    return lines
 
 
 def load(name: str) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
@@ -137,6 +139,9 @@ if __name__ == "__main__":
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     shared = [str(SHARED / world) for world in ("people_50k", "people_1k") if (SHARED / world).is_dir()]
-    asked = [word for word in sys.argv[1:] if not word.isdigit()]  # `make bench SIZE=` means other benchmarks
-    for wanted in asked or [*shared, "made:3000:1", "made:20000:2"]:
-        measure(Path(wanted).name, *load(wanted))
+    asked = sys.argv[1:] or [*shared, "made:3000:1", "made:20000:2"]
+    place = machine()
+    rows = [line for wanted in asked for line in measure(Path(wanted).name, *load(wanted))]
+    names = ["", "accounts", "F1", "precision", "recall", "wall s", "CPU-s"]
+    called = " ".join(Path(wanted).name for wanted in sys.argv[1:])
+    record("People", f"bench_people.py {called}".strip(), place, f"Medians of {TURNS}.\n\n" + table(names, rows))
