@@ -10,6 +10,7 @@ See Also:
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -54,7 +55,8 @@ def build_features(events: Mapping[str, pl.DataFrame | pl.LazyFrame], snapshot: 
         account i32 (0..n-1, sorted) and one float32 column a feature, in the order of `FEATURES`; no null, no NaN.
     """
     rows = rows_of(events, snapshot, _COLUMNS)
-    return add_neighbours(rows, build_own(rows))
+    own = build_own(rows)
+    return add_neighbours(replace(rows, tables={}), own)  # events are most of what is in memory here
 
 
 def build_own(rows: Rows) -> pl.DataFrame:

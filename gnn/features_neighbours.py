@@ -1,5 +1,7 @@
 """Neighbour means and deviations over pairs (1 and 2 hops) and over shared identifiers, of features, never of labels."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -37,6 +39,8 @@ BASE: tuple[str, ...] = (
     "people_per_national_id",
 )
 
+_AT_ONCE = 6  # columns in double precision
+
 _WAYS = (
     ("pairs_mean_{}", "mean of '{}' over the accounts that evidence joins to it, weighted by bits"),
     ("pairs2_mean_{}", "mean of '{}' over its pairs' pairs"),
@@ -55,18 +59,18 @@ def build(rows: Rows, base: pl.DataFrame) -> pl.DataFrame:
     Args:
         base: the other families' features of all accounts, in account order; holds the columns of `BASE`.
     """
-    values = base.select(BASE).to_numpy().astype(np.float64)
-    near = pair_means(rows.snapshot)
-    one = near @ values
-    two = near @ one
-    around, alone = _shared_means(rows, values)
-    deviation = np.where(alone[:, None], 0.0, values - around)
-    # sums in another order differ in their last bits; rounded, no tree can split on that noise
-    columns = {
-        way.format(name): (np.round(block[:, column], 6) + 0.0).astype(np.float32)
-        for column, name in enumerate(BASE)
-        for (way, _), block in zip(_WAYS, (one, two, around, deviation), strict=True)
-    }
+    near, around = pair_means(rows.snapshot), _Shared.of(rows)
+    columns: dict[str, NDArray[np.float32]] = {}
+    for begin in range(0, len(BASE), _AT_ONCE):
+        names = BASE[begin : begin + _AT_ONCE]
+        values = base.select(names).to_numpy().astype(np.float64)
+        one = near @ values
+        shared = around.means(values)
+        deviation = np.where(around.is_alone[:, None], 0.0, values - shared)
+        # sums in another order differ in their last bits; rounded, no tree can split on that noise
+        for (way, _), block in zip(_WAYS, (one, near @ one, shared, deviation), strict=True):
+            rounded = (np.round(block, 6) + 0.0).astype(np.float32)
+            columns |= {way.format(name): rounded[:, column] for column, name in enumerate(names)}
     return base.select("account").with_columns(pl.Series(f.name, columns[f.name]) for f in FEATURES)
 
 
@@ -78,23 +82,45 @@ def pair_means(snapshot: Snapshot) -> sparse.csr_array:
     return _rows_to_one(sparse.csr_array((np.r_[bits, bits], (np.r_[a, b], np.r_[b, a])), shape=(n, n)))
 
 
-def _shared_means(rows: Rows, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The mean of `values` [n, k] over the other accounts on shared identifiers, weighted by rarity squared; and who shares none, bool [n].
+@dataclass(frozen=True)
+class _Shared:
+    """Means over the other accounts on shared identifiers, weighted by rarity squared.
 
     An identifier's sum less the account's own part: a matrix of accounts by accounts has the squares of all groups' sizes.
+
+    Attributes:
+        held, out: accounts by shared identifiers; ones, and what an account hears by each.
+        own, total: float64 [n], what it hears of itself so; all of it.
     """
-    n = rows.accounts.height
-    links = rows.links.filter(is_shared())
-    account = links["account"].to_numpy()
-    column = links["identifier"].rank("dense").to_numpy().astype(np.int64) - 1
-    square = links["weight"].to_numpy().astype(np.float64) ** 2
-    part = square / np.maximum(links["n_accounts"].to_numpy().astype(np.float64) - 1, 1)
-    shape = (n, int(column.max()) + 1 if len(column) else 0)
-    held = sparse.csr_array((np.ones(len(column)), (account, column)), shape=shape)
-    out = sparse.csr_array((part, (account, column)), shape=shape)
-    own, total = (np.bincount(account, weights=weight, minlength=n) for weight in (part, square))
-    sums = out @ (held.T @ values) - own[:, None] * values
-    return sums / np.maximum(total, 1e-12)[:, None], total == 0
+
+    held: sparse.csr_array
+    out: sparse.csr_array
+    own: NDArray[np.float64]
+    total: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: Rows) -> "_Shared":
+        n = rows.accounts.height
+        links = rows.links.filter(is_shared())
+        account = links["account"].to_numpy()
+        column = links["identifier"].rank("dense").to_numpy().astype(np.int64) - 1
+        square = links["weight"].to_numpy().astype(np.float64) ** 2
+        part = square / np.maximum(links["n_accounts"].to_numpy().astype(np.float64) - 1, 1)
+        shape = (n, int(column.max()) + 1 if len(column) else 0)
+        held = sparse.csr_array((np.ones(len(column)), (account, column)), shape=shape)
+        out = sparse.csr_array((part, (account, column)), shape=shape)
+        own, total = (np.bincount(account, weights=weight, minlength=n) for weight in (part, square))
+        return cls(held, out, own, total)
+
+    @property
+    def is_alone(self) -> NDArray[np.bool_]:
+        """Who shares nothing, bool [n]."""
+        return self.total == 0
+
+    def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The means of `values` [n, k]."""
+        sums = self.out @ (self.held.T @ values) - self.own[:, None] * values
+        return sums / np.maximum(self.total, 1e-12)[:, None]
 
 
 def _rows_to_one(matrix: sparse.csr_array) -> sparse.csr_array:
