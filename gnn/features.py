@@ -56,7 +56,8 @@ def build_features(events: Mapping[str, pl.DataFrame | pl.LazyFrame], snapshot: 
     """
     rows = rows_of(events, snapshot, _COLUMNS)
     own = build_own(rows)
-    return add_neighbours(replace(rows, tables={}), own)  # events are most of what is in memory here
+    rows = replace(rows, tables={})  # most of what is in memory here, and no neighbour's feature reads it
+    return add_neighbours(rows, own)
 
 
 def build_own(rows: Rows) -> pl.DataFrame:

@@ -109,17 +109,18 @@ class _Shared:
         shape = (n, int(column.max()) + 1 if len(column) else 0)
         held = sparse.csr_array((np.ones(len(column)), (account, column)), shape=shape)
         out = sparse.csr_array((part, (account, column)), shape=shape)
-        own, total = (np.bincount(account, weights=weight, minlength=n) for weight in (part, square))
+        own, total = (np.bincount(account, weights=w, minlength=n).astype(np.float64) for w in (part, square))
         return cls(held, out, own, total)
 
     @property
     def is_alone(self) -> NDArray[np.bool_]:
         """Who shares nothing, bool [n]."""
-        return self.total == 0
+        is_alone: NDArray[np.bool_] = self.total == 0
+        return is_alone
 
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The means of `values` [n, k]."""
-        sums = self.out @ (self.held.T @ values) - self.own[:, None] * values
+        sums: NDArray[np.float64] = self.out @ (self.held.T @ values) - self.own[:, None] * values
         return sums / np.maximum(self.total, 1e-12)[:, None]
 
 
