@@ -188,7 +188,8 @@ class Around:
                 copied = copied.with_columns(
                     referrer_account_id=pl.format("{}" + _WITHIN + "{}", "copy", "referrer_account_id")
                 )
-            found[name] = copied.with_columns(account_id=pl.col("number").cast(pl.String)).drop(
+            named = copied.with_columns(account_id=pl.col("number").cast(pl.String)).sort("event_time", "event_id")
+            found[name] = named.drop(
                 "copy", "of", "account", "number", "is_common", "counterparty", "of_all", strict=False
             )
         return found

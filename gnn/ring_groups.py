@@ -44,9 +44,9 @@ def build_transfers(payments: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     return (
         payments.filter(known)
         .select("account_id", "counterparty_id")
+        .join(numbers.rename({"account_id": "counterparty_id", "account": "payee"}), on="counterparty_id")  # few are
         .unique()
         .join(numbers.rename({"account": "payer"}), on="account_id")
-        .join(numbers.rename({"account_id": "counterparty_id", "account": "payee"}), on="counterparty_id")
         .select(pl.col(name).cast(dtype) for name, dtype in TRANSFERS_SCHEMA.items())
         .unique()
         .sort("payer", "payee")

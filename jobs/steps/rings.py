@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from graph.lake import NIGHT_TABLES, write_table
-from graph.partitions import read_partitioned_events
+from graph.partitions import read_partitioned_events, scan_partitioned_events
 from graph.schema import TABLES as EVENT_TABLES
 from graph.sightings import keyed_hash
 from graph.snapshot import read_snapshot
@@ -91,7 +91,7 @@ def _ring(place: _Place, config: Config) -> dict[str, int]:
     looked = look_at(model, features, snapshot, flagged, config.n_threads, scored) if len(flagged) else None
     outcomes = read_partitioned_events(place.work / "events", ("outcomes",))["outcomes"]
     labels = latest_outcomes(outcomes, place.as_of)
-    payments = read_partitioned_events(place.work / "events", ("payments",))["payments"]
+    payments = scan_partitioned_events(place.work / "events", ("payments",))["payments"].collect()
     transfers = build_transfers(payments, snapshot)
     rings = build_rings(
         snapshot,
