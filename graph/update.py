@@ -204,7 +204,7 @@ def _differing(gone: pl.DataFrame, fresh: pl.DataFrame) -> NDArray[np.int32]:
     """Provisional numbers of the identifiers of links that are not in both."""
     columns = gone.columns
     left = gone.join(fresh, on=columns, how="anti")["identifier"]
-    came = fresh.join(gone, on=columns, how="anti")["identifier"]
+    came = (fresh.join(gone, on=columns, how="anti") if gone.height else fresh)["identifier"]
     return pl.concat([left, came]).unique().to_numpy()
 
 

@@ -147,6 +147,7 @@ def _number(
         identified = _identify(accounts, known, differing if state else None, work, out)
         n_identities = _write_identities(identified, key, out)
         before_identifiers, reordered = merging.result()[1], reordering.result()
+    del merging, reordering  # and with them links under provisional numbers
     numbered, change = finish_links(reordered, before_identifiers, identified)
     identifiers, links = numbered.identifiers, numbered.links
     for name, frame in (("accounts", identified), ("identifiers", identifiers)):
