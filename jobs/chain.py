@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from graph.errors import GateError, InputError
-from graph.events import open_events
+from graph.events import EventSource, open_events
 from graph.lake import Night, list_nights, night_folder
 from jobs.files import delete, write_json
 from jobs.key import fingerprint_key, lake_key, make_private_folder
@@ -43,6 +43,8 @@ from jobs.usage import Usage, UsageWatch
 __all__ = ["NightOutcome", "NightRequest", "run_night"]
 
 TIMINGS_FILE = "timings.json"
+PARTITION_BYTES = 192 * 1024**2  # of event files; links of a partition of Parquet files of so much take some 2 GiB
+FEWEST_PARTITIONS = 4
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
         name for name in order_steps({name: step.READS for name, step in steps.items()}) if name not in request.without
     ]
     source = open_events(request.events)
+    request = replace(request, settings=_with_partitions(request.settings, source))
     for warning in source.warnings:
         request.progress.say(f"warning: {warning}")
     plan = NightPlan(request.events, request.lake, request.date, request.settings)
@@ -128,6 +131,15 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
     except (InputError, GateError):
         remove_empty(request.lake, made)
         raise
+
+
+def _with_partitions(settings: Settings, source: EventSource) -> Settings:
+    """How many partitions the accounts are cut into, where nobody said: a power of two, so that it seldom changes, for then all is made anew."""
+    if settings.n_partitions:
+        return settings
+    n_bytes = sum(file.stat().st_size for files in source.files.values() for file in files)
+    doublings = math.ceil(math.log2(max(n_bytes / PARTITION_BYTES, FEWEST_PARTITIONS)))
+    return settings.model_copy(update={"n_partitions": 2**doublings})
 
 
 def _run_held(

@@ -41,7 +41,9 @@ class Settings(BaseModel):
 
     capacity: int = Field(50, ge=1, description="cases that investigators can review in a day")
     seed: int = Field(0, ge=0, description="seed of all that is drawn")
-    n_partitions: int = Field(4, ge=1, le=4096, description="hash partitions that the accounts are cut into")
+    n_partitions: int = Field(
+        0, ge=0, le=4096, description="hash partitions that the accounts are cut into; 0 = by the size of the events"
+    )
     n_threads: int = Field(0, ge=0, description="cores to use on this machine; 0 = all")
     memory_bytes: int = Field(4 * 1024**3, ge=1024**3, description="memory that a local run may take")
     metrics_path: Path | None = Field(None, description="the Prometheus textfile; default: LAKE/metrics.prom")

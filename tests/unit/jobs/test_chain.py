@@ -422,3 +422,16 @@ def test_a_step_whose_model_is_gone_is_done_again(request_of, steps, ran):
     shutil.rmtree(request_of().lake / "models")
     run_night(request_of(), NightOutcome())
     assert ran == ["gather", "table", "table", "feed"]
+
+
+def test_accounts_are_cut_into_as_many_partitions_as_the_size_of_the_events_asks_for(request_of, steps, monkeypatch):
+    found = []
+    whole = steps["gather"].run
+    steps["gather"].run = lambda night, config: found.append(night.n_partitions) or whole(night, config)
+    monkeypatch.setattr("jobs.chain.PARTITION_BYTES", 1_000_000)
+    run(request_of())  # a few kilobytes: the fewest
+    n_bytes = sum(file.stat().st_size for file in request_of().events.glob("*/*"))
+    monkeypatch.setattr("jobs.chain.PARTITION_BYTES", n_bytes / 9)
+    run(request_of(force=True))
+    run(request_of(force=True, settings=request_of().settings.model_copy(update={"n_partitions": 3})))
+    assert found == [4, 16, 3]

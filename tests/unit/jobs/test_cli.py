@@ -68,7 +68,7 @@ def test_config_prints_value_and_origin(capsys, tmp_path, monkeypatch):
         "seed = 5  (ringlight.toml)",
         "n_threads = 1  (flag)",
         "ingest.quarantine_share = 0.2  (ringlight.toml)",
-        "n_partitions = 4  (default)",
+        "n_partitions = 0  (default)",
     ):
         assert any(line.startswith(start) for line in lines), start
 

@@ -18,7 +18,7 @@ def file(tmp_path):
 def test_flag_over_environment_over_file_over_default(file):
     environment = {"RINGLIGHT_CAPACITY": "22", "RINGLIGHT_SEED": "22", "RINGLIGHT_INGEST__QUARANTINE_SHARE": "0.22"}
     settings = read_settings({"capacity": "33"}, environment, file)
-    assert (settings.capacity, settings.seed, settings.n_threads, settings.n_partitions) == (33, 22, 11, 4)
+    assert (settings.capacity, settings.seed, settings.n_threads, settings.n_partitions) == (33, 22, 11, 0)
     assert settings.of_step("ingest").quarantine_share == 0.22
     assert settings.origins["capacity"] == "flag"
     assert settings.origins["seed"] == "environment"
@@ -30,7 +30,7 @@ def test_describe_says_for_every_setting_where_it_came_from(file):
     lines = describe(read_settings({"ingest.quarantine_share": 0.5}, {}, file))
     assert any(line.startswith("ingest.quarantine_share = 0.5  (flag)") for line in lines)
     assert any(line.startswith("capacity = 11  (ringlight.toml)") for line in lines)
-    assert any(line.startswith("n_partitions = 4  (default)") for line in lines)
+    assert any(line.startswith("n_partitions = 0  (default)") for line in lines)
 
 
 def test_unknown_names_are_refused_together_with_the_valid_ones_listed(file):
