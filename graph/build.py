@@ -13,11 +13,12 @@ import polars as pl
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
 from graph.cleaning import is_since_signup, signup_times
 from graph.clusters import build_clusters
-from graph.identities import identity_records, resolve_records
+from graph.identities import resolve_records
 from graph.identity_known import Known, nothing_known, renumber_known
 from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records, submit_anew
 from graph.links import name_identifiers, number_links
 from graph.marks import MARK_SCHEMA, build_marks, find_differing, rows_to_look_at
+from graph.normalise import Forms
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
 from graph.sightings import build_links
 from graph.snapshot import SNAPSHOT_SCHEMAS, Events, Snapshot
@@ -69,7 +70,7 @@ def build_snapshot(
     """The graph as of a cut-off.
 
     Args:
-        events: clean events; later ones may be among them and change nothing. Of lazy ones only signups and profiles known by then,
+        events: clean events; later ones may be among them and change nothing. Of lazy ones only signups known by then, a part's profiles,
             and the histories of accounts that tie, are ever in memory.
         as_of: cut-off of knowledge, exclusive, UTC.
         key: of the keyed hash of identifiers, which breaks ties, too.
@@ -83,19 +84,30 @@ def build_snapshot(
     def known_of(of: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
         return {name: _of_known_accounts(frame.lazy(), signups, as_of) for name, frame in of.items()}
 
-    profiles = known_of(events)["profiles"].collect()
+    def linked(part: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        own, forms = known_of(part), Forms()
+        links = build_links(own, key, forms)
+        return links, build_records(own["profiles"].collect().rename({"account_id": "account"}), forms)
+
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:  # much of what makes links is one thread's work
-        links = pl.concat(pool.map(lambda part: build_links(known_of(part), key), parts or (events,)))
+        links, records = map(pl.concat, zip(*pool.map(linked, parts or (events,)), strict=True))
     names, held = name_identifiers(links)
     del links  # its hashes are most of what is in memory here
-    accounts = build_accounts(signups, profiles.lazy(), _histories_of(known_of(events)), held.lazy, key)
-    records = identity_records({"profiles": profiles}, accounts)
-    known = nothing_known() if compared is None else renumber_known(compared.known, compared.accounts, accounts)
-    accounts = accounts.with_columns(resolve_records(records, accounts.height, known=known).identity)
-    numbered = number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
+    known = known_of(events)
+    accounts = build_accounts(signups, known["profiles"], _histories_of(known), held.lazy, key)
+    accounts = accounts.with_columns(_persons(records, accounts, compared))
+    held = held.join(accounts.select("account", "account_id"), on="account_id").drop("account_id", "identifier_type")
+    numbered = number_links(names, held, accounts)
+    del names, held
     pairs, evidence = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     clusters = build_clusters(pairs, accounts.height, seed)
     return Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, evidence, clusters)
+
+
+def _persons(records: pl.DataFrame, accounts: pl.DataFrame, compared: Comparisons | None) -> pl.Series:
+    """Whose submitted identity is one person's, i32 by account; `account` of the records is the account's id."""
+    known = nothing_known() if compared is None else renumber_known(compared.known, compared.accounts, accounts)
+    return resolve_records(number_records(records, accounts), accounts.height, known=known).identity
 
 
 def _histories_of(
