@@ -182,6 +182,18 @@ class Store:
         with _told(self.uri), self._driver.session() as session:
             return session.execute_write(work)
 
+    def write_held(self, hold: tuple[str, Mapping[str, Any]], text: str, parameters: Mapping[str, Any]) -> bool:
+        """Runs a statement in a transaction that begins with `hold`; False, and nothing is written, where that finds no row."""
+
+        def work(tx: neo4j.ManagedTransaction) -> bool:
+            if tx.run(hold[0], dict(hold[1])).peek() is None:
+                return False
+            tx.run(text, dict(parameters)).consume()
+            return True
+
+        with _told(self.uri), self._driver.session() as session:
+            return session.execute_write(work)
+
     def run_apart(self, text: str, **parameters: Any) -> list[Row]:
         """Runs a statement that makes transactions of its own, or changes the schema; harmless to repeat."""
         with _told(self.uri), self._driver.session() as session:

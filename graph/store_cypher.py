@@ -23,6 +23,8 @@ __all__ = [
     "count_rows",
     "delete_all",
     "delete_unfinished",
+    "insert",
+    "is_empty",
     "live",
     "reopen_unfinished",
     "schema",
@@ -102,20 +104,27 @@ def schema() -> dict[str, str]:
     return made
 
 
-def upsert(kind: Kind) -> str:
-    """Writes `$rows` as of generation `$g`; done twice it is as done once. Returns how many rows found their place."""
+def insert(kind: Kind) -> str:
+    """Writes `$rows` as of generation `$g`, of which nothing is there: twice is two. Returns how many rows found their place."""
     if isinstance(kind, NodeKind):
-        keys = ", ".join(f"{key}: row.{key}" for key in kind.keys)
-        label = " SET n:$(row.label)" if kind.by_label else ""
+        label = ":$(row.label)" if kind.by_label else ""
         return (
-            f"UNWIND $rows AS row MERGE (n:{kind.label} {{{keys}}}) ON CREATE SET n.since = $g "
-            f"SET n.until = $forever REMOVE n.closed{label} RETURN count(n) AS n_rows"
+            f"UNWIND $rows AS row CREATE (n:{kind.label}{label} {{{_keys(kind)}, since: $g, until: $forever}}) "
+            "RETURN count(n) AS n_rows"
         )
-    keys = "".join(f", {key}: row.{key}" for key in kind.keys)
-    values = "".join(f", r.{name} = {_value(kind, name)}" for name in kind.properties if name not in kind.keys)
+    values = "".join(f", {name}: {_value(kind, name)}" for name in kind.properties)
     return (
         f"UNWIND $rows AS row {_ends(kind)} WHERE s.until > $g AND e.until > $g "
-        f"MERGE (s)-[r:{kind.type} {{since: $g{keys}}}]->(e) SET r.until = $forever{values} RETURN count(r) AS n_rows"
+        f"CREATE (s)-[r:{kind.type} {{since: $g, until: $forever{values}}}]->(e) RETURN count(r) AS n_rows"
+    )
+
+
+def upsert(kind: NodeKind) -> str:
+    """Writes `$rows` as of generation `$g`, some of which are there. Returns how many rows found their place."""
+    label = " SET n:$(row.label)" if kind.by_label else ""
+    return (
+        f"UNWIND $rows AS row MERGE (n:{kind.label} {{{_keys(kind)}}}) ON CREATE SET n.since = $g "
+        f"SET n.until = $forever REMOVE n.closed{label} RETURN count(n) AS n_rows"
     )
 
 
@@ -157,6 +166,12 @@ def delete_all(kind: Kind) -> str:
     return _in_batches(kind, "x.since IS NOT NULL", "DETACH DELETE x" if isinstance(kind, NodeKind) else "DELETE x")
 
 
+def is_empty() -> str:
+    """Whether there is no node of any kind, whoever's: then all can be inserted."""
+    there = " OR ".join(f"EXISTS {{ MATCH (:{kind.label}) }}" for kind in KINDS if isinstance(kind, NodeKind))
+    return f"RETURN NOT ({there}) AS is_empty"
+
+
 def count_rows(kind: Kind) -> str:
     """How many belong to generation `$g`."""
     return f"{_match(kind)} WHERE {live('x')} RETURN count(x) AS n_rows"
@@ -168,6 +183,10 @@ def _match(kind: Kind) -> str:
 
 def _in_batches(kind: Kind, condition: str, action: str) -> str:
     return f"{_match(kind)} WHERE {condition} CALL (x) {{ {action} }} IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
+
+
+def _keys(kind: NodeKind) -> str:
+    return ", ".join(f"{key}: row.{key}" for key in kind.keys)
 
 
 def _value(kind: EdgeKind, name: str) -> str:

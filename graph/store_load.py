@@ -20,7 +20,6 @@ from graph.store_rows import (
     KINDS,
     NODES,
     REMOVAL_ORDER,
-    EdgeKind,
     Kind,
     count_lake,
     fingerprint,
@@ -136,7 +135,7 @@ class _Load:
             written += self._write(node, cypher.upsert(node), read_added(node, night, before, _NODE_ROWS))
         for edge in EDGES:
             closed += self._write(edge, cypher.close_rows(edge), read_removed(edge, night, before, edge.batch_rows))
-            written += self._write(edge, cypher.upsert(edge), read_added(edge, night, before, edge.batch_rows))
+            written += self._write(edge, cypher.insert(edge), read_added(edge, night, before, edge.batch_rows))
         for node in NODES:
             closed += self._write(node, cypher.close_rows(node), read_removed(node, night, before, _NODE_ROWS))
         return written, closed
@@ -148,9 +147,13 @@ class _Load:
             closed = sum(_count(self.store, self.shown).values())
             for kind in KINDS:
                 self.store.run_apart(cypher.close_all(kind), g=self.g)
-        for kind in KINDS:
-            rows = read_all(kind, night, kind.batch_rows if isinstance(kind, EdgeKind) else _NODE_ROWS)
-            written += self._write(kind, cypher.upsert(kind), rows, expected[kind.name])
+        is_empty = self.store.run_apart(cypher.is_empty())[0]["is_empty"]
+        for node in NODES:
+            text = cypher.insert(node) if is_empty else cypher.upsert(node)
+            written += self._write(node, text, read_all(node, night, _NODE_ROWS), expected[node.name])
+        for edge in EDGES:
+            rows = read_all(edge, night, edge.batch_rows)
+            written += self._write(edge, cypher.insert(edge), rows, expected[edge.name])
         return written, closed
 
     def _write(self, kind: Kind, text: str, frames: Iterator[pl.DataFrame], n_total: int = 0) -> int:
@@ -158,8 +161,7 @@ class _Load:
         for frame in frames:
             parameters = {"rows": frame.to_dicts(), "g": self.g, "forever": cypher.FOREVER}
             # Both in one transaction: the pointer is held while the batch is written.
-            held = self.store.write([(cypher.HOLD, {"g": self.g}), (text, parameters)])[0]
-            if not held:
+            if not self.store.write_held((cypher.HOLD, {"g": self.g}), text, parameters):
                 raise StoreError(
                     f"`{self.store.uri}` must have one load at a time; got a second. Wait for it, then try again."
                 )

@@ -24,7 +24,7 @@ from graph.store import (
     current_date,
     drop_all,
 )
-from graph.store_cypher import FOREVER, close_rows, upsert
+from graph.store_cypher import FOREVER, close_rows, insert, upsert
 from graph.store_load import load_night
 from graph.store_rows import KINDS, EdgeKind, Kind, count_lake
 
@@ -297,7 +297,7 @@ def test_a_difference_from_the_lake_fails_the_load_and_shows_nothing(store: Stor
 def test_a_row_finds_its_place_by_an_index(store: Store, tmp_path: Path, kind: Kind) -> None:
     load_night(store, made_night(tmp_path / "night", FIRST))
     ends = 2 if isinstance(kind, EdgeKind) else 1
-    for text in (upsert(kind), close_rows(kind)):
+    for text in (insert(kind) if isinstance(kind, EdgeKind) else upsert(kind), close_rows(kind)):
         steps = [step.operator for step in store.explain(text, rows=[], forever=FOREVER)]
         assert not [step for step in steps if "Scan" in step], steps
         sought = [step for step in steps if "UniqueIndexSeek" in step or step.startswith("MergeUniqueNode")]
@@ -312,11 +312,12 @@ def test_a_store_that_somebody_altered_is_loaded_whole(store: Store, tmp_path: P
     assert count_current(store) == count_lake(second)
 
 
-def test_a_second_load_ends_the_first(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["clusters", "links", "scores"])
+def test_a_second_load_ends_the_first_and_shows_no_row_of_it(store: Store, tmp_path: Path, moment: str) -> None:
     first, second = made_night(tmp_path / "first", FIRST), later_night(tmp_path / "second")
 
     def load_another(text: str, n_done: int, n_total: int) -> None:
-        if text == "loading clusters":
+        if text == f"loading {moment}":
             load_night(store, second)
 
     with pytest.raises(StoreError, match="one load at a time"):

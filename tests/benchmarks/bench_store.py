@@ -1,0 +1,184 @@
+"""Loads into Neo4j: ours beside the best bare driver loop, and what a next night costs by the rows that changed, in one run.
+
+    python tests/benchmarks/bench_store.py [ACCOUNTS] [ROUNDS]          default: 10000 2
+
+The night is that of `bench_queries.py` (a made world; scores, rings, reasons and embeddings made up), the Neo4j is one that this script starts
+and stops. *bare* is what one would write who knows the driver well and needs nothing of what ours promises: the same rows into the same constraints and indexes,
+kind by kind, by CREATE, in one session, in batches of each of several sizes; the best counts. It makes the same nodes and relationships with the same properties, of which
+nobody may look at half, and which a second run would double. Ours and these take turns on an emptied database, after one turn that is not counted.
+
+The next night has the same rows but for a share of links that were seen once more; ours alone, from the night before. Prints rows a second, CPU-seconds
+of this process and of the server, medians, and records them in RESULTS.md; exit code 1 where ours loads less than 80 % of what the best loop does.
+"""
+
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import psutil
+from bench_queries import make_night
+from results import machine, record, table
+
+from graph import store_cypher as cypher
+from graph.lake import Night, write_table
+from graph.store import Store, connect, drop_all
+from graph.store_load import _make_schema, load_night
+from graph.store_rows import KINDS, EdgeKind, Kind, NodeKind, count_lake, read_all
+from jobs.local_store import ServerSettings, default_cache, start, status, stop
+
+DAYS, SEED = 180, 3
+BATCHES = (5_000, 10_000, 20_000)
+SHARES = (0.001, 0.01, 0.1)
+LEAST = 0.8
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[tuple[Store, psutil.Process]]:
+    home = folder / "home"
+    address = start(
+        home, default_cache(os.environ), ServerSettings(bolt_port=27787, http_port=27574, heap_mebibytes=2048)
+    )
+    try:
+        with connect(address) as store:
+            yield store, psutil.Process(status(home).pid)
+    finally:
+        stop(home)
+
+
+def created(kind: Kind) -> str:
+    """The text of `graph.store_cypher.upsert` with CREATE in place of MERGE, and no look at what is there."""
+    if isinstance(kind, NodeKind):
+        keys = ", ".join(f"{key}: row.{key}" for key in kind.keys)
+        label = ":$(row.label)" if kind.by_label else ""
+        return f"UNWIND $rows AS row CREATE (n:{kind.label}{label} {{{keys}, since: $g, until: $forever}})"
+    values = "".join(f", {name}: {cypher._value(kind, name)}" for name in kind.properties)
+    return (
+        f"UNWIND $rows AS row {cypher._ends(kind)} CREATE (s)-[:{kind.type} {{since: $g, until: $forever{values}}}]->(e)"
+    )
+
+
+def bare(store: Store, night: Night, batch: int) -> None:
+    with store._driver.session() as session:
+        for kind in KINDS:
+            text = created(kind)
+            for frame in read_all(kind, night, batch):
+                parameters = {"rows": frame.to_dicts(), "g": 1, "forever": cypher.FOREVER}
+                session.execute_write(lambda tx, text=text, parameters=parameters: tx.run(text, parameters).consume())
+
+
+def measured(store: Store, process: psutil.Process, work: Callable[[], object]) -> dict[str, float]:
+    """Wall, and CPU-seconds of this process and of the server."""
+
+    def clocks() -> tuple[float, float, float]:
+        there = process.cpu_times()
+        return time.monotonic(), time.process_time(), there.user + there.system
+
+    before = clocks()
+    work()
+    store.run_apart("CALL db.awaitIndexes(600)")
+    wall, client, there = (after - then for after, then in zip(clocks(), before, strict=True))
+    return {"wall": wall, "client": client, "server": there}
+
+
+def medians(found: list[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(each[name] for each in found) for name in found[0]}
+
+
+def first_loads(store: Store, process: psutil.Process, night: Night, rounds: int) -> dict[str, dict[str, float]]:
+    expected = count_lake(night)
+    makers: dict[str, Callable[[], object]] = {"ringlight": lambda: load_night(store, night)}
+    makers |= {f"bare, by {batch:,}": lambda batch=batch: bare(store, night, batch) for batch in BATCHES}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in makers}
+    for number in range(rounds + 1):
+        for name, work in makers.items():
+            drop_all(store)
+            _make_schema(store)
+            told = measured(store, process, work)
+            counts = {kind.name: store.run_apart(cypher.count_rows(kind), g=1)[0]["n_rows"] for kind in KINDS}
+            if name != "ringlight":
+                assert counts == expected, "both must load the same"
+            if number:
+                found[name].append(told)
+                print(f"{name}: {told['wall']:.1f} s", flush=True)
+    return {name: medians(each) for name, each in found.items()}
+
+
+def changed_night(night: Night, folder: Path, share: float) -> Night:
+    """The same night, but a share of its links seen once more."""
+    shutil.copytree(night.folder, folder)
+    links = night.read("links")
+    step = round(1 / share)
+    seen_again = pl.int_range(pl.len()) % step == 0
+    write_table(links.with_columns(pl.col("n_events") + seen_again.cast(pl.Int64)), folder, "links")
+    return Night(folder, night.date)
+
+
+def next_loads(store: Store, process: psutil.Process, night: Night, folder: Path) -> list[dict[str, float]]:
+    found = []
+    for share in (0.0, *SHARES):
+        drop_all(store)
+        load_night(store, night)
+        # no share at all is a night of one row: what it costs whatever changed
+        after = changed_night(night, folder / str(share), share or 1e-6)
+        written: list[int] = []
+
+        def work(after: Night = after, written: list[int] = written) -> None:
+            result = load_night(store, after, night, allow_older=True)
+            assert result.mode == "changes"
+            written.append(result.n_written + result.n_closed)
+
+        told = measured(store, process, work)
+        found.append(told | {"rows": float(written[0])})
+        print(f"next night, {written[0]:,} rows: {told['wall']:.1f} s", flush=True)
+    return found
+
+
+def main() -> int:
+    """See the module."""
+    n_accounts, rounds = [*map(int, sys.argv[1:]), *(10_000, 2)[len(sys.argv) - 1 :]]
+    where = machine()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        night = make_night(folder / "night", n_accounts, DAYS, SEED)
+        n_rows = sum(count_lake(night).values())
+        with server(folder) as (store, process):
+            first = first_loads(store, process, night, rounds)
+            following = next_loads(store, process, night, folder)
+    best = min((name for name in first if name != "ringlight"), key=lambda name: first[name]["wall"])
+    share = first[best]["wall"] / first["ringlight"]["wall"]
+    rows = [
+        [name, *(f"{each[clock]:.1f}" for clock in ("wall", "client", "server")), f"{n_rows / each['wall']:,.0f}"]
+        for name, each in first.items()
+    ]
+    head = ["wall s", "CPU-s here", "CPU-s there"]
+    alone = following[0]
+    later = [
+        [
+            f"{each['rows']:,.0f} rows",
+            *(f"{each[clock]:.2f}" for clock in ("wall", "client", "server")),
+            f"{(each['client'] + each['server'] - alone['client'] - alone['server']) / each['rows'] * 1e6:,.0f}",
+        ]
+        for each in following
+    ]
+    body = (
+        f"{n_accounts:,} accounts, {n_rows:,} nodes and relationships; medians of {rounds}. Ours loads {share:.0%} of what the best bare loop does.\n\n"
+        + table(["first load", *head, "rows a second"], rows)
+        + "\n\nWhat a next night costs; the last column is CPU-microseconds a row beyond what the smallest takes.\n\n"
+        + table(["next night", *head, "µs a row"], later)
+    )
+    print(body)
+    record("Loads into Neo4j", f"bench_store.py {n_accounts} {rounds}", where, body)
+    if share < LEAST:
+        print(f"missed: {share:.0%} of the best bare loop's rate, at least {LEAST:.0%}")
+    return int(share < LEAST)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
