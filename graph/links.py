@@ -139,7 +139,9 @@ def order_links(
         among[first_account[is_touched]] = True
         settled = np.flatnonzero(is_open & ~among[first_account])
         is_open &= among[first_account]
-    order = np.concatenate([settled, *_order_blocks(names, columns, np.flatnonzero(is_open), first_account, n_accounts)])
+    order = np.concatenate(
+        [settled, *_order_blocks(names, columns, np.flatnonzero(is_open), first_account, n_accounts)]
+    )
     order = order[np.argsort(first_account[order], kind="stable")]  # two runs: merged in one pass
     final = np.full(names.height, -1, dtype=np.int32)
     final[order] = np.arange(order.shape[0], dtype=np.int32)

@@ -43,7 +43,9 @@ from jobs.usage import Usage, UsageWatch
 __all__ = ["NightOutcome", "NightRequest", "run_night"]
 
 TIMINGS_FILE = "timings.json"
-PARTITION_BYTES = 192 * 1024**2  # of event files: two partitions of 130 MiB of Parquet at once held 2.9 GiB while links were made
+PARTITION_BYTES = (
+    192 * 1024**2
+)  # of event files: two partitions of 130 MiB of Parquet at once held 2.9 GiB while links were made
 FEWEST_PARTITIONS = 4
 
 

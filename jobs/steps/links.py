@@ -26,6 +26,7 @@ from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_k
 from graph.identity_records import build_records, carry_records, number_records, submit_anew
 from graph.lake import write_table
 from graph.lineage import name_groups
+from graph.links import Numbered
 from graph.marks import Differing, are_among, build_marks, find_differing, rows_to_look_at
 from graph.normalise import Forms
 from graph.partitions import read_partitioned_events, scan_partitioned_events, write_partitions
@@ -136,6 +137,27 @@ def read_change(work: Path) -> Change:
 def _number(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
 ) -> dict[str, int]:
+    identified, numbered, change = _identify_and_link(work, out, state, restricted_state, key)
+    identifiers, links = numbered.identifiers, numbered.links
+    for name, frame in (("accounts", identified), ("identifiers", identifiers)):
+        frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
+    for name, frame in (("accounts", change.accounts), ("identifiers", change.identifiers)):
+        frame.write_parquet(work / "change" / f"{name}.parquet", compression="lz4")
+    _write_joining(identifiers, links, change, work, n_partitions)
+    write_table(_lake_links(identified, identifiers, links), out, "links")
+    return {
+        "accounts": identified.height,
+        "identifiers": identifiers.height,
+        "hubs": int(identifiers["is_hub"].sum()),
+        "links": links.height,
+        "identities": identified["identity"].n_unique(),
+    }
+
+
+def _identify_and_link(
+    work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str
+) -> tuple[pl.DataFrame, Numbered, Change]:
+    """The accounts with whose identity they submitted, their links, and what changed of both."""
     differing = Differing(*(pl.read_parquet(work / name / "*.parquet")["account"] for name in ("changed", "grown")))
     snapshot = None if state is None else state / "snapshot"
     before = read_frame(snapshot, "accounts")
@@ -145,24 +167,9 @@ def _number(
         reordering = beside.submit(lambda: _reorder(merging.result()[0], accounts, work))
         known = renumber_known(read_known(restricted_state), before, accounts)
         identified = _identify(accounts, known, differing if state else None, work, out)
-        n_identities = _write_identities(identified, key, out)
-        before_identifiers, reordered = merging.result()[1], reordering.result()
-    del merging, reordering  # and with them links under provisional numbers
-    numbered, change = finish_links(reordered, before_identifiers, identified)
-    identifiers, links = numbered.identifiers, numbered.links
-    for name, frame in (("accounts", identified), ("identifiers", identifiers)):
-        frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
-    for name, frame in (("accounts", change.accounts), ("identifiers", change.identifiers)):
-        frame.write_parquet(work / "change" / f"{name}.parquet", compression="lz4")
-    _write_joining(identifiers, links, change, work, n_partitions)
-    write_table(_lake_links(accounts, identifiers, links), out, "links")
-    return {
-        "accounts": accounts.height,
-        "identifiers": identifiers.height,
-        "hubs": int(identifiers["is_hub"].sum()),
-        "links": links.height,
-        "identities": n_identities,
-    }
+        _write_identities(identified, key, out)
+        numbered, change = finish_links(reordering.result(), merging.result()[1], identified)
+    return identified, numbered, change
 
 
 def _merge(
@@ -191,11 +198,9 @@ def _reorder(merged: Merged, accounts: pl.DataFrame, work: Path) -> Reordered:
     return reordered
 
 
-def _write_identities(accounts: pl.DataFrame, key: str, out: Path) -> int:
-    """How many there are."""
+def _write_identities(accounts: pl.DataFrame, key: str, out: Path) -> None:
     identities = accounts.select("account_id", identity_id=name_groups(accounts["identity"], accounts, "person", key))
     write_table(identities.sort("account_id"), out, "identities")
-    return accounts["identity"].n_unique()
 
 
 def read_known(folder: Path | None) -> Known:

@@ -30,7 +30,7 @@ from graph import store_cypher as cypher
 from graph.lake import Night, write_table
 from graph.store import Store, connect, drop_all
 from graph.store_load import _make_schema, load_night
-from graph.store_rows import KINDS, EdgeKind, Kind, NodeKind, count_lake, read_all
+from graph.store_rows import KINDS, Kind, NodeKind, count_lake, read_all
 from jobs.local_store import ServerSettings, default_cache, start, status, stop
 
 DAYS, SEED = 180, 3
@@ -59,9 +59,7 @@ def created(kind: Kind) -> str:
         label = ":$(row.label)" if kind.by_label else ""
         return f"UNWIND $rows AS row CREATE (n:{kind.label}{label} {{{keys}, since: $g, until: $forever}})"
     values = "".join(f", {name}: {cypher._value(kind, name)}" for name in kind.properties)
-    return (
-        f"UNWIND $rows AS row {cypher._ends(kind)} CREATE (s)-[:{kind.type} {{since: $g, until: $forever{values}}}]->(e)"
-    )
+    return f"UNWIND $rows AS row {cypher._ends(kind)} CREATE (s)-[:{kind.type} {{since: $g, until: $forever{values}}}]->(e)"
 
 
 def bare(store: Store, night: Night, batch: int) -> None:
