@@ -102,7 +102,8 @@ def fetch_lake(storage: Storage, mirror: Mirror, there: Listing, scope: Scope, p
             if wanted := _in_scope(unit, names, scope):
                 _fetch_unit(storage, mirror, there, unit, wanted, progress)
         for unit in _units(_here(mirror, [zone for zone in LAST_FILES if zone in ("nights", *scope.zones)])):
-            if unit not in units and _last_file(unit) in mirror.known:  # deleted at the URL
+            last = _last_file(unit)
+            if last not in there and last in mirror.known and mirror.is_changed_there(last, None):  # deleted at the URL
                 delete(mirror.path(unit))
                 _forget(mirror, unit)
         for name in sorted({*there, *_here(mirror, scope.zones), *mirror.known}):
@@ -208,7 +209,7 @@ def _settle_log(storage: Storage, mirror: Mirror, name: str, entry: Entry) -> No
         mirror.note(name, entry)
     elif here.startswith(there):
         other.unlink()
-        mirror.note(name, entry, (-1, -1))  # the object is known, the file goes on from it
+        mirror.replace(name, entry)
     else:
         raise InputError(
             f"`{name}` must go on from what `{storage.url}` has; got lines here and others there. Two consoles wrote at once: "
@@ -228,7 +229,7 @@ def _push_unit(
     gone = [name for name in _units(there).get(unit, []) if name not in names and name != last]
     if last in there and (gone or any(name in there and not name.endswith(TIMINGS) for name in changed)):
         hold.check()
-        mirror.note(last, None)  # first: from here on it is this run's to finish
+        mirror.replace(last, there[last])  # first: from here on it is this place's to finish
         mirror.save()
         storage.remove([last])
     n_bytes = sum(mirror.path(name).stat().st_size for name in changed)

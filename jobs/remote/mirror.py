@@ -21,6 +21,7 @@ from jobs.remote.storage import Entry
 __all__ = ["Mirror", "open_mirror"]
 
 INDEX_FILE = "index.json"
+GOES_ON = (-1, -1)  # the size and time of no file
 _Known = tuple[int, str, int, int]  # the object's size and mark, the file's size and mtime_ns
 
 
@@ -56,8 +57,10 @@ class Mirror:
         return now is not None and (name not in self.known or self.known[name][2:] != now)
 
     def is_changed_there(self, name: str, entry: Entry | None) -> bool:
-        """Whether the object is not the one that was fetched or put; gone counts, never known counts."""
+        """Whether the object is not the one that was fetched or put; gone counts, unless this place replaces it; never known counts."""
         known = self.known.get(name)
+        if known is not None and entry is None and known[2:] == GOES_ON:
+            return False
         return (None if known is None else known[:2]) != (None if entry is None else (entry.size, entry.mark))
 
     def is_same(self, name: str, entry: Entry | None) -> bool:
@@ -68,6 +71,10 @@ class Mirror:
             and not self.is_changed_here(name)
             and not self.is_changed_there(name, entry)
         )
+
+    def replace(self, name: str, entry: Entry) -> None:
+        """The object is known, and the file is to take its place: also after the object is gone, and by a later run."""
+        self.note(name, entry, GOES_ON)
 
     def note(self, name: str, entry: Entry | None, stat: tuple[int, int] | None = None) -> None:
         """File and object are of one content; None: neither is known any more.

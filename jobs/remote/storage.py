@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,10 +59,11 @@ class Storage:
             InputError: the scheme is unknown, its package is not installed, or the URL holds credentials or nothing else.
         """
         import fsspec
+        from fsspec.registry import known_implementations
 
         self.url, self.flag = url.rstrip("/"), flag
         parts = urlsplit(url)
-        if "@" in parts.netloc:
+        if parts.password is not None:
             raise InputError(
                 f"`{flag}` must be a URL without credentials; got one with some. Give them by the environment."
             )
@@ -70,7 +72,7 @@ class Storage:
         try:
             self._fs, self._root = fsspec.core.url_to_fs(self.url, skip_instance_cache=True, use_listings_cache=False)
         except ImportError:
-            known = fsspec.registry.known_implementations.get(parts.scheme, {})
+            known = known_implementations.get(parts.scheme, {})
             package = str(known.get("class", parts.scheme)).split(".")[0]
             raise InputError(
                 f"`{flag}` must be a URL that this installation can read; got `{url}`, whose scheme `{parts.scheme}` needs the package "
@@ -256,7 +258,10 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def _mark(facts: Any) -> str:
-    return next((str(facts[name]) for name in _MARKS if facts.get(name) is not None), "")
+    mark = next((facts[name] for name in _MARKS if facts.get(name) is not None), "")
+    return str(
+        mark.timestamp() if isinstance(mark, datetime) else mark
+    )  # listings and single looks may tell times differently
 
 
 def _first_line(error: BaseException) -> str:
