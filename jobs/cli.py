@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 our fault, 2 input or configuration, 3 store or network, 4
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from jobs.console_commands import console_command
 from jobs.desk_commands import audit_app, token_app
 from jobs.embedding_commands import embeddings_app
 from jobs.model_commands import models_app
-from jobs.options import DEFAULT_CONFIG, Events, Lake, reading
+from jobs.options import DEFAULT_CONFIG, Events, Lake, day_of, reading
 
 __all__ = ["app", "main"]
 
@@ -54,15 +54,18 @@ def _day(text: str | date) -> date:
     if isinstance(text, date):
         return text  # a default
     try:
-        return date.fromisoformat(text)
+        return day_of(text, datetime.now(UTC))
     except ValueError:
-        raise typer.BadParameter(f"must be a date like 2026-06-30; got `{text}`.") from None
+        raise typer.BadParameter(f"must be a date like 2026-06-30, or `today`; got `{text}`.") from None
 
 
 Day = Annotated[
     date,
     typer.Option(
-        "--as-of", parser=_day, metavar="DATE", help="Cut-off of knowledge: this day's midnight UTC, exclusive."
+        "--as-of",
+        parser=_day,
+        metavar="DATE",
+        help="Cut-off of knowledge: this day's midnight UTC, exclusive. `today`, for schedulers: in UTC.",
     ),
 ]
 MaybeDay = Annotated[

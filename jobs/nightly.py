@@ -12,10 +12,11 @@ from graph.errors import LakeHeldError, RinglightError
 from graph.lake import as_of_of
 from jobs.chain import NightOutcome, NightRequest, run_night
 from jobs.key import KEY_VARIABLE
+from jobs.options import day_of
 from jobs.progress import ConsoleProgress
 from jobs.prometheus import METRICS_FILE, RunMetrics, write_metrics
 from jobs.remote.reach import events_at, lake_to_write
-from jobs.remote.storage import is_url
+from jobs.remote.urls import is_url
 from jobs.settings import SETTINGS_FILE, Settings, read_settings
 from jobs.tasks import connected
 
@@ -119,7 +120,7 @@ def run_alone(name: str) -> None:
     )
     parser.add_argument("--events", required=True, help="a folder, or a URL of object storage")
     parser.add_argument("--lake", required=True, help="a folder, or a URL of object storage")
-    parser.add_argument("--as-of", type=date.fromisoformat, required=True)
+    parser.add_argument("--as-of", type=lambda text: day_of(text, datetime.now(UTC)), required=True)
     parser.add_argument("--address", default=os.environ.get("RAY_ADDRESS"), help="a running Ray; default: RAY_ADDRESS")
     parser.add_argument("--place", help="working place for URLs, a folder that all nodes see; default: RINGLIGHT_PLACE")
     given = parser.parse_args()

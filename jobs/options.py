@@ -3,17 +3,26 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jobs.remote.storage import is_url
+from jobs.remote.urls import is_url
 
-__all__ = ["DEFAULT_CONFIG", "Events", "EventsFolder", "Lake", "LakeFolder", "reading", "writing"]
+__all__ = ["DEFAULT_CONFIG", "Events", "EventsFolder", "Lake", "LakeFolder", "day_of", "reading", "writing"]
 
 DEFAULT_CONFIG = Path("ringlight.toml")
+
+
+def day_of(text: str, now: datetime) -> date:
+    """The date that a text names: like 2026-06-30, or `today`, the day of `now`.
+
+    Raises:
+        ValueError: it names none.
+    """
+    return now.date() if text == "today" else date.fromisoformat(text)
 
 
 def _folder(text: str | Path) -> Path:

@@ -20,7 +20,8 @@ from jobs.remote.events import fetch_events
 from jobs.remote.lake import CURRENT, Listing, Scope, fetch_lake, list_lake, push_lake, whole_nights
 from jobs.remote.lock import Clock, hold_url
 from jobs.remote.mirror import open_mirror
-from jobs.remote.storage import Storage, is_url
+from jobs.remote.storage import Storage
+from jobs.remote.urls import is_url
 
 __all__ = ["events_at", "lake_to_read", "lake_to_write", "place_of"]
 

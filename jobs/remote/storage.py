@@ -5,7 +5,6 @@ AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_S3, or the role of the machine), never f
 """
 
 import contextlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,18 +17,12 @@ from urllib.parse import urlsplit
 from graph.errors import InputError, RinglightError, StoreError
 from jobs.night import Progress, SilentProgress
 
-__all__ = ["Entry", "Storage", "is_url"]
+__all__ = ["Entry", "Storage"]
 
 R = TypeVar("R")
 
 SIDE_BY_SIDE = 8  # transfers: one waits for the network, not for a core
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _MARKS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "mtime", "LastModified", "last_modified", "created")
-
-
-def is_url(text: object) -> bool:
-    """Whether it reads like a URL with a scheme, and so names no folder."""
-    return bool(_URL.match(str(text)))
 
 
 @dataclass(frozen=True)

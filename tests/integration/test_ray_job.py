@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import httpx
 import pytest
 
 from graph.lake import read_night
@@ -20,6 +21,7 @@ from jobs.simulate import simulate
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 DAY = date(2026, 6, 30)
+NODE_PORTS = ("node-manager", "object-manager", "dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export")
 
 
 def free_port() -> int:
@@ -31,6 +33,15 @@ def free_port() -> int:
 def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def n_alive(dashboard: int, token: str) -> int:
+    """How many nodes the cluster has, by its state API."""
+    url = f"http://127.0.0.1:{dashboard}/api/v0/nodes"
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    if answer.status_code != 200:  # it is still coming up
+        return 0
+    return sum(node["state"] == "ALIVE" for node in answer.json()["data"]["result"]["result"])
 
 
 @contextlib.contextmanager
@@ -61,7 +72,13 @@ def running_ray(n_nodes: int = 0) -> Iterator[dict[str, str]]:
                 assert time.monotonic() < end, "the job server never listened"
                 time.sleep(0.5)
             node = [*start, f"--address=127.0.0.1:{port}", "--num-cpus=1"]
-            started += [subprocess.Popen(node, **quiet) for _ in range(n_nodes)]
+            for number in range(1, n_nodes + 1):  # one by one, with ports of their own: they share a machine
+                ports = [f"--{name}-port={free_port()}" for name in NODE_PORTS]
+                started.append(subprocess.Popen([*node, *ports], **quiet))
+                while n_alive(dashboard, environment["RAY_AUTH_TOKEN"]) <= number:
+                    assert started[-1].poll() is None, "ray start ended"
+                    assert time.monotonic() < end, "a node never came up"
+                    time.sleep(0.5)
             yield environment | {"RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
         finally:
             for process in reversed(started):

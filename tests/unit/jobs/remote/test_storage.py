@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from graph.errors import InputError, StoreError
-from jobs.remote.storage import Entry, Storage, is_url
+from jobs.remote.storage import Entry, Storage
+from jobs.remote.urls import is_url
 
 
 @pytest.fixture(params=["s3", "file", "memory"])
