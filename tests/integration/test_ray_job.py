@@ -21,7 +21,6 @@ from jobs.simulate import simulate
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 DAY = date(2026, 6, 30)
-NODE_PORTS = ("node-manager", "object-manager", "dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export")
 
 
 def free_port() -> int:
@@ -33,6 +32,13 @@ def free_port() -> int:
 def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def own_ports() -> list[str]:
+    """Ports of a node's agent, whose defaults are one for all: nodes share this machine, and other runs are on it."""
+    return [
+        f"--{name}-port={free_port()}" for name in ("dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export")
+    ]
 
 
 def n_alive(dashboard: int, token: str) -> int:
@@ -63,7 +69,7 @@ def running_ray(n_nodes: int = 0) -> Iterator[dict[str, str]]:
     quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:  # a short path: Ray's sockets lie below it
         head = [*start, "--head", f"--num-cpus={0 if n_nodes else 2}", f"--port={port}", f"--temp-dir={folder}"]
-        head += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
+        head += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", *own_ports()]
         started = [subprocess.Popen(head, **quiet)]
         try:
             end = time.monotonic() + 180
@@ -72,9 +78,8 @@ def running_ray(n_nodes: int = 0) -> Iterator[dict[str, str]]:
                 assert time.monotonic() < end, "the job server never listened"
                 time.sleep(0.5)
             node = [*start, f"--address=127.0.0.1:{port}", "--num-cpus=1"]
-            for number in range(1, n_nodes + 1):  # one by one, with ports of their own: they share a machine
-                ports = [f"--{name}-port={free_port()}" for name in NODE_PORTS]
-                started.append(subprocess.Popen([*node, *ports], **quiet))
+            for number in range(1, n_nodes + 1):
+                started.append(subprocess.Popen([*node, *own_ports()], **quiet))
                 while n_alive(dashboard, environment["RAY_AUTH_TOKEN"]) <= number:
                     assert started[-1].poll() is None, "ray start ended"
                     assert time.monotonic() < end, "a node never came up"
