@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from graph.errors import InputError
 from jobs.files import write_json
 from jobs.key import make_private_folder
 from jobs.remote.storage import Entry
@@ -100,11 +101,21 @@ class Mirror:
 
 
 def open_mirror(place: Path, url: str) -> Mirror:
-    """The mirror of a URL in a place; made where it is not there. An index that cannot be read is an empty one."""
+    """The mirror of a URL in a place; made where it is not there. An index that cannot be read is an empty one.
+
+    Raises:
+        InputError: the place cannot be made or written.
+    """
     digest = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:12]
     last = "".join(letter if letter.isalnum() else "-" for letter in url.rstrip("/").rpartition("/")[2])[:40]
-    home = make_private_folder(place / f"{last}-{digest}")
-    folder = make_private_folder(home / "mirror")
+    try:
+        home = make_private_folder(place / f"{last}-{digest}")
+        folder = make_private_folder(home / "mirror")
+    except OSError as error:
+        raise InputError(
+            f"`place` must be a folder that can be made and written; got `{place}`: {error.strerror or error}. Name another by `--place` or "
+            "RINGLIGHT_PLACE, or correct its owner and mode."
+        ) from None
     try:
         held: Mapping[str, list[int | str]] = json.loads((home / INDEX_FILE).read_text(encoding="utf-8"))
         known = {name: (int(a), str(b), int(c), int(d)) for name, (a, b, c, d) in held.items()}

@@ -93,3 +93,9 @@ def test_two_urls_have_two_folders(storage, bucket, tmp_path):
 def test_a_place_without_events_is_refused(bucket, tmp_path):
     with pytest.raises(InputError, match="signups"):
         fetch_events(Storage(f"{bucket}/nothing", "--events"), tmp_path, SilentProgress())
+
+
+def test_a_place_that_cannot_be_written_is_refused(storage, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="RINGLIGHT_PLACE"):
+        fetch_events(storage, tmp_path / "file", SilentProgress())
