@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 our fault, 2 input or configuration, 3 store or network, 4
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ from jobs.console_commands import console_command
 from jobs.desk_commands import audit_app, token_app
 from jobs.embedding_commands import embeddings_app
 from jobs.model_commands import models_app
+from jobs.options import DEFAULT_CONFIG, Events, Lake, day_of, reading
 
 __all__ = ["app", "main"]
 
@@ -53,21 +54,23 @@ def _day(text: str | date) -> date:
     if isinstance(text, date):
         return text  # a default
     try:
-        return date.fromisoformat(text)
+        return day_of(text, datetime.now(UTC))
     except ValueError:
-        raise typer.BadParameter(f"must be a date like 2026-06-30; got `{text}`.") from None
+        raise typer.BadParameter(f"must be a date like 2026-06-30, or `today`; got `{text}`.") from None
 
 
 Day = Annotated[
     date,
     typer.Option(
-        "--as-of", parser=_day, metavar="DATE", help="Cut-off of knowledge: this day's midnight UTC, exclusive."
+        "--as-of",
+        parser=_day,
+        metavar="DATE",
+        help="Cut-off of knowledge: this day's midnight UTC, exclusive. `today`, for schedulers: in UTC.",
     ),
 ]
 MaybeDay = Annotated[
     date | None, typer.Option("--as-of", parser=_day, metavar="DATE", help="The night; default: the current one.")
 ]
-Lake = Annotated[Path, typer.Option(help="The lake: a folder that holds nights, models and state.")]
 Config = Annotated[Path, typer.Option("--config", help="The settings file.")]
 Set = Annotated[
     list[str] | None,
@@ -76,7 +79,6 @@ Set = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 
 DEFAULT_UNTIL = date(2026, 6, 30)  # fixed, so that the same command gives the same bytes on any day
-DEFAULT_CONFIG = Path("ringlight.toml")
 
 
 def _settings(config: Path, assignments: Sequence[str] | None, **flags: Any) -> Any:
@@ -95,7 +97,7 @@ def _settings(config: Path, assignments: Sequence[str] | None, **flags: Any) -> 
 
 @app.command()
 def nightly(
-    events: Annotated[Path, typer.Option(help="Folder with one folder per event table.")],
+    events: Events,
     lake: Lake,
     as_of: Day,
     no_store: Annotated[bool, typer.Option("--no-store", help="Leave Neo4j out.")] = False,
@@ -110,6 +112,12 @@ def nightly(
     ] = None,
     capacity: Annotated[int | None, typer.Option(help="Cases that investigators review in a day.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all that is drawn.")] = None,
+    place: Annotated[
+        Path | None,
+        typer.Option(
+            help="Working place of events and lakes at URLs, a folder that all nodes see; default: in the cache."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run again even though the night is complete.")] = False,
     full: Annotated[
         bool,
@@ -136,6 +144,8 @@ def nightly(
       ringlight nightly --events events --lake lake --as-of 2026-06-30 --no-store --train never
 
       ray job submit -- python -m jobs nightly --events /data/events --lake /data/lake --as-of 2026-06-30 --address auto
+
+      ringlight nightly --events s3://bucket/events --lake s3://bucket/lake --place /shared/place --as-of 2026-06-30
     """
     from jobs.nightly import run_nightly
 
@@ -144,6 +154,7 @@ def nightly(
         assignments,
         capacity=capacity,
         seed=seed,
+        place=place,
         train__mode=train,
         train__version=model,
         store__allow_older=True if set_current else None,
@@ -206,7 +217,8 @@ def show(lake: Lake, as_of: MaybeDay = None, debug: Debug = False) -> None:
     """
     from jobs.show import run
 
-    run(lake, as_of)
+    with reading(lake, as_of) as (folder, (day,)):
+        run(folder, day)
 
 
 @app.command()
@@ -224,7 +236,8 @@ def lineage(
     """
     from jobs.lineage import run
 
-    run(lake, cluster, as_of)
+    with reading(lake, as_of, with_lineage=True) as (folder, (day,)):
+        run(folder, cluster, day)
 
 
 @app.command()
@@ -243,7 +256,8 @@ def explain(
     """
     from jobs.explain import run
 
-    run(lake, account_a, account_b, as_of)
+    with reading(lake, as_of, with_records=True) as (folder, (day,)):
+        run(folder, account_a, account_b, day)
 
 
 @app.command()
@@ -267,12 +281,13 @@ def evaluate(
     from jobs.evaluate import run
 
     settings = _settings(config, assignments)
-    run(lake, truth, as_of, json_out, capacity=settings.capacity, seed=settings.seed)
+    with reading(lake, as_of, place=settings.place) as (folder, (day,)):
+        run(folder, truth, day, json_out, capacity=settings.capacity, seed=settings.seed)
 
 
 @app.command()
 def downstream(
-    events: Annotated[Path, typer.Option(help="Folder with one folder per event table.")],
+    events: Events,
     lake: Lake,
     fit: Annotated[date, typer.Option(parser=_day, metavar="DATE", help="The night to fit on.")],
     measure: Annotated[date, typer.Option(parser=_day, metavar="DATE", help="A night 30 days or more later.")],
@@ -288,9 +303,13 @@ def downstream(
       ringlight downstream --events events --lake lake --fit 2026-04-30 --measure 2026-05-31
     """
     from jobs.downstream import run
+    from jobs.progress import ConsoleProgress
+    from jobs.remote.reach import events_at
 
     settings = _settings(config, assignments)
-    run(events, lake, fit, measure, json_out, seed=settings.seed, n_threads=settings.n_threads)
+    with reading(lake, fit, measure, zones=("embeddings",), place=settings.place) as (folder, _):
+        source = events_at(events, settings.place, ConsoleProgress())
+        run(source, folder, fit, measure, json_out, seed=settings.seed, n_threads=settings.n_threads)
 
 
 @app.command("config")
@@ -356,7 +375,8 @@ def rebuild_store(lake: Lake, as_of: MaybeDay = None, config: Config = DEFAULT_C
     """
     from jobs.store_commands import rebuild_store as rebuild
 
-    rebuild(lake, as_of, _settings(config, None))
+    with reading(lake, as_of) as (folder, (day,)):
+        rebuild(folder, day, _settings(config, None))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

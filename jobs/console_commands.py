@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from graph.errors import InputError
+from jobs.options import LakeFolder
 
 __all__ = ["KEEP_ALIVE", "console_command"]
 
@@ -17,7 +18,7 @@ KEEP_ALIVE = 75
 
 
 def console_command(
-    lake: Annotated[Path, typer.Option(help="The lake: a folder that holds nights, models and desk.")],
+    lake: LakeFolder,
     events: Annotated[Path | None, typer.Option(help="The event folder, for reveals.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: this machine alone.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; default 8484.")] = None,

@@ -11,6 +11,7 @@ import typer
 
 from graph.errors import GateError, InputError
 from jobs.desk.roles import Role, Scope
+from jobs.options import LakeFolder
 
 if TYPE_CHECKING:  # rich loads when a command runs
     from rich.console import Console
@@ -20,13 +21,12 @@ __all__ = ["audit_app", "token_app"]
 audit_app = typer.Typer(help="Who did what, and whether that record is whole.", no_args_is_help=True)
 token_app = typer.Typer(help="Tokens for the API of the console.", no_args_is_help=True)
 
-Lake = Annotated[Path, typer.Option(help="The lake: a folder that holds nights, models and desk.")]
 By = Annotated[str | None, typer.Option("--by", help="Who does it, for the audit; default: the user of this machine.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 
 
 @audit_app.command("verify")
-def verify_command(lake: Lake, debug: Debug = False) -> None:
+def verify_command(lake: LakeFolder, debug: Debug = False) -> None:
     """Reads the audit through: exit code 0 where every row is as it was written, 4 with the place where one is not.
 
     Note the printed seal elsewhere: only so is it found if somebody puts the whole audit back to an earlier state.
@@ -56,7 +56,7 @@ def verify_command(lake: Lake, debug: Debug = False) -> None:
 
 @token_app.command("create")
 def create_command(
-    lake: Lake,
+    lake: LakeFolder,
     name: Annotated[str, typer.Option(help="What it is for; it stands in the audit.")],
     role: Annotated[Role, typer.Option(help="What its bearer is.")] = Role.viewer,
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may be used for. May be repeated.")] = None,
@@ -88,7 +88,7 @@ def create_command(
 
 
 @token_app.command("list")
-def list_command(lake: Lake, debug: Debug = False) -> None:
+def list_command(lake: LakeFolder, debug: Debug = False) -> None:
     """All tokens: whose they are, what they may do, and which are live.
 
     Example:
@@ -101,7 +101,7 @@ def list_command(lake: Lake, debug: Debug = False) -> None:
 @token_app.command("revoke")
 def revoke_command(
     token_id: Annotated[str, typer.Argument(help="Id of a token, as `list` names it.")],
-    lake: Lake,
+    lake: LakeFolder,
     by: By = None,
     debug: Debug = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from graph.errors import InputError
+from jobs.options import EventsFolder, LakeFolder
 
 __all__ = ["embeddings_app"]
 
@@ -23,8 +24,8 @@ def _day(text: str | date) -> date:
 
 @embeddings_app.command("backfill")
 def backfill_command(
-    events: Annotated[Path, typer.Option(help="Folder with one folder per event table.")],
-    lake: Annotated[Path, typer.Option(help="The lake: a folder that holds nights, models and state.")],
+    events: EventsFolder,
+    lake: LakeFolder,
     model: Annotated[str, typer.Option(metavar="VERSION", help="A model of the lake.")],
     first: Annotated[date, typer.Option("--from", parser=_day, metavar="DATE", help="The first date.")],
     last: Annotated[date, typer.Option("--to", parser=_day, metavar="DATE", help="The last date, inclusive.")],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graph.errors import InputError
+from jobs.options import Lake, reading, writing
 
 if TYPE_CHECKING:  # polars and rich load when a command runs
     from rich.console import Console
@@ -20,7 +21,6 @@ __all__ = ["list_table", "models_app", "promote_model", "roll_back"]
 
 models_app = typer.Typer(help="The lake's models, and which one scores.", no_args_is_help=True)
 
-Lake = Annotated[Path, typer.Option(help="The lake: a folder that holds nights, models and state.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, kept with the decision.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 
@@ -33,7 +33,8 @@ def list_command(lake: Lake, debug: Debug = False) -> None:
 
       ringlight models list --lake lake
     """
-    list_table(lake)
+    with reading(lake, None) as (folder, _):
+        list_table(folder)
 
 
 @models_app.command("promote")
@@ -49,7 +50,8 @@ def promote_command(
 
       ringlight models promote 3f1a9c0b77d2e415 --lake lake --why "its gate and quality were looked at"
     """
-    promote_model(lake, version, why)
+    with writing(lake, "promotion of a model") as folder:
+        promote_model(folder, version, why)
 
 
 @models_app.command("rollback")
@@ -60,7 +62,8 @@ def rollback_command(lake: Lake, why: Why = "by hand", debug: Debug = False) -> 
 
       ringlight models rollback --lake lake --why "half of its cases were households"
     """
-    roll_back(lake, why)
+    with writing(lake, "rollback of a model") as folder:
+        roll_back(folder, why)
 
 
 def list_table(lake: Path, console: "Console | None" = None) -> None:

@@ -37,7 +37,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Those that change how a night runs, never what it finds.
-    EXECUTION: ClassVar[frozenset[str]] = frozenset({"n_threads", "memory_bytes", "metrics_path", "store_home"})
+    EXECUTION: ClassVar[frozenset[str]] = frozenset(
+        {"n_threads", "memory_bytes", "metrics_path", "store_home", "place"}
+    )
 
     capacity: int = Field(50, ge=1, description="cases that investigators can review in a day")
     seed: int = Field(0, ge=0, description="seed of all that is drawn")
@@ -48,6 +50,10 @@ class Settings(BaseModel):
     memory_bytes: int = Field(4 * 1024**3, ge=1024**3, description="memory that a local run may take")
     metrics_path: Path | None = Field(None, description="the Prometheus textfile; default: LAKE/metrics.prom")
     store_home: Path | None = Field(None, description="folder of the local Neo4j; default: in the user's data folder")
+    place: Path | None = Field(
+        None,
+        description="the working place of events and lakes at URLs, a folder that all nodes see; default: in the user's cache",
+    )
     steps: dict[str, StepConfig] = Field(default_factory=dict, exclude=True)
     origins: dict[str, str] = Field(default_factory=dict, exclude=True)
 

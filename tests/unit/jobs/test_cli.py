@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 
 import pytest
 
 from jobs.cli import main
+from jobs.options import day_of
 
 COMMANDS = [
     ["nightly"],
@@ -113,3 +115,10 @@ def test_help_needs_neither_ray_nor_torch_nor_polars():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[] 0"
+
+
+def test_today_is_a_date_in_utc():
+    assert day_of("today", datetime(2026, 7, 1, 0, 30, tzinfo=UTC)) == date(2026, 7, 1)
+    assert day_of("2026-06-30", datetime(2026, 7, 1, tzinfo=UTC)) == date(2026, 6, 30)
+    with pytest.raises(ValueError, match="tomorrow"):
+        day_of("tomorrow", datetime(2026, 7, 1, tzinfo=UTC))

@@ -1,0 +1,1 @@
+"""Events and lakes on object storage: mirrored in a working place, published whole. See `jobs.remote.reach`."""

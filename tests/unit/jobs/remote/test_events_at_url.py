@@ -1,0 +1,101 @@
+"""Event files at a URL: those that changed are fetched, those that are gone go, and a half-fetched one is not there."""
+
+import pytest
+
+from graph.errors import InputError, StoreError
+from jobs.night import SilentProgress
+from jobs.remote.events import fetch_events
+from jobs.remote.storage import Storage
+
+FILES = {"signups/2026/a.parquet": "one", "logins/b.csv": "two", "logins/c.PARQUET": "three"}
+OTHERS = ("readme.md", "logins/_draft.parquet", "logins/.hidden/x.csv", "weather/w.parquet", "logins/notes.txt")
+
+
+class Watched(Storage):
+    """Tells what is fetched, and fails where it is told to."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, "--events")
+        self.fetched: list[str] = []
+        self.fails: str | None = None
+
+    def fetch(self, name, path):
+        if name == self.fails:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_name(f".{path.name}.partial").write_text("hal")
+            raise StoreError("the network")
+        super().fetch(name, path)
+        self.fetched.append(name)
+
+
+@pytest.fixture
+def storage(bucket):
+    made = Watched(f"{bucket}/events")
+    for name, text in FILES.items():
+        made.write(name, text)
+    for name in OTHERS:
+        made.write(name, "other")
+    return made
+
+
+def contents(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
+
+
+def test_what_changed_is_fetched_and_what_is_gone_goes(storage, tmp_path):
+    folder = fetch_events(storage, tmp_path, SilentProgress())
+    assert contents(folder) == FILES
+    assert sorted(storage.fetched) == sorted(FILES)
+    storage.fetched.clear()
+    assert fetch_events(storage, tmp_path, SilentProgress()) == folder
+    assert storage.fetched == []
+    storage.write("logins/b.csv", "owt")
+    storage.write("payments/p.csv", "new")
+    storage.remove(["signups/2026/a.parquet"])
+    fetch_events(storage, tmp_path, SilentProgress())
+    assert sorted(storage.fetched) == ["logins/b.csv", "payments/p.csv"]
+    assert contents(folder) == {"logins/b.csv": "owt", "logins/c.PARQUET": "three", "payments/p.csv": "new"}
+
+
+def test_what_was_changed_or_lost_in_the_place_is_fetched_anew(storage, tmp_path):
+    folder = fetch_events(storage, tmp_path, SilentProgress())
+    (folder / "logins/b.csv").write_text("by another hand")
+    (folder / "logins/c.PARQUET").unlink()
+    fetch_events(storage, tmp_path, SilentProgress())
+    assert contents(folder) == FILES
+
+
+def test_a_fetch_that_failed_goes_on_and_leaves_no_half_file(storage, tmp_path):
+    storage.fails = "signups/2026/a.parquet"
+    with pytest.raises(StoreError):
+        fetch_events(storage, tmp_path, SilentProgress())
+    storage.fails = None
+    before = list(storage.fetched)
+    folder = fetch_events(storage, tmp_path, SilentProgress())
+    assert contents(folder) == FILES
+    assert sorted(storage.fetched) == sorted(FILES)
+    assert sorted(before) == ["logins/b.csv", "logins/c.PARQUET"]
+
+
+def test_the_folder_is_its_owners_alone(storage, tmp_path):
+    folder = fetch_events(storage, tmp_path, SilentProgress())
+    assert folder.stat().st_mode & 0o077 == 0
+    assert folder.parent.stat().st_mode & 0o077 == 0
+
+
+def test_two_urls_have_two_folders(storage, bucket, tmp_path):
+    other = Storage(f"{bucket}/other/events", "--events")
+    other.write("signups/x.csv", "x")
+    assert fetch_events(storage, tmp_path, SilentProgress()) != fetch_events(other, tmp_path, SilentProgress())
+
+
+def test_a_place_without_events_is_refused(bucket, tmp_path):
+    with pytest.raises(InputError, match="signups"):
+        fetch_events(Storage(f"{bucket}/nothing", "--events"), tmp_path, SilentProgress())
+
+
+def test_a_place_that_cannot_be_written_is_refused(storage, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="RINGLIGHT_PLACE"):
+        fetch_events(storage, tmp_path / "file", SilentProgress())
