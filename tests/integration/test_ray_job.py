@@ -64,7 +64,8 @@ def running_ray(n_nodes: int = 0) -> Iterator[dict[str, str]]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RINGLIGHT_KEY": "5a" * 32,
     }
-    environment.pop("RAY_ADDRESS", None)
+    for name in ("RAY_ADDRESS", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"):  # a local Ray of a test before sets the second
+        environment.pop(name, None)
     start = [*RAY, "start", "--block", "--node-ip-address=127.0.0.1"]
     quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:  # a short path: Ray's sockets lie below it
