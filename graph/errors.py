@@ -12,7 +12,7 @@ A message reads "`<name>` must be `<constraint>`; got `<value>`. `<remedy>`." an
 
 from collections.abc import Sequence
 
-__all__ = ["GateError", "HindsightError", "InputError", "LakeHeldError", "RinglightError", "StoreError"]
+__all__ = ["GateError", "HindsightError", "InputError", "LakeHeldError", "RinglightError", "StoreError", "first_line"]
 
 
 class RinglightError(Exception):
@@ -51,3 +51,8 @@ class LakeHeldError(RinglightError):
     """Another run holds the lake's lock."""
 
     exit_code = 5
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says first, without its full stop; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -87,12 +87,9 @@ class Forms:
         """The form of each row of source columns, as `normalise` gives it; made where it has not been."""
         columns, name = values.columns, f"\x1f{normaliser}"
         known = self._made.get(tuple(columns))
-        if known is None or name not in known.columns:
-            return values.select(normalise(normaliser, *map(pl.col, columns))).to_series().alias(normaliser)
-        found = values.join(
-            known.select(*columns, name, is_made=True), on=columns, how="left", nulls_equal=True, maintain_order="left"
-        )
-        is_lacking = found["is_made"].is_null() & values[columns[0]].is_not_null()
-        if is_lacking.any():
-            return Forms().find(values, normaliser)
-        return found[name].alias(normaliser)
+        if known is not None and name in known.columns:
+            made = known.select(*columns, name, is_made=True)
+            found = values.join(made, on=columns, how="left", nulls_equal=True, maintain_order="left")
+            if (found["is_made"].is_not_null() | values[columns[0]].is_null()).all():
+                return found[name].alias(normaliser)
+        return values.select(normalise(normaliser, *map(pl.col, columns))).to_series().alias(normaliser)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from graph.errors import InputError, RinglightError, StoreError
+from graph.errors import InputError, RinglightError, StoreError, first_line
 from jobs.night import Progress, SilentProgress
 
 __all__ = ["connected", "cores_for", "map_tasks", "run_task", "run_workers", "start_ahead"]
@@ -109,7 +109,7 @@ def _probe(address: str) -> None:
 
 def _no_ray(address: str, error: BaseException) -> StoreError:
     return StoreError(
-        f"`--address` must be a running Ray; got `{address}`: {_first_line(error)}. "
+        f"`--address` must be a running Ray; got `{address}`: {first_line(error)}. "
         "Start it with `ray start --head`, or leave `--address` out."
     )
 
@@ -142,12 +142,8 @@ def _init(options: dict[str, Any], tries: int) -> None:
                 time.sleep(2)  # a crowded machine: the first start may run into ray's own time limit
                 continue
             if options["address"] == "local":
-                raise StoreError(f"Ray did not start on this machine: {_first_line(error)}. Try again.") from error
+                raise StoreError(f"Ray did not start on this machine: {first_line(error)}. Try again.") from error
             raise _no_ray(options["address"], error) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def map_tasks(
@@ -196,7 +192,7 @@ def map_tasks(
     except ray.exceptions.RayTaskError as error:
         raise _cause(error) from error
     except ray.exceptions.RayError as error:
-        raise RinglightError(f"A task of `{label or function.__name__}` was lost: {_first_line(error)}.") from error
+        raise RinglightError(f"A task of `{label or function.__name__}` was lost: {first_line(error)}.") from error
     return [done[reference] for reference in references]
 
 
@@ -306,7 +302,7 @@ def run_workers(function: Callable[..., R], *arguments: Any, n_workers: int, n_c
             cause = _cause(getattr(failure, "_base_exc", failure))
             if isinstance(cause, RinglightError):  # a gate's refusal stays one
                 raise cause from error
-        raise RinglightError(f"A worker of `{label or function.__name__}` failed: {_first_line(error)}.") from error
+        raise RinglightError(f"A worker of `{label or function.__name__}` failed: {first_line(error)}.") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     result: R = fitted.return_value
@@ -323,4 +319,4 @@ def _cause(error: Any) -> BaseException:
     cause: Any = error
     while isinstance(getattr(cause, "cause", None), BaseException):
         cause = cause.cause
-    return cause if isinstance(cause, BaseException) else RinglightError(_first_line(error))
+    return cause if isinstance(cause, BaseException) else RinglightError(first_line(error))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from graph.errors import InputError, RinglightError, StoreError
+from graph.errors import InputError, RinglightError, StoreError, first_line
 from jobs.night import Progress, SilentProgress
 
 __all__ = ["Entry", "Storage"]
@@ -216,11 +216,11 @@ class Storage:
             raise
         except FileNotFoundError as error:
             raise InputError(
-                f"`{self.flag}` must be a place that exists; got `{self.url}`: {_first_line(error)}. Make the bucket, or correct the URL."
+                f"`{self.flag}` must be a place that exists; got `{self.url}`: {first_line(error)}. Make the bucket, or correct the URL."
             ) from error
         except (PermissionError, NotImplementedError) as error:
             raise InputError(
-                f"`{self.flag}` must be a place that these credentials may use; got `{self.url}`: {_first_line(error)}. Correct "
+                f"`{self.flag}` must be a place that these credentials may use; got `{self.url}`: {first_line(error)}. Correct "
                 "the credentials or the policy."
             ) from error
         except Exception as error:
@@ -230,7 +230,7 @@ class Storage:
                     "environment (for s3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)."
                 ) from error
             raise StoreError(
-                f"`{self.flag}` must answer; got `{self.url}`: {_first_line(error)}. Try again, or look at the network and the endpoint."
+                f"`{self.flag}` must answer; got `{self.url}`: {first_line(error)}. Try again, or look at the network and the endpoint."
             ) from error
 
 
@@ -255,7 +255,3 @@ def _mark(facts: Any) -> str:
     return str(
         mark.timestamp() if isinstance(mark, datetime) else mark
     )  # listings and single looks may tell times differently
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,7 +1,7 @@
 """The console over a real Neo4j that shows the small night: what tests of its API and of its pages share."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from jobs.console.app import create_app
 from jobs.console.config import ConsoleConfig, ConsoleSecrets
 from jobs.console.warming import warm
 from jobs.key import make_private_folder
+from jobs.remote.storage import Storage
 from jobs.simulate import simulate
+from jobs.tasks import connected
 
 KEY = "5a" * 32
 TOKEN = "demo-token"
@@ -27,6 +29,38 @@ AT = datetime(2026, 4, 1, tzinfo=UTC)
 GENEROUS = {
     "requests_per_minute": 100_000, "searches_per_minute": 100_000, "reveals_per_hour": 100_000, "exports_per_hour": 100_000,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """One Ray for all nights of a module: its start takes longer than they do."""
+    with connected(None, 2):
+        yield
+
+
+@pytest.fixture
+def uploaded(bucket: str) -> Callable[[Path], str]:
+    """Puts an event folder into the bucket and gives its URL."""
+
+    def put(events: Path) -> str:
+        storage = Storage(f"{bucket}/events", "--events")
+        for path in sorted(events.rglob("*.parquet")):
+            storage.put(path, path.relative_to(events).as_posix())
+        return storage.url
+
+    return put
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path) -> Callable[[str], Path]:
+    """Brings all objects of a lake at a URL to a folder, as they are."""
+
+    def fetch(url: str) -> Path:
+        storage, folder = Storage(url, "--lake"), tmp_path / "there"
+        storage.fetch_all([(name, folder / name) for name in storage.list()], lambda name: None, "lake")
+        return folder
+
+    return fetch
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from jobs.manifest import MANIFEST_FILE
 from jobs.night import SilentProgress
 from jobs.settings import read_settings
 from jobs.simulate import simulate
-from jobs.tasks import connected
+
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 FIRST, SECOND = date(2026, 6, 29), date(2026, 6, 30)
 KEY = "5a" * 32
@@ -30,13 +31,6 @@ QUICK = {
     "rings.threshold": 0.03,  # many rings in a small world
 }
 DECIDED = datetime(2026, 6, 29, 15, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray():
-    """One Ray for all nights here: its start takes longer than they do."""
-    with connected(None, 2):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ from jobs.promotions import read_decisions
 from jobs.settings import read_settings
 from jobs.simulate import simulate
 from jobs.steps import STEPS
-from jobs.tasks import connected
+
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 DAY = date(2026, 6, 30)
 KEY = "5a" * 32
@@ -34,13 +35,6 @@ QUICK = {"train.n_seeds": 1, "train.with_controls": False, "train.min_positives"
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing of the run may catch it."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray():
-    """One Ray for all nights here: its start takes longer than they do."""
-    with connected(None, 2):
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -12,18 +12,12 @@ from jobs.cli import main
 from jobs.night import SilentProgress
 from jobs.settings import read_settings
 from jobs.simulate import simulate
-from jobs.tasks import connected
+
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 DAY = date(2026, 6, 30)
 KEY = "5a" * 32
 NO_STORE = frozenset({"store"})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray():
-    """One Ray for all nights here: its start takes longer than they do."""
-    with connected(None, 2):
-        yield
 
 
 @pytest.fixture(scope="module")

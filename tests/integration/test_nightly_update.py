@@ -17,7 +17,8 @@ from jobs.night import SilentProgress
 from jobs.settings import read_settings
 from jobs.simulate import simulate
 from jobs.steps import STEPS
-from jobs.tasks import connected
+
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 FIRST, SECOND, THIRD = date(2026, 6, 20), date(2026, 6, 29), date(2026, 6, 30)
 KEY = "5a" * 32
@@ -32,13 +33,6 @@ class Told(SilentProgress):
 
     def say(self, text: str) -> None:
         self.lines.append(text)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray():
-    """One Ray for all nights here: its start takes longer than they do."""
-    with connected(None, 2):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The night's partitioned steps on a real Ray give what the whole chain gives in one process, however the work is cut."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,18 +18,12 @@ from jobs.settings import Settings
 from jobs.simulate import simulate
 from jobs.steps import load_step
 from jobs.steps.ingest import PIECE_BYTES
-from jobs.tasks import connected
+
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 DAY = date(2026, 6, 30)
 KEY = "00" * 16
 STEPS = ("ingest", "links", "pairs", "clusters")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray() -> Iterator[None]:
-    """One Ray for all nights here: its start takes longer than they do."""
-    with connected(None, 2):
-        yield
 
 
 @pytest.fixture(scope="module")

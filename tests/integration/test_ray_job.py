@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -121,18 +121,19 @@ def test_steps_and_nights_are_ray_jobs_as_they_are(ray_environment: dict[str, st
 
 
 def test_a_night_on_several_nodes_reads_and_publishes_object_storage(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uploaded: Callable[[Path], str],
+    downloaded: Callable[[str], Path],
 ) -> None:
     events = simulate(tmp_path / "world", n_accounts=200, n_days=60, seed=2, until=DAY).events
-    source, lake = Storage(f"{bucket}/events", "--events"), Storage(f"{bucket}/lake", "--lake")
-    for path in events.rglob("*.parquet"):
-        source.put(path, path.relative_to(events).as_posix())
+    lake = Storage(f"{bucket}/lake", "--lake")
     monkeypatch.setenv("RINGLIGHT_PLACE", str(tmp_path / "place"))
-    flags = ("--events", source.url, "--lake", lake.url, "--as-of", DAY.isoformat())
+    flags = ("--events", uploaded(events), "--lake", lake.url, "--as-of", DAY.isoformat())
     with running_ray(n_nodes=2) as environment:
         told = submit(environment, "jobs", "nightly", *flags, "--no-store")
     assert f"The night {DAY} is complete: {lake.url}/nights/{DAY}" in told
     assert (lake.read("current") or "").strip() == DAY.isoformat()
-    lake.fetch_all([(name, tmp_path / "there" / name) for name in lake.list()], lambda name: None, "lake")
-    assert read_night(tmp_path / "there").read("clusters").height == 200
+    assert read_night(downloaded(lake.url)).read("clusters").height == 200
     assert lake.entry("lock") is None

@@ -14,19 +14,13 @@ from jobs.cli import main
 from jobs.remote.lake import list_lake
 from jobs.remote.storage import Storage
 from jobs.simulate import simulate
-from jobs.tasks import connected
+
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 FIRST, SECOND = date(2026, 6, 29), date(2026, 6, 30)
 KEY = "5a" * 32
 QUICK = ["train.n_seeds=1", "train.with_controls=false", "train.min_positives=5", "train.n_cutoffs=1"]
 DIFFER = ("timings.json",)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray():
-    """One Ray for all nights here: its start takes longer than they do."""
-    with connected(None, 2):
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +35,6 @@ def environment(monkeypatch, tmp_path):
 def small_world(tmp_path_factory) -> Path:
     """Events with too few outcomes for a model: a night of seconds."""
     return simulate(tmp_path_factory.mktemp("world"), n_accounts=300, n_days=60, seed=7, until=SECOND).events
-
-
-def uploaded(events: Path, bucket: str) -> str:
-    storage = Storage(f"{bucket}/events", "--events")
-    for path in sorted(events.rglob("*.parquet")):
-        storage.put(path, path.relative_to(events).as_posix())
-    return storage.url
 
 
 def nightly(events: object, lake: object, day: date, *more: str) -> int:
@@ -65,14 +52,10 @@ def contents(
     return {name: content for name, content in found.items() if not name.endswith(DIFFER)}
 
 
-def downloaded(url: str, folder: Path) -> Path:
-    storage = Storage(url, "--lake")
-    storage.fetch_all([(name, folder / name) for name in storage.list()], lambda name: None, "lake")
-    return folder
-
-
-def test_nights_by_url_are_the_bytes_of_nights_on_folders(bucket, trained_world, tmp_path, capsys):
-    url, plain, events_url = f"{bucket}/lake", tmp_path / "plain", uploaded(trained_world, bucket)
+def test_nights_by_url_are_the_bytes_of_nights_on_folders(
+    bucket, trained_world, tmp_path, capsys, uploaded, downloaded
+):
+    url, plain, events_url = f"{bucket}/lake", tmp_path / "plain", uploaded(trained_world)
     for day in (FIRST, SECOND):
         assert nightly(trained_world, plain, day) == 0
     assert nightly(events_url, url, FIRST) == 0
@@ -82,7 +65,7 @@ def test_nights_by_url_are_the_bytes_of_nights_on_folders(bucket, trained_world,
     told = capsys.readouterr().err
     assert f"The linkage is made from what the night {FIRST} left" in told
     assert f"The night {SECOND} is complete: {url}/nights/{SECOND}" in told
-    there = downloaded(url, tmp_path / "there")
+    there = downloaded(url)
     assert contents(there) == contents(plain)
     assert sorted(path.name for path in there.iterdir()) == ["current", "models", "nights", "restricted", "state"]
     assert [path.name for path in (there / "restricted").iterdir()] == ["state"]
@@ -97,12 +80,12 @@ def test_nights_by_url_are_the_bytes_of_nights_on_folders(bucket, trained_world,
 
 
 def test_a_push_that_was_killed_leaves_the_former_night_and_is_finished(
-    bucket, small_world, tmp_path, capsys, monkeypatch
+    bucket, small_world, tmp_path, capsys, monkeypatch, uploaded, downloaded
 ):
     class Killed(BaseException):
         """Stands for SIGKILL."""
 
-    url, events_url = f"{bucket}/lake", uploaded(small_world, bucket)
+    url, events_url = f"{bucket}/lake", uploaded(small_world)
     assert nightly(events_url, url, FIRST) == 0
     put = Storage.put
 
@@ -127,15 +110,15 @@ def test_a_push_that_was_killed_leaves_the_former_night_and_is_finished(
     told = capsys.readouterr().err
     assert "is complete already" in told
     assert f"publishing nights/{SECOND}" in told
-    there = downloaded(url, tmp_path / "there")
+    there = downloaded(url)
     plain = tmp_path / "plain"
     for day in (FIRST, SECOND):
         assert nightly(small_world, plain, day) == 0
     assert contents(there) == contents(plain)
 
 
-def test_a_step_alone_works_in_the_place_and_publishes_nothing(bucket, small_world, tmp_path, capsys):
-    url, events_url = f"{bucket}/lake", uploaded(small_world, bucket)
+def test_a_step_alone_works_in_the_place_and_publishes_nothing(bucket, small_world, capsys, uploaded, downloaded):
+    url, events_url = f"{bucket}/lake", uploaded(small_world)
     flags = ["--events", events_url, "--lake", url, "--as-of", str(FIRST)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     command = [sys.executable, "-m", "jobs.steps.ingest", *flags]
@@ -145,7 +128,7 @@ def test_a_step_alone_works_in_the_place_and_publishes_nothing(bucket, small_wor
     assert Storage(url, "--lake").list() == {}
     assert nightly(events_url, url, FIRST) == 0
     assert "ingest done already" in capsys.readouterr().err
-    assert night_folder(downloaded(url, tmp_path / "there"), FIRST).is_dir()
+    assert night_folder(downloaded(url), FIRST).is_dir()
 
 
 @pytest.mark.parametrize(
