@@ -263,11 +263,14 @@ def count_current(store: Store) -> dict[str, int]:
 
 
 def drop_all(store: Store) -> None:
-    """Deletes everything that Ringlight wrote to this database, and only that; constraints and indexes stay."""
-    for label in ("Current", "Night"):
-        store.run_apart(f"MATCH (x:{label}) DETACH DELETE x")
+    """Deletes everything that Ringlight wrote to this database, and only that; constraints and indexes stay.
+
+    What is shown goes first, and the pointer last: a load after a drop that was killed then knows of what is left.
+    """
+    store.run_apart("MATCH (x:Night) DETACH DELETE x")
     for kind in REMOVAL_ORDER:
         store.run_apart(cypher.delete_all(kind))
+    store.run_apart("MATCH (x:Current) DETACH DELETE x")
 
 
 def _rows(result: neo4j.Result) -> list[Row]:

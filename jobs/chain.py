@@ -29,13 +29,14 @@ from jobs.manifest import (
     Manifest,
     hash_events,
     mark_of_night,
+    partitions_of_night,
     previous_night,
     read_manifest,
     refuse_other_key,
 )
 from jobs.night import NightContext, NightPlan, Progress, Step, StepResult
 from jobs.publish import clear_work, open_lake, publish, recover, remove_empty, set_current
-from jobs.settings import Settings
+from jobs.settings import MOST_PARTITIONS, Settings
 from jobs.state import Reader, begin_from, find_state, keep_state, with_state_begun
 from jobs.steps import STEPS, load_step, order_steps
 from jobs.usage import Usage, UsageWatch
@@ -47,6 +48,7 @@ PARTITION_BYTES = (
     192 * 1024**2
 )  # of event files: two partitions of 130 MiB of Parquet at once held 2.9 GiB while links were made
 FEWEST_PARTITIONS = 4
+SLACK = 1.25  # by which partitions may outgrow their size before there are more of them
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
         name for name in order_steps({name: step.READS for name, step in steps.items()}) if name not in request.without
     ]
     source = open_events(request.events)
-    request = replace(request, settings=_with_partitions(request.settings, source))
+    before = previous_night(list_nights(request.lake), request.date)
+    request = replace(request, settings=_with_partitions(request.settings, source, before))
     for warning in source.warnings:
         request.progress.say(f"warning: {warning}")
     plan = NightPlan(request.events, request.lake, request.date, request.settings)
@@ -135,13 +138,18 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
         raise
 
 
-def _with_partitions(settings: Settings, source: EventSource) -> Settings:
-    """How many partitions the accounts are cut into, where nobody said: a power of two, so that it seldom changes, for then all is made anew."""
+def _with_partitions(settings: Settings, source: EventSource, before: Night | None) -> Settings:
+    """How many partitions the accounts are cut into, where nobody said: as the night before did while that will do, for all is made anew
+    when it changes; else by the size of the events, a power of two."""
     if settings.n_partitions:
         return settings
     n_bytes = sum(file.stat().st_size for files in source.files.values() for file in files)
     doublings = math.ceil(math.log2(max(n_bytes / PARTITION_BYTES, FEWEST_PARTITIONS)))
-    return settings.model_copy(update={"n_partitions": 2**doublings})
+    wanted = min(2**doublings, MOST_PARTITIONS)
+    kept = None if before is None else partitions_of_night(before)
+    if kept is not None and kept <= 2 * wanted and n_bytes <= kept * PARTITION_BYTES * SLACK:
+        wanted = kept
+    return settings.model_copy(update={"n_partitions": wanted})
 
 
 def _run_held(

@@ -307,8 +307,10 @@ def downstream(
     from jobs.remote.reach import events_at
 
     settings = _settings(config, assignments)
-    with reading(lake, fit, measure, zones=("embeddings",), place=settings.place) as (folder, _):
-        source = events_at(events, settings.place, ConsoleProgress())
+    with (
+        reading(lake, fit, measure, zones=("embeddings",), place=settings.place) as (folder, _),
+        events_at(events, settings.place, ConsoleProgress()) as source,
+    ):
         run(source, folder, fit, measure, json_out, seed=settings.seed, n_threads=settings.n_threads)
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "hash_events",
     "key_of_night",
     "mark_of_night",
+    "partitions_of_night",
     "previous_night",
     "read_manifest",
     "refuse_other_key",
@@ -211,11 +212,22 @@ def _other_version(version: object) -> InputError:
 
 def key_of_night(night: Night) -> str | None:
     """Fingerprint of the key under which a night was made; None where its manifest does not tell."""
+    key = _inputs_of(night).get("key")
+    return None if key is None else str(key)
+
+
+def partitions_of_night(night: Night) -> int | None:
+    """Into how many partitions a night cut the accounts; None where its manifest does not tell."""
+    found = _inputs_of(night).get("settings", {}).get("n_partitions")
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def _inputs_of(night: Night) -> dict[str, Any]:
     try:
-        inputs = json.loads((night.folder / MANIFEST_FILE).read_text(encoding="utf-8"))["inputs"]
-        return str(inputs["key"])
+        inputs: dict[str, Any] = json.loads((night.folder / MANIFEST_FILE).read_text(encoding="utf-8"))["inputs"]
     except (OSError, ValueError, KeyError):
-        return None
+        return {}
+    return inputs
 
 
 def refuse_other_key(lake: Path, key: str, *, is_given: bool) -> None:

@@ -52,9 +52,12 @@ def run_nightly(
     exit_code = RinglightError.exit_code
     work = f"step {only}" if only else "night"
     try:
-        with lake_to_write(lake, day, work, settings.place, progress, publishes=only is None) as folder:
+        with (
+            lake_to_write(lake, day, work, settings.place, progress, publishes=only is None) as folder,
+            events_at(events, settings.place, progress) as source,
+        ):
             request = NightRequest(
-                events=events_at(events, settings.place, progress).absolute(),  # a task may run in another folder
+                events=source.absolute(),  # a task may run in another folder
                 lake=folder.absolute(),
                 date=day,
                 settings=settings,
@@ -98,8 +101,10 @@ def _tell_prometheus(
     settings: Settings, lake: Path | None, day: date, outcome: NightOutcome, exit_code: int, progress: ConsoleProgress
 ) -> None:
     path = settings.metrics_path or (lake and lake / METRICS_FILE)
-    if path is None or not path.parent.is_dir() or exit_code == LakeHeldError.exit_code:
-        return  # a refused night leaves no lake behind; a held lake's metrics are those of the run that holds it
+    if path is None or not path.parent.is_dir():
+        return  # a refused night leaves no lake behind
+    if exit_code == LakeHeldError.exit_code and not outcome.seconds:
+        return  # a held lake's metrics are those of the run that holds it
     run = RunMetrics(as_of_of(day), datetime.now(UTC), exit_code, outcome.seconds, outcome.peak_bytes, outcome.results)
     try:
         write_metrics(run, path)

@@ -18,9 +18,10 @@ from jobs.console.config import ConsoleConfig
 from jobs.night import StepConfig
 from jobs.steps import STEPS, load_step
 
-__all__ = ["SETTINGS_FILE", "Settings", "describe", "flat", "nested", "read_settings"]
+__all__ = ["MOST_PARTITIONS", "SETTINGS_FILE", "Settings", "describe", "flat", "nested", "read_settings"]
 
 SETTINGS_FILE = "ringlight.toml"
+MOST_PARTITIONS = 4096
 ENV_PREFIX = "RINGLIGHT_"
 SERVICES: dict[str, type[StepConfig]] = {"console": ConsoleConfig}  # what has a section of its own and is no step
 SECTIONS = (*STEPS, *SERVICES)
@@ -44,7 +45,10 @@ class Settings(BaseModel):
     capacity: int = Field(50, ge=1, description="cases that investigators can review in a day")
     seed: int = Field(0, ge=0, description="seed of all that is drawn")
     n_partitions: int = Field(
-        0, ge=0, le=4096, description="hash partitions that the accounts are cut into; 0 = by the size of the events"
+        0,
+        ge=0,
+        le=MOST_PARTITIONS,
+        description="hash partitions that the accounts are cut into; 0 = by the size of the events",
     )
     n_threads: int = Field(0, ge=0, description="cores to use on this machine; 0 = all")
     memory_bytes: int = Field(4 * 1024**3, ge=1024**3, description="memory that a local run may take")

@@ -1,22 +1,28 @@
 """Event files at a URL, brought to the working place: those that changed since, several at once."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+from filelock import FileLock, Timeout
 
 from graph.errors import InputError
 from graph.schema import TABLES
 from jobs.night import Progress
-from jobs.remote.mirror import open_mirror
+from jobs.remote.mirror import Mirror, open_mirror
 from jobs.remote.storage import Storage
 
-__all__ = ["fetch_events"]
+__all__ = ["fetched_events"]
 
+LOCK_FILE = ".lock"  # beside the mirror
 SUFFIXES = (".parquet", ".csv")
 
 
-def fetch_events(storage: Storage, place: Path, progress: Progress) -> Path:
-    """The folder that mirrors the event files of the contract's tables.
+@contextlib.contextmanager
+def fetched_events(storage: Storage, place: Path, progress: Progress) -> Iterator[Path]:
+    """The folder that mirrors the event files of the contract's tables; for the time of the block nobody else brings it up to date.
 
-    Files that are gone from the URL go from the folder. Further tables, and names that begin with a dot or an underscore, stay where they are.
+    Waits for another run that reads the same events in the same place. Files that are gone from the URL go from the folder. Further tables, and names that begin with a dot or an underscore, stay where they are.
 
     Args:
         storage: EVENTS, a URL.
@@ -27,6 +33,23 @@ def fetch_events(storage: Storage, place: Path, progress: Progress) -> Path:
         StoreError: the storage does not answer.
     """
     mirror = open_mirror(place, storage.url)
+    lock = FileLock(mirror.home / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress.say(
+            f"Another run reads {storage.url} in {place}; this one waits for it. Another `--place` need not wait."
+        )
+        lock.acquire()
+    try:
+        mirror.read_index()
+        _fetch(storage, mirror, progress)
+        yield mirror.folder
+    finally:
+        lock.release()
+
+
+def _fetch(storage: Storage, mirror: Mirror, progress: Progress) -> None:
     there = {name: entry for name, entry in storage.list().items() if _is_event_file(name)}
     if not there:
         raise InputError(
@@ -48,7 +71,6 @@ def fetch_events(storage: Storage, place: Path, progress: Progress) -> Path:
         storage.fetch_all(files, lambda name: mirror.note(name, there[name]), "event files", progress)
     finally:  # what was fetched whole need not be fetched again
         mirror.save()
-    return mirror.folder
 
 
 def _is_event_file(name: str) -> bool:

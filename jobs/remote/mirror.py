@@ -40,6 +40,14 @@ class Mirror:
     folder: Path
     known: dict[str, _Known] = field(default_factory=dict)
 
+    def read_index(self) -> None:
+        """Takes the index as it is now: others wrote it while this run did not hold the mirror. One that cannot be read is an empty one."""
+        try:
+            held: Mapping[str, list[int | str]] = json.loads((self.home / INDEX_FILE).read_text(encoding="utf-8"))
+            self.known = {name: (int(a), str(b), int(c), int(d)) for name, (a, b, c, d) in held.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            self.known = {}
+
     def stat(self, name: str) -> tuple[int, int] | None:
         """A file's size in bytes and its time in ns; None where it is not there."""
         try:
@@ -101,7 +109,7 @@ class Mirror:
 
 
 def open_mirror(place: Path, url: str) -> Mirror:
-    """The mirror of a URL in a place; made where it is not there. An index that cannot be read is an empty one.
+    """The mirror of a URL in a place; made where it is not there. `Mirror.read_index` is for who holds it.
 
     Raises:
         InputError: the place cannot be made or written.
@@ -116,9 +124,4 @@ def open_mirror(place: Path, url: str) -> Mirror:
             f"`place` must be a folder that can be made and written; got `{place}`: {error.strerror or error}. Name another by `--place` or "
             "RINGLIGHT_PLACE, or correct its owner and mode."
         ) from None
-    try:
-        held: Mapping[str, list[int | str]] = json.loads((home / INDEX_FILE).read_text(encoding="utf-8"))
-        known = {name: (int(a), str(b), int(c), int(d)) for name, (a, b, c, d) in held.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        known = {}
-    return Mirror(home, folder, known)
+    return Mirror(home, folder)

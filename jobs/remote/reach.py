@@ -14,9 +14,9 @@ from pathlib import Path
 
 from graph.errors import InputError, LakeHeldError
 from jobs.key import KEY_VARIABLE
-from jobs.lock import hold_lake
+from jobs.lock import FETCH, hold_lake
 from jobs.night import Progress
-from jobs.remote.events import fetch_events
+from jobs.remote.events import fetched_events
 from jobs.remote.lake import CURRENT, Listing, Scope, fetch_lake, list_lake, push_lake, whole_nights
 from jobs.remote.lock import Clock, hold_url
 from jobs.remote.mirror import open_mirror
@@ -36,15 +36,18 @@ def place_of(named: Path | None) -> Path:
     return (named or default_cache(os.environ) / "place").absolute()
 
 
-def events_at(events: str | Path, place: Path | None, progress: Progress) -> Path:
-    """The event folder; of a URL its mirror, brought up to date.
+@contextlib.contextmanager
+def events_at(events: str | Path, place: Path | None, progress: Progress) -> Iterator[Path]:
+    """The event folder; of a URL its mirror, brought up to date, which stays as it is for the time of the block.
 
     Raises:
         InputError, StoreError: see `jobs.remote.events`.
     """
     if not is_url(events):
-        return Path(events)
-    return fetch_events(Storage(str(events), "--events"), place_of(place), progress)
+        yield Path(events)
+        return
+    with fetched_events(Storage(str(events), "--events"), place_of(place), progress) as folder:
+        yield folder
 
 
 @contextlib.contextmanager
@@ -84,6 +87,7 @@ def lake_to_write(
     mirror = open_mirror(place_of(place), storage.url)
     with hold_url(storage, day, secrets.token_hex(16), work, clock) as hold:
         with hold_lake(mirror.folder, day, work):
+            mirror.read_index()
             there = list_lake(storage)
             if publishes:
                 push_lake(storage, mirror, there, hold, progress)  # what a run that was stopped left
@@ -92,6 +96,7 @@ def lake_to_write(
         yield mirror.folder
         if publishes:
             with hold_lake(mirror.folder, day, work):
+                mirror.read_index()
                 push_lake(storage, mirror, list_lake(storage), hold, progress)
 
 
@@ -130,7 +135,8 @@ def lake_to_read(
     older = LINEAGE_FILES if with_lineage else Scope.older
     scope = Scope(chosen, older, chosen if with_records else frozenset(), ("models", *zones))
     try:
-        with hold_lake(mirror.folder, None, "fetch"):
+        with hold_lake(mirror.folder, None, FETCH):
+            mirror.read_index()
             fetch_lake(storage, mirror, there, scope, progress)
     except LakeHeldError:
         progress.say(f"A run holds {mirror.folder}: what it fetched is read.")

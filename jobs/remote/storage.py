@@ -143,7 +143,7 @@ class Storage:
         aside = path.with_name(f".{path.name}.partial")
         with self._told():
             self._fs.get_file(self._path(name), str(aside))
-        aside.replace(path)
+            aside.replace(path)
 
     def put(self, path: Path, name: str) -> Entry:
         """Copies a file to an object, which is there whole or not at all; what a listing says of it then.
@@ -218,7 +218,11 @@ class Storage:
             raise InputError(
                 f"`{self.flag}` must be a place that exists; got `{self.url}`: {first_line(error)}. Make the bucket, or correct the URL."
             ) from error
-        except (PermissionError, NotImplementedError) as error:
+        except NotImplementedError as error:
+            raise InputError(
+                f"`{self.flag}` must be a place that can be written; got `{self.url}`, whose kind fsspec only reads. Name another."
+            ) from error
+        except PermissionError as error:
             raise InputError(
                 f"`{self.flag}` must be a place that these credentials may use; got `{self.url}`: {first_line(error)}. Correct "
                 "the credentials or the policy."

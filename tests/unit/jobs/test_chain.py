@@ -8,7 +8,7 @@ import dataclasses
 import json
 import secrets
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import polars as pl
@@ -435,3 +435,15 @@ def test_accounts_are_cut_into_as_many_partitions_as_the_size_of_the_events_asks
     run(request_of(force=True))
     run(request_of(force=True, settings=request_of().settings.model_copy(update={"n_partitions": 3})))
     assert found == [4, 16, 3]
+
+
+def test_a_next_night_keeps_the_partitions_of_the_one_before_while_they_will_do(request_of, steps, monkeypatch):
+    found = []
+    whole = steps["gather"].run
+    steps["gather"].run = lambda night, config: found.append(night.n_partitions) or whole(night, config)
+    n_bytes = sum(file.stat().st_size for file in request_of().events.glob("*/*"))
+    days = (DAY + timedelta(days=number) for number in range(6))
+    for parts in (15.9, 16.1, 19.9, 20.1, 8.1, 7.9):  # of the size that a partition may have
+        monkeypatch.setattr("jobs.chain.PARTITION_BYTES", n_bytes / parts)
+        run(request_of(date=next(days)))
+    assert found == [16, 16, 16, 32, 32, 8]

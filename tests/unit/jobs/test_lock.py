@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from graph.errors import LakeHeldError
-from jobs.lock import hold_lake
+from jobs.lock import FETCH, hold_lake
 
 HOLDER = """
 import sys, time
@@ -44,6 +44,26 @@ def test_the_lock_of_a_killed_holder_is_free(tmp_path, holder):
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     with hold_lake(tmp_path, date(2026, 7, 1)):
+        pass
+
+
+def test_one_that_fetches_is_waited_for(tmp_path, monkeypatch):
+    fetching, looked = hold_lake(tmp_path, None, FETCH), []
+    fetching.__enter__()
+
+    def look(seconds):
+        looked.append(seconds)
+        if len(looked) == 2:
+            fetching.__exit__(None, None, None)
+
+    monkeypatch.setattr("jobs.lock.time.sleep", look)
+    with hold_lake(tmp_path, date(2026, 7, 1)):
+        assert len(looked) == 2
+
+
+def test_one_that_fetches_for_too_long_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("jobs.lock.FETCH_SECONDS", 0.0)
+    with hold_lake(tmp_path, None, FETCH), pytest.raises(LakeHeldError, match="the fetch"), hold_lake(tmp_path, None):
         pass
 
 
