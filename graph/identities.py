@@ -9,7 +9,7 @@ used, the weights and the bits also from all other records. So a later night tak
 (`graph.identity_known`), and finds the latter anew.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from graph.average_link import agglomerate, bounded_components
 from graph.errors import InputError
 from graph.identity_blocking import bound_blocks, candidates, pairs_in_a_row
-from graph.identity_codes import codes_of, distinct_codes, sides_of
-from graph.identity_comparison import FIELDS, N_PATTERNS, is_conflict, is_impossible, unpack_levels
-from graph.identity_known import Compared, Known, keep, leave_out, look_up, merge_compared, nothing_known
+from graph.identity_codes import blocks_of, codes_of, distinct_codes, sides_of
+from graph.identity_comparison import FIELDS, count_patterns, is_conflict, is_impossible, patterns_where, unpack_levels
+from graph.identity_known import Compared, Known, keep, leave_out, look_up, look_up_any, merge_compared, nothing_known
 from graph.identity_persons import inner_pairs
 from graph.identity_rarity import rate_pairs
 from graph.identity_records import build_records
@@ -135,24 +135,25 @@ def resolve_records(
     known = nothing_known() if known is None else known
     is_fresh = np.ones(n_accounts, dtype=np.bool_) if is_fresh is None else is_fresh
     submitted = Submitted(records, known, is_fresh, read or _reader(records))
+    del records  # the texts of all are the most that is in memory here
     values, bound = submitted.values, bound_blocks(submitted.values.held)
     drawn, in_a_row = draw_pairs(submitted.rows.digest), pairs_in_a_row(values, bound)
     touched = submitted.is_touched(bound)
-    found = candidates(values, bound, touched)
     before, others = (submitted.carry(pairs) for pairs in (known.pairs, known.others))
-    asked = distinct_codes(found, drawn, in_a_row)
-    compared = submitted.compare(asked, before, others)
-    pairs = merge_compared(leave_out(before, touched), (found, look_up(compared, found)[0]))
-    linked = merge_compared(pairs, (in_a_row, look_up(compared, in_a_row)[0]))
+    found = submitted.compare(candidates(values, bound, touched), before, others)
+    further = submitted.compare(distinct_codes(drawn, in_a_row), found, before, others)
+    pairs = merge_compared(leave_out(before, touched), found)
+    linked = pairs, (in_a_row, look_up(further, in_a_row)[0])
     if weights is None:
-        weights = estimate_weights(values, linked[1], look_up(compared, drawn)[0])
-    identity, inner = _find_persons(submitted, n_accounts, linked, (others, compared), weights)
-    apart = distinct_codes(drawn, in_a_row, inner[0])
+        weights = estimate_weights(values, [patterns for _, patterns in linked], look_up(further, drawn)[0])
+    identity, inner = _find_persons(submitted, n_accounts, linked, (others, further), weights)
+    submitted.forget_texts()
+    apart = distinct_codes(further[0], inner[0])
     patterns, is_inner = look_up(inner, apart)
-    patterns[~is_inner] = look_up(compared, apart[~is_inner])[0]
+    patterns[~is_inner] = look_up(further, apart[~is_inner])[0]
     noted = keep(submitted.rows, submitted.leads, values, pairs, (apart, patterns))
-    n_records = values.held.shape[1]
-    return Resolution(pl.Series("identity", identity, dtype=pl.Int32), weights, n_records, linked[0].shape[0], noted)
+    n_records, n_pairs = values.held.shape[1], sum(codes.shape[0] for codes, _ in linked)
+    return Resolution(pl.Series("identity", identity, dtype=pl.Int32), weights, n_records, n_pairs, noted)
 
 
 def _reader(records: pl.DataFrame) -> Callable[[pl.Series], pl.DataFrame]:
@@ -161,7 +162,7 @@ def _reader(records: pl.DataFrame) -> Callable[[pl.Series], pl.DataFrame]:
 
 
 def _find_persons(
-    submitted: Submitted, n_accounts: int, linked: Compared, others: tuple[Compared, ...], weights: Weights
+    submitted: Submitted, n_accounts: int, linked: Sequence[Compared], others: Sequence[Compared], weights: Weights
 ) -> tuple[NDArray[np.int32], Compared]:
     """Persons from pairs of records.
 
@@ -169,39 +170,42 @@ def _find_persons(
     gave, and the groups that agree on average are merged. Two accounts count by the best of their submissions.
 
     Args:
-        linked: all candidates.
+        linked: all candidates, in parts.
         others: further pairs that are known.
 
     Returns:
         int32[n_accounts], dense, numbered by smallest account; and the pairs within components that are no candidates.
     """
     account = submitted.rows.account
-    hopeless = np.zeros(N_PATTERNS, dtype=np.bool_)  # a conflict is never strong: most pairs need no rarities
-    distinct = np.flatnonzero(np.bincount(linked[1]))
-    hopeless[distinct] = is_conflict(unpack_levels(distinct.astype(np.uint32)))
-    hopeful = ~hopeless[linked[1]]
-    codes, patterns = linked[0][hopeful], linked[1][hopeful]
-    _, bits = _score(submitted.values, codes, patterns, weights)
+    # a conflict is never strong: most pairs need no rarities
+    hopeless = patterns_where(count_patterns(*(patterns for _, patterns in linked)), is_conflict)
+    hopeful = [
+        (codes[is_hopeful], patterns[is_hopeful]) for codes, patterns in linked for is_hopeful in [~hopeless[patterns]]
+    ]
+    codes = np.concatenate([codes for codes, _ in hopeful])
+    bits = _score(submitted.values, codes, np.concatenate([patterns for _, patterns in hopeful]), weights)
     strong = bits >= LEAST_BITS
     left, right = sides_of(codes[strong])
     component = bounded_components(n_accounts, account[left], account[right], bits[strong])
     within = np.sort(inner_pairs(component[account], account))
-    patterns, is_linked = look_up(linked, within)
+    patterns, is_linked = look_up_any(linked, within)
     inner = submitted.compare(within[~is_linked], *others)
     patterns[~is_linked] = inner[1]
-    levels, bits = _score(submitted.values, within, patterns, weights)
-    say = np.clip(bits, FLOOR_BITS, CEILING_BITS)
-    say[is_impossible(levels)] = IMPOSSIBLE_BITS
+    say = np.clip(_score(submitted.values, within, patterns, weights), FLOOR_BITS, CEILING_BITS)
+    say[patterns_where(count_patterns(patterns), is_impossible)[patterns]] = IMPOSSIBLE_BITS
     left, right = sides_of(within)
     return agglomerate(component, account[left], account[right], say, LEAST_BITS), inner
 
 
 def _score(
     values: Values, codes: NDArray[np.int64], patterns: NDArray[np.uint32], weights: Weights
-) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """Levels and bits of pairs."""
-    levels = unpack_levels(patterns)
-    return levels, total_bits(levels, rate_pairs(values, *sides_of(codes), levels), weights)
+) -> NDArray[np.float64]:
+    """The bits of pairs."""
+    bits = np.empty(codes.shape[0])
+    for block in blocks_of(codes):
+        levels = unpack_levels(patterns[block])
+        bits[block] = total_bits(levels, rate_pairs(values, *sides_of(codes[block]), levels), weights)
+    return bits
 
 
 def explain_pair(records: pl.DataFrame, account_a: int, account_b: int, weights: Weights) -> PairEvidence:

@@ -68,7 +68,7 @@ def candidates(values: Values, bound: NDArray[np.int32], touched: NDArray[np.boo
     Returns:
         int64[n_pairs], codes (`graph.identity_codes`), sorted.
     """
-    found = [np.empty(0, dtype=np.int64)]
+    found, nothing = [], np.empty(0, dtype=np.int64)
     for number in range(len(KEYS)):
         value = values.value[number]
         used = are_used(values.held[number], int(bound[number]))
@@ -78,12 +78,17 @@ def candidates(values: Values, bound: NDArray[np.int32], touched: NDArray[np.boo
         order = rows[np.argsort(value[rows], kind="stable")].astype(np.int32)
         starts = np.flatnonzero(np.diff(value[order], prepend=np.uint64(0)))
         ends = np.append(starts[1:], order.shape[0]).astype(np.int64)
-        pairs = np.empty(_pair(values, bound, touched, number, order, starts, ends, found[0]), dtype=np.int64)
+        pairs = np.empty(_pair(values, bound, touched, number, order, starts, ends, nothing), dtype=np.int64)
         _pair(values, bound, touched, number, order, starts, ends, pairs)
         found.append(pairs)
-    pairs = np.concatenate(found)
-    pairs.sort()
-    return pairs
+    whole = np.empty(sum(pairs.shape[0] for pairs in found), dtype=np.int64)
+    n_pairs = 0
+    while found:  # one key's at a time, so that not all are there twice
+        pairs = found.pop()
+        whole[n_pairs : n_pairs + pairs.shape[0]] = pairs
+        n_pairs += pairs.shape[0]
+    whole.sort()
+    return whole
 
 
 def pairs_in_a_row(values: Values, bound: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -1,10 +1,14 @@
 """Pairs of records as numbers that sort as the pairs do: left << 32 | right, left < right."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["code_of", "codes_of", "distinct_codes", "sides_of"]
+__all__ = ["blocks_of", "code_of", "codes_of", "distinct_codes", "sides_of"]
+
+_AT_ONCE = 4_000_000  # pairs: each takes some 60 bytes while it is compared or scored
 
 
 @njit(cache=True, nogil=True)
@@ -31,3 +35,9 @@ def distinct_codes(*parts: NDArray[np.int64]) -> NDArray[np.int64]:
 def sides_of(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Left and right records of pairs: int64[n] -> int64[n], int64[n]."""
     return codes >> 32, codes & 0xFFFFFFFF
+
+
+def blocks_of(codes: NDArray[np.int64]) -> Iterator[slice]:
+    """Some millions of pairs at a time, so that what is made of each need not be held of all."""
+    for begin in range(0, codes.shape[0], _AT_ONCE):
+        yield slice(begin, min(begin + _AT_ONCE, codes.shape[0]))

@@ -4,6 +4,8 @@ A level is a function of the two records alone. The levels of a pair are one num
 thousand patterns.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -16,10 +18,12 @@ __all__ = [
     "FIELDS",
     "N_PATTERNS",
     "compare_pairs",
+    "count_patterns",
     "is_conflict",
     "is_impossible",
     "is_one_submission",
     "pack_levels",
+    "patterns_where",
     "unpack_levels",
 ]
 
@@ -96,6 +100,30 @@ def _pack(levels: NDArray[np.int8], lengths: NDArray[np.int64], patterns: NDArra
         for field in range(levels.shape[1]):
             pattern = pattern * lengths[field] + levels[pair, field]
         patterns[pair] = pattern
+
+
+def count_patterns(*patterns: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """How often each pattern occurs in all parts together: int64[N_PATTERNS]."""
+    counts = np.zeros(N_PATTERNS, dtype=np.int64)
+    for part in patterns:
+        _count(part, counts)
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _count(patterns: NDArray[np.uint32], counts: NDArray[np.int64]) -> None:
+    for pattern in patterns:
+        counts[pattern] += 1
+
+
+def patterns_where(
+    counts: NDArray[np.int64], judge: Callable[[NDArray[np.int8]], NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
+    """Of which patterns a rule holds (`is_conflict`, `is_impossible`), bool[N_PATTERNS]: of those that occur, so that millions of pairs only look."""
+    holds = np.zeros(N_PATTERNS, dtype=np.bool_)
+    distinct = np.flatnonzero(counts)
+    holds[distinct] = judge(unpack_levels(distinct.astype(np.uint32)))
+    return holds
 
 
 def is_impossible(levels: NDArray[np.int8]) -> NDArray[np.bool_]:

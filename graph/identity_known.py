@@ -5,6 +5,7 @@ from the submissions alone; but where a name is one word, also from whether that
 that now leads otherwise counts as a new one. Numbers of accounts and records may be others each night.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "keep",
     "leave_out",
     "look_up",
+    "look_up_any",
     "match_records",
     "merge_compared",
     "nothing_known",
@@ -169,6 +171,16 @@ def look_up(pairs: Compared, wanted: NDArray[np.int64]) -> tuple[NDArray[np.uint
         return np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
     place = np.minimum(np.searchsorted(codes, wanted), codes.shape[0] - 1)
     return patterns[place], codes[place] == wanted
+
+
+def look_up_any(parts: Sequence[Compared], wanted: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """`look_up` in several lists; of those that have a pair the last one tells."""
+    patterns, is_there = np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
+    for pairs in parts:
+        if pairs[0].shape[0]:
+            found, is_here = look_up(pairs, wanted)
+            patterns[is_here], is_there = found[is_here], is_there | is_here
+    return patterns, is_there
 
 
 def leave_out(pairs: Compared, touched: NDArray[np.bool_]) -> Compared:

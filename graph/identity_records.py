@@ -59,7 +59,7 @@ class Encoded(NamedTuple):
         parts: int16[n, 3], year, month, day.
         national_id, email, mailbox, phone, address, postcode: int32[n].
         home: int32[n], address and postcode together.
-        words, ..., homes: the texts.
+        words, ..., homes: the texts; mailboxes and homes, which are the same or not, without code points.
         groups: int32[n_words, MAX_GROUPS], groups of short forms (-1: none).
     """
 
@@ -206,12 +206,11 @@ def encode_records(records: pl.DataFrame, rows: NDArray[np.int32], leads: NDArra
     """
     words, word_texts, known = encode_texts([records[name] for name in ("first", "last", "second", "third")])
     home = records.select(home=pl.col("address") + "\x1f" + pl.col("postcode"))["home"]
-    (national_id, national_ids), (email, emails), (mailbox, mailboxes), (phone, phones) = (
-        _coded(records[name]) for name in ("national_id", "email", "mailbox", "phone")
+    (national_id, national_ids), (email, emails), (phone, phones), (address, addresses), (postcode, postcodes) = (
+        _coded(records[name]) for name in ("national_id", "email", "phone", "address", "postcode")
     )
-    (address, addresses), (postcode, postcodes), (home_code, homes) = (
-        _coded(values) for values in (records["address"], records["postcode"], home)
-    )
+    mailbox, mailboxes = _coded(records["mailbox"], with_points=False)
+    home_code, homes = _coded(home, with_points=False)
     born = records["birth_date"]
     parts = [part.fill_null(0).cast(pl.Int16).to_numpy() for part in (born.dt.year(), born.dt.month(), born.dt.day())]
     return Encoded(
@@ -235,12 +234,12 @@ def encode_records(records: pl.DataFrame, rows: NDArray[np.int32], leads: NDArra
         addresses=addresses,
         postcodes=postcodes,
         homes=homes,
-        groups=_groups_of(known),
+        groups=_groups_of(known.to_list()),
     )
 
 
-def _coded(values: pl.Series) -> tuple[NDArray[np.int32], Texts]:
-    (codes,), texts, _ = encode_texts([values])
+def _coded(values: pl.Series, *, with_points: bool = True) -> tuple[NDArray[np.int32], Texts]:
+    (codes,), texts, _ = encode_texts([values], with_points=with_points)
     return codes, texts
 
 

@@ -12,9 +12,9 @@ import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 from numpy.typing import NDArray
 
 from graph.identity_blocking import are_used, bound_blocks
-from graph.identity_codes import sides_of
+from graph.identity_codes import blocks_of, sides_of
 from graph.identity_comparison import compare_pairs, pack_levels
-from graph.identity_known import Compared, Known, carry_compared, look_up, match_records
+from graph.identity_known import Compared, Known, carry_compared, look_up_any, match_records
 from graph.identity_records import Encoded, digest_records, encode_records
 from graph.identity_values import KEYS, VALUES, Values, count_values, hash_values, leading
 
@@ -51,9 +51,11 @@ class Submitted:
             value[line, is_fresh[self.rows.account]] = word.to_numpy()
         self.leads = leading(value[-2], value[-1])
         self.is_new |= self.leads != np.append(known.records["leads"].to_numpy(), False)[source]
-        encoded = self._encode(self.is_new)
+        encoded = self._encode(self.is_new, fresh if is_fresh.all() else None)
         new = np.flatnonzero(self.is_new)
-        value[:, new] = hash_values(encoded)[:, np.searchsorted(encoded.rows, new)]
+        place = np.searchsorted(encoded.rows, new)
+        for line, hashed in enumerate(hash_values(encoded)):
+            value[line, new] = hashed[place]
         count = self._carried("n ", np.int32)
         stays = np.zeros(known.records.height, dtype=np.bool_)
         stays[source[~self.is_new]] = True
@@ -90,26 +92,37 @@ class Submitted:
 
     def compare(self, wanted: NDArray[np.int64], *known: Compared) -> Compared:
         """Wanted pairs (int64[n], sorted) with their patterns, looked up where they are known."""
-        patterns, is_known = np.zeros(wanted.shape[0], dtype=np.uint32), np.zeros(wanted.shape[0], dtype=np.bool_)
-        for pairs in known:
-            found, is_there = look_up(pairs, wanted)
-            patterns[is_there], is_known = found[is_there], is_known | is_there
-        left, right = sides_of(wanted[~is_known])
+        patterns, is_known = look_up_any(known, wanted)
         is_asked = np.zeros(self.is_new.shape[0], dtype=np.bool_)
-        is_asked[left] = is_asked[right] = True
+        for block in blocks_of(wanted):
+            for side in sides_of(wanted[block][~is_known[block]]):
+                is_asked[side] = True
         encoded = self._encode(is_asked)
         place = np.empty(self.is_new.shape[0], dtype=np.int64)
         place[encoded.rows] = np.arange(encoded.rows.shape[0])
-        patterns[~is_known] = pack_levels(compare_pairs(encoded, place[left], place[right]))
+        for block in blocks_of(wanted):
+            left, right = sides_of(wanted[block][~is_known[block]])
+            patterns[block][~is_known[block]] = pack_levels(compare_pairs(encoded, place[left], place[right]))
         return wanted, patterns
 
-    def _encode(self, is_asked: NDArray[np.bool_]) -> Encoded:
-        """At least the rows that are asked for; what was read last, where they are among it."""
+    def forget_texts(self) -> None:
+        """Lets the texts go; they are read again if they are asked for."""
+        self._encoded = None
+
+    def _encode(self, is_asked: NDArray[np.bool_], every: pl.DataFrame | None = None) -> Encoded:
+        """At least the rows that are asked for; what was read last, where they are among it.
+
+        Args:
+            every: all records, where they are at hand.
+        """
         if self._encoded is not None and is_asked[self._encoded.rows].sum() == is_asked.sum():
             return self._encoded
-        is_read = np.zeros(self.rows.account.max(initial=-1) + 1, dtype=np.bool_)
-        is_read[self.rows.account[is_asked]] = True
-        rows = np.flatnonzero(is_read[self.rows.account])
-        records = self._read(pl.Series(np.flatnonzero(is_read), dtype=pl.Int32))
-        self._encoded = encode_records(records, rows.astype(np.int32), self.leads[rows])
+        if every is not None:
+            rows, records = np.arange(every.height, dtype=np.int32), every
+        else:
+            is_read = np.zeros(self.rows.account.max(initial=-1) + 1, dtype=np.bool_)
+            is_read[self.rows.account[is_asked]] = True
+            rows = np.flatnonzero(is_read[self.rows.account]).astype(np.int32)
+            records = self._read(pl.Series(np.flatnonzero(is_read), dtype=pl.Int32))
+        self._encoded = encode_records(records, rows, self.leads[rows])
         return self._encoded

@@ -16,6 +16,7 @@ __all__ = ["NO_TEXT", "Texts", "encode_texts", "is_one_edit", "jaro_winkler"]
 
 NO_TEXT = -1
 MAX_POINTS = 48  # what follows in a longer text is not compared
+_AT_ONCE = 1_000_000  # texts whose code points are found at once
 
 
 class Texts(NamedTuple):
@@ -32,8 +33,13 @@ class Texts(NamedTuple):
     digest: NDArray[np.uint64]
 
 
-def encode_texts(columns: list[pl.Series]) -> tuple[list[NDArray[np.int32]], Texts, list[str]]:
+def encode_texts(
+    columns: list[pl.Series], *, with_points: bool = True
+) -> tuple[list[NDArray[np.int32]], Texts, pl.Series]:
     """Numbers the distinct texts of some columns that hold one kind of text, in the order of their digests.
+
+    Args:
+        with_points: False where texts are only told apart: none has code points then.
 
     Returns:
         For each column int32[n] with the text's number, `NO_TEXT` where it is null; the texts; and the texts as strings.
@@ -46,11 +52,14 @@ def encode_texts(columns: list[pl.Series]) -> tuple[list[NDArray[np.int32]], Tex
     codes[whole.is_not_null().to_numpy()] = place
     known = held.gather(first)
     start = np.zeros(known.len() + 1, dtype=np.int64)
-    np.cumsum(known.str.len_chars().to_numpy(), out=start[1:])
-    strings: list[str] = known.to_list()
-    points = np.frombuffer("".join(strings).encode("utf-32-le"), dtype=np.uint32).copy()  # read-only compiles anew
-    texts = Texts(points, start, digest.astype(np.uint64))
-    return np.split(codes, len(columns)), texts, strings
+    if with_points:
+        np.cumsum(known.str.len_chars().to_numpy(), out=start[1:])
+    points = np.empty(start[-1], dtype=np.uint32)
+    for begin in range(0, known.len() if with_points else 0, _AT_ONCE):
+        some = known.slice(begin, _AT_ONCE)
+        text: str = some.str.join("").item()
+        points[start[begin] : start[begin + some.len()]] = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    return np.split(codes, len(columns)), Texts(points, start, digest.astype(np.uint64)), known
 
 
 @njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ A value joins one to three parts of a record (a birth date and the sound of a fa
 which is a given or a family name by how others use it (`leading`).
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -160,12 +161,15 @@ def leading(first: NDArray[np.uint64], last: NDArray[np.uint64]) -> NDArray[np.b
     return leads
 
 
-def hash_values(records: Encoded) -> NDArray[np.uint64]:
-    """`Values.value` of some records."""
+def hash_values(records: Encoded) -> Iterator[NDArray[np.uint64]]:
+    """`Values.value` of some records, line by line."""
     parts = _parts(records)
-    lines = [_joined([parts[name] for name in names]) for names in KEYS.values()]
-    words = [_of(records.words.digest, records.names[:, place]) for place in (0, 1)]
-    return np.stack([*lines, _mixed(parts["address"]), _mixed(parts["postcode"]), *words])
+    for names in KEYS.values():
+        yield _joined([parts[name] for name in names])
+    yield _mixed(parts["address"])
+    yield _mixed(parts["postcode"])
+    for place in (0, 1):
+        yield _of(records.words.digest, records.names[:, place])
 
 
 def _joined(parts: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:

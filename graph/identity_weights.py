@@ -9,6 +9,7 @@ all pairs: those that no block gives are taken for strangers. Sources: Fellegi a
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from graph.identity_comparison import (
     BIRTH,
     FIELDS,
     GIVEN,
+    count_patterns,
     is_conflict,
     is_impossible,
     is_one_submission,
@@ -266,23 +268,23 @@ def _scattered(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return scattered
 
 
-def estimate_weights(values: Values, patterns: NDArray[np.uint32], drawn: NDArray[np.uint32]) -> Weights:
+def estimate_weights(values: Values, patterns: Sequence[NDArray[np.uint32]], drawn: NDArray[np.uint32]) -> Weights:
     """Estimates the weights from the pairs that blocks give and from pairs at random.
 
     Args:
         values: of all records.
-        patterns: of all candidates, see `graph.identity_comparison.pack_levels`.
+        patterns: of all candidates, in parts; see `graph.identity_comparison.pack_levels`.
         drawn: of the pairs that `draw_pairs` gives.
     """
     n_records = values.held.shape[1]
     n_all = (n_records + BACKGROUND) * (n_records + BACKGROUND - 1) / 2
-    levels, counts = _distinct(patterns)
+    levels, counts = _distinct(*patterns)
     return _maximise(levels, counts, _met_at_random(values, drawn), n_all, n_records)
 
 
-def _distinct(patterns: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _distinct(*patterns: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Distinct rows of levels and how often each occurs."""
-    counts = np.bincount(patterns)
+    counts = count_patterns(*patterns)
     distinct = np.flatnonzero(counts)
     return unpack_levels(distinct.astype(np.uint32)).astype(np.int64), counts[distinct].astype(np.float64)
 

@@ -220,13 +220,9 @@ def _identify(accounts: pl.DataFrame, known: Known, differing: Differing | None,
 
     submitted = pl.read_parquet(work / ("records" if differing is None else "fresh") / "*.parquet").rechunk()
     fresh = None if differing is None else submit_anew(accounts["account_id"], differing, submitted).to_numpy()
-    resolution = resolve_records(
-        number_records(submitted, accounts),
-        accounts.height,
-        known=known,
-        is_fresh=fresh,
-        read=None if fresh is None else read,
-    )
+    numbered = [number_records(submitted, accounts)]
+    del submitted
+    resolution = resolve_records(numbered.pop(), accounts.height, known=known, is_fresh=fresh, read=read)
     for name in KNOWN_SCHEMAS:
         getattr(resolution.known, name).write_parquet(work / "known" / f"{name}.parquet", compression="lz4")
     records = resolution.known.records
