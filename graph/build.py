@@ -16,7 +16,7 @@ from graph.clusters import build_clusters
 from graph.identities import resolve_records
 from graph.identity_known import Known, nothing_known, renumber_known
 from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records, submit_anew
-from graph.links import name_identifiers, number_links
+from graph.links import name_links, number_links
 from graph.marks import MARK_SCHEMA, build_marks, find_differing, rows_to_look_at
 from graph.normalise import Forms
 from graph.pairs import EVIDENCE_SCHEMA, build_evidence, merge_evidence
@@ -91,14 +91,13 @@ def build_snapshot(
 
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:  # much of what makes links is one thread's work
         links, records = map(pl.concat, zip(*pool.map(linked, parts or (events,)), strict=True))
-    names, held = name_identifiers(links)
+    named = name_links(links)
     del links  # its hashes are most of what is in memory here
     known = known_of(events)
-    accounts = build_accounts(signups, known["profiles"], _histories_of(known), held.lazy, key)
+    accounts = build_accounts(signups, known["profiles"], _histories_of(known), named.scan, key)
     accounts = accounts.with_columns(_persons(records, accounts, compared))
-    held = held.join(accounts.select("account", "account_id"), on="account_id").drop("account_id", "identifier_type")
-    numbered = number_links(names, held, accounts)
-    del names, held
+    numbered = number_links(named.names, named.number_accounts(accounts), accounts)
+    del named
     pairs, evidence = merge_evidence(build_evidence(numbered.links, numbered.identifiers), numbered.identifiers)
     clusters = build_clusters(pairs, accounts.height, seed)
     return Snapshot(as_of, accounts, numbered.identifiers, numbered.links, pairs, evidence, clusters)
@@ -160,7 +159,7 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
     differing = find_differing(before.marks, marks, {name: build_marks(rows) for name, rows in came.items()})
     own = {name: rows_to_look_at(events[name], came[name], differing) for name in HISTORY_TABLES}
     fresh = build_links(own, key)
-    merged = merge_links(old.accounts, old.identifiers, old.links, differing, fresh)
+    merged = merge_links(old.accounts, old.identifiers, old.links, differing, name_links(fresh))
     signups = signup_times(events["signups"])
     accounts = build_accounts(signups, events["profiles"].lazy(), _histories_of(events), merged.links, key)
     submitted = build_records(own["profiles"].rename({"account_id": "account"}))

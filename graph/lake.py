@@ -7,12 +7,14 @@ The reader is what downstream models and tests build on; it never changes a lake
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from graph.errors import InputError
 from graph.schema import UTC_TIME
@@ -32,10 +34,14 @@ __all__ = [
     "night_folder",
     "nights_before",
     "read_night",
+    "write_blocks",
     "write_table",
 ]
 
 LAKE_VERSION = 1
+_CODEC: Literal["zstd"] = "zstd"
+_GROUP = 262_144  # rows of a row group
+_BLOCK = 4 * _GROUP
 EMBEDDING_DIM = 64
 
 EVIDENCE_FIELDS = [
@@ -225,9 +231,34 @@ def write_table(
 
     The bytes depend on the rows alone: one row group size, one codec, no statistics of the writer's version.
     """
-    schema = schemas[table]
     path = folder / f"{table}.parquet"
-    frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).write_parquet(
-        path, compression="zstd", compression_level=1, row_group_size=262_144
-    )
+    _fitted(frame, schemas[table]).write_parquet(path, compression=_CODEC, compression_level=1, row_group_size=_GROUP)
     return path
+
+
+def write_blocks(
+    make: Callable[[int, int], pl.DataFrame],
+    n_rows: int,
+    folder: Path,
+    table: str,
+    schemas: Mapping[str, dict[str, pl.DataType]] = NIGHT_TABLES,
+) -> Path:
+    """`write_table` of what need not be in memory as a whole; the same bytes.
+
+    Args:
+        make: gives the rows from `begin` to before `end`; asked in their order.
+        n_rows: in all.
+    """
+    schema, path = schemas[table], folder / f"{table}.parquet"
+
+    def blocks(*_asked: object) -> Iterator[pl.DataFrame]:
+        for begin in range(0, max(n_rows, 1), _BLOCK):
+            yield _fitted(make(begin, min(begin + _BLOCK, n_rows)), schema)
+
+    rows = register_io_source(blocks, schema=schema)
+    rows.sink_parquet(path, compression=_CODEC, compression_level=1, row_group_size=_GROUP, engine="streaming")
+    return path
+
+
+def _fitted(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())

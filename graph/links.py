@@ -1,9 +1,7 @@
 """Links under final numbers: who holds which identifier, and how rare each identifier is."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,32 +9,34 @@ from numpy.typing import NDArray
 
 from graph.junk import find_junk
 from graph.numbering import (
+    build_holdings,
     count_distinct,
     dense_numbers,
-    first_accounts,
     first_rows,
-    group_rows,
     match_rows,
     order_identifiers,
     order_rows,
-    total_holders,
 )
 from graph.schema import IDENTIFIERS, UTC_TIME
 from graph.sightings import LINK_COLUMNS
 
 __all__ = [
+    "Named",
     "Numbered",
     "Ordered",
+    "find_accounts",
+    "match_names",
     "name_identifiers",
+    "name_links",
     "number_identifiers",
     "number_links",
     "order_links",
     "rarity_ceiling",
+    "scan_named",
     "weigh_identifiers",
 ]
 
 _TYPES = pl.Enum(sorted(IDENTIFIERS))
-_AT_ONCE = 3_000_000  # identifiers that are ordered at once: each takes some 150 bytes meanwhile
 
 
 @dataclass(frozen=True)
@@ -76,38 +76,102 @@ def rarity_ceiling(n_accounts: int) -> float:
     return float(math.ceil(math.log2(max(n_accounts, 2))))
 
 
-def name_identifiers(links: pl.DataFrame, known: pl.DataFrame | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Gives identifiers provisional numbers, so that their hashes are left behind.
+@dataclass(frozen=True)
+class Named:
+    """Links under provisional numbers: ids and hashes are left behind, each once.
+
+    Attributes:
+        account_ids: str; the row is the provisional number.
+        names: identifier_type, hash; the row is the provisional number.
+        links: account i32, identifier i32, first_seen, last_seen, n_events.
+    """
+
+    account_ids: pl.Series
+    names: pl.DataFrame
+    links: pl.DataFrame
+
+    def scan(self) -> pl.LazyFrame:
+        """The links as `graph.accounts.build_accounts` reads them."""
+        return scan_named(self.links, self.account_ids, self.names)
+
+    def number_accounts(self, accounts: pl.DataFrame) -> pl.DataFrame:
+        """The links with the numbers that `accounts` (account, account_id) gives; those of others are left out."""
+        return _renumber_accounts(self.links, find_accounts(self.account_ids, accounts))
+
+
+def scan_named(links: pl.LazyFrame | pl.DataFrame, account_ids: pl.Series, names: pl.DataFrame) -> pl.LazyFrame:
+    """Numbered links as account_id, identifier, identifier_type, first_seen, last_seen, n_events."""
+    ids = (
+        account_ids.to_frame("account_id").lazy().with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("account"))
+    )
+    types = names.lazy().select(pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"), "identifier_type")
+    columns = ["account_id", "identifier", "identifier_type", *LINK_COLUMNS]
+    return links.lazy().join(ids, on="account").join(types, on="identifier").select(columns)
+
+
+def find_accounts(account_ids: pl.Series, accounts: pl.DataFrame) -> NDArray[np.int32]:
+    """The number of each id in `accounts` (account, account_id), int32[n]; -1 where it is not there."""
+    known = accounts.select("account", "account_id")
+    found = account_ids.to_frame("account_id").join(known, on="account_id", how="left", maintain_order="left")
+    return found["account"].cast(pl.Int32).fill_null(-1).to_numpy()
+
+
+def _renumber_accounts(links: pl.DataFrame, number: NDArray[np.int32]) -> pl.DataFrame:
+    numbered = links.with_columns(account=pl.Series(number[links["account"].to_numpy()], dtype=pl.Int32))
+    return numbered if (number >= 0).all() else numbered.filter(pl.col("account") >= 0)
+
+
+def name_links(links: pl.DataFrame) -> Named:
+    """Gives accounts and identifiers provisional numbers, in the order of first sight.
 
     Args:
         links: as `graph.sightings.build_links` gives them.
-        known: identifier_type, hash of identifiers that keep the numbers 0..m-1; None for none.
+    """
+    account = dense_numbers(links["account_id"])
+    names, numbers = name_identifiers(links)
+    numbered = links.select(pl.Series("account", account), pl.Series("identifier", numbers), *map(pl.col, LINK_COLUMNS))
+    return Named(links["account_id"].gather(first_rows(account)), names, numbered)
+
+
+def name_identifiers(links: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int32]]:
+    """The distinct identifiers of links, and the number of each link's.
+
+    Args:
+        links: identifier_type, identifier (its hash).
 
     Returns:
-        names (identifier_type, hash; the row is the provisional number, the known ones first), and the links with their
-        `identifier` as a provisional number, i32, and without the hash.
+        names (identifier_type, hash), in the order of first sight; and int32[n], rows of these.
     """
-    columns = ["identifier_type", "hash"]
     named = links.select("identifier_type", hash="identifier").rechunk()
     numbers = dense_numbers(*named.get_columns())
-    names = named[first_rows(numbers)]
-    if known is not None and known.height:
-        known = known.select(columns).rechunk()
-        row = match_rows(known, names)
-        is_new = row < 0
-        place = np.where(is_new, known.height - 1 + np.cumsum(is_new), row).astype(np.int32)
-        names, numbers = pl.concat([known, names.filter(pl.Series(is_new))], rechunk=True), place[numbers]
-    return names, links.with_columns(pl.Series("identifier", numbers, dtype=pl.Int32))
+    return named[first_rows(numbers)], numbers
+
+
+def match_names(names: pl.DataFrame, known: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int32]]:
+    """Puts names after those that are known.
+
+    Args:
+        names, known: identifier_type, hash; each distinct.
+
+    Returns:
+        the known ones, then the others in their order; and the row there of each of `names`, int32[n].
+    """
+    if not known.height:
+        return names, np.arange(names.height, dtype=np.int32)
+    row = match_rows(known, names)
+    is_new = row < 0
+    place = np.where(is_new, known.height - 1 + np.cumsum(is_new), row).astype(np.int32)
+    return pl.concat([known, names.filter(pl.Series(is_new))], rechunk=True), place
 
 
 def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
-    """Both at once, for links of all accounts as `graph.sightings.build_links` gives them; see `name_identifiers` and `number_links`.
+    """Both at once, for links of all accounts as `graph.sightings.build_links` gives them; see `name_links` and `number_links`.
 
     Args:
         accounts: account, account_id, identity (see `graph.snapshot.Snapshot`).
     """
-    names, held = name_identifiers(links)
-    return number_links(names, held.join(accounts.select("account", "account_id"), on="account_id"), accounts)
+    named = name_links(links)
+    return number_links(named.names, named.number_accounts(accounts), accounts)
 
 
 def number_links(names: pl.DataFrame, links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
@@ -124,14 +188,16 @@ def order_links(
     of it, so that another key or other names change no number that matters.
 
     Args:
-        names: as `name_identifiers` gives them; those that no link has are left out.
+        names: identifier_type, hash (text or bytes); those that no link has are left out.
         links: account i32 (see `graph.snapshot.Snapshot`), identifier i32 (a row of `names`), first_seen, last_seen, n_events.
         is_touched: bool[len(names)]; identifiers that are not are known to be in order among each other. None: nothing is known.
     """
     account, identifier = links["account"].to_numpy(), links["identifier"].to_numpy()
     first, last = (links[name].dt.epoch("us").to_numpy() for name in LINK_COLUMNS[:2])
-    columns = (account, identifier, first, last, links["n_events"].to_numpy())
-    first_account = first_accounts(account, identifier, names.height, n_accounts)
+    n_events = links["n_events"].to_numpy()
+    kind = names["identifier_type"].cast(_TYPES).to_physical().cast(pl.Int8).to_numpy()
+    holdings = build_holdings(kind, account, identifier, first, last, n_events, n_accounts)
+    first_account = holdings.first_account
     is_open = first_account < n_accounts
     settled = np.empty(0, dtype=np.int64)
     if is_touched is not None:  # all that begin with one account are ordered anew where one of them is
@@ -139,57 +205,21 @@ def order_links(
         among[first_account[is_touched]] = True
         settled = np.flatnonzero(is_open & ~among[first_account])
         is_open &= among[first_account]
-    order = np.concatenate(
-        [settled, *_order_blocks(names, columns, np.flatnonzero(is_open), first_account, n_accounts)]
-    )
+    chosen = np.flatnonzero(is_open)
+    opened = order_identifiers(chosen, holdings, account, identifier, n_accounts, names["hash"])
+    order = np.concatenate([settled, opened])
     order = order[np.argsort(first_account[order], kind="stable")]  # two runs: merged in one pass
     final = np.full(names.height, -1, dtype=np.int32)
     final[order] = np.arange(order.shape[0], dtype=np.int32)
     number = final[identifier]
     rows = order_rows(account, number, n_accounts)
-    numbered = {
-        "account": account[rows],
-        "identifier": number[rows],
-        "first_seen": first[rows],
-        "last_seen": last[rows],
-    }
-    frame = pl.DataFrame(numbered | {"n_events": columns[-1][rows]})
+    columns = {"account": account, "identifier": number, "first_seen": first, "last_seen": last, "n_events": n_events}
+    frame = pl.DataFrame([pl.Series(name, column[rows]) for name, column in columns.items()])  # one at a time
     counted = names[order].with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
-        n_accounts=pl.Series(np.bincount(number, minlength=order.shape[0]), dtype=pl.Int64),
+        n_accounts=pl.Series(holdings.n_holders[order], dtype=pl.Int64),
     )
     return Ordered(frame.with_columns(pl.col("first_seen", "last_seen").cast(UTC_TIME)), counted, order)
-
-
-def _order_blocks(
-    names: pl.DataFrame,
-    columns: tuple[NDArray[Any], ...],
-    chosen: NDArray[np.int64],
-    first_account: NDArray[np.int32],
-    n_accounts: int,
-) -> Iterator[NDArray[np.int64]]:
-    """`_order` of the chosen identifiers, some `_AT_ONCE` at a time: those that begin with one account are ordered together, all others apart."""
-    starts, rows = group_rows(first_account[chosen], n_accounts)
-    ends = np.unique(np.searchsorted(starts, np.arange(_AT_ONCE, chosen.shape[0], _AT_ONCE)))
-    for block in np.split(rows, starts[ends]):
-        yield _order(names, columns, np.sort(chosen[block]), n_accounts)
-
-
-def _order(
-    names: pl.DataFrame, columns: tuple[NDArray[Any], ...], chosen: NDArray[np.int64], n_accounts: int
-) -> NDArray[np.int64]:
-    """The chosen identifiers in their final order, by their links: account, identifier, first, last, n_events."""
-    place = np.full(names.height, -1, dtype=np.int32)
-    place[chosen] = np.arange(chosen.shape[0], dtype=np.int32)
-    rows = np.flatnonzero(place[columns[1]] >= 0)
-    rows = rows[group_rows(columns[0][rows], n_accounts)[1]]
-    account, identifier, first, last, n_events = (column[rows] for column in columns)
-    starts, by_identifier = group_rows(place[identifier], chosen.shape[0])
-    earliest, latest, total = total_holders(starts, by_identifier, first, last, n_events)
-    own = names[chosen]
-    kind = own["identifier_type"].cast(_TYPES).to_physical().cast(pl.Int64).to_numpy()
-    keys = np.column_stack((kind, earliest, latest, np.diff(starts), total))
-    return chosen[order_identifiers(starts, by_identifier, account, keys, n_accounts, own["hash"])]
 
 
 def weigh_identifiers(ordered: Ordered, accounts: pl.DataFrame) -> Numbered:

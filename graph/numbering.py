@@ -6,7 +6,7 @@ from first to last; two accounts that keep their order keep that of their identi
 what lets a night take over what the night before found (see `graph.update`).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,15 +14,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 __all__ = [
+    "Holdings",
+    "build_holdings",
     "count_distinct",
     "dense_numbers",
-    "first_accounts",
     "first_rows",
     "group_rows",
     "match_rows",
     "order_identifiers",
     "order_rows",
-    "total_holders",
 ]
 
 Ints = NDArray[Any]
@@ -143,16 +143,6 @@ def group_rows(numbers: NDArray[np.int32], n_numbers: int) -> tuple[NDArray[np.i
     return starts, rows
 
 
-@njit(cache=True, nogil=True)
-def first_accounts(account: Ints, identifier: Ints, n_identifiers: int, nobody: int) -> NDArray[np.int32]:
-    """The first account that holds each identifier, int32[n_identifiers]; `nobody` where none does."""
-    first = np.full(n_identifiers, nobody, dtype=np.int32)
-    for row in range(account.shape[0]):
-        if account[row] < first[identifier[row]]:
-            first[identifier[row]] = account[row]
-    return first
-
-
 def count_distinct(group: Ints, value: Ints, n_groups: int) -> NDArray[np.int64]:
     """How many distinct values each group has, int64[n_groups]; both int32[n] and not negative."""
     codes = group.astype(np.int64) << 32 | value
@@ -161,73 +151,104 @@ def count_distinct(group: Ints, value: Ints, n_groups: int) -> NDArray[np.int64]
     return np.bincount(codes[is_first] >> 32, minlength=n_groups)
 
 
-@njit(cache=True, nogil=True)
-def total_holders(starts: Ints, rows: Ints, first: Ints, last: Ints, n_events: Ints) -> tuple[Ints, Ints, Ints]:
-    """Over the holders of each identifier: when it was first and last seen, and how often.
+class Holdings(NamedTuple):
+    """Who holds each identifier, and since when, over all who do; m identifiers.
+
+    Attributes:
+        first_account: int32[m], the first account that does; the number of accounts where none does.
+        kind: int8[m], place of its type.
+        earliest, latest: int64[m], microseconds.
+        n_holders: int32[m].
+        n_events: int64[m].
+    """
+
+    first_account: NDArray[np.int32]
+    kind: NDArray[np.int8]
+    earliest: NDArray[np.int64]
+    latest: NDArray[np.int64]
+    n_holders: NDArray[np.int32]
+    n_events: NDArray[np.int64]
+
+
+def build_holdings(
+    kind: NDArray[np.int8], account: Ints, identifier: Ints, first: Ints, last: Ints, n_events: Ints, n_accounts: int
+) -> Holdings:
+    """Of the links in one pass, in any order.
 
     Args:
-        starts, rows: links by identifier, as `group_rows` gives them.
+        kind: int8[m].
+        account, identifier: int32 of each link; accounts are 0..n_accounts-1, identifiers 0..m-1.
         first, last: microseconds of each link.
         n_events: of each link.
-
-    Returns:
-        first, last, n_events; int64[m].
     """
-    n = starts.shape[0] - 1
-    earliest, latest, total = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    for number in range(n):
-        for place in range(starts[number], starts[number + 1]):
-            row = rows[place]
-            is_first = place == starts[number]
-            earliest[number] = first[row] if is_first else min(earliest[number], first[row])
-            latest[number] = last[row] if is_first else max(latest[number], last[row])
-            total[number] += n_events[row]
-    return earliest, latest, total
+    n = kind.shape[0]
+    earliest, latest = np.full(n, np.iinfo(np.int64).max), np.full(n, np.iinfo(np.int64).min)
+    first_account, n_holders = np.full(n, n_accounts, dtype=np.int32), np.zeros(n, dtype=np.int32)
+    holdings = Holdings(first_account, kind, earliest, latest, n_holders, np.zeros(n, dtype=np.int64))
+    _add_links(holdings, account, identifier, first, last, n_events)
+    return holdings
+
+
+@njit(cache=True, nogil=True)
+def _add_links(holdings: Holdings, account: Ints, identifier: Ints, first: Ints, last: Ints, n_events: Ints) -> None:
+    for row in range(account.shape[0]):
+        number = identifier[row]
+        holdings.first_account[number] = min(holdings.first_account[number], account[row])
+        holdings.earliest[number] = min(holdings.earliest[number], first[row])
+        holdings.latest[number] = max(holdings.latest[number], last[row])
+        holdings.n_holders[number] += 1
+        holdings.n_events[number] += n_events[row]
 
 
 def order_identifiers(
-    starts: Ints, rows: Ints, account: Ints, keys: Ints, n_accounts: int, names: pl.Series
+    chosen: Ints, holdings: Holdings, account: Ints, identifier: Ints, n_accounts: int, names: pl.Series
 ) -> NDArray[np.int64]:
-    """The final order of identifiers.
+    """The final order of some identifiers: by first account, then type, times and counts, then holders from first to last, then name.
 
     Args:
-        starts, rows: links by identifier; links sorted by account.
-        account: int32 of each link.
-        keys: int64[m, k], compared from the left where the first account is the same.
-        n_accounts: accounts are 0..n_accounts-1.
-        names: str[m], decides what is equal in all else.
+        chosen: their provisional numbers; all that begin with one account are among them, or none.
+        account, identifier: int32 of each link.
+        names: of all identifiers, decides what is equal in all else.
 
     Returns:
-        int64[h]: provisional numbers of the identifiers that anybody holds, in their final order.
+        int64[len(chosen)]: the chosen ones in their final order.
     """
-    held = np.flatnonzero(np.diff(starts))
-    first_account = account[rows[starts[held]]]
-    buckets, order = group_rows(first_account, n_accounts)
-    order = held[order]
-    _sort_buckets(order, buckets, starts, rows, account, keys)
-    tied = np.flatnonzero(_are_tied(order, starts, rows, account, keys))
-    for run in np.split(tied, np.flatnonzero(np.diff(tied) > 1) + 1) if tied.shape[0] else ():
+    buckets, order = group_rows(holdings.first_account[chosen], n_accounts)
+    order = chosen[order]
+    _sort_buckets(order, buckets, holdings)
+    tied = np.flatnonzero(_are_tied(order, holdings))
+    if not tied.shape[0]:
+        return order
+    is_tied = np.zeros(names.len(), dtype=np.bool_)
+    is_tied[order[tied]] = is_tied[order[tied + 1]] = True
+    holders: dict[int, list[int]] = {}
+    rows = np.flatnonzero(is_tied[identifier])
+    for number, holder in zip(identifier[rows].tolist(), account[rows].tolist(), strict=True):
+        holders.setdefault(number, []).append(holder)
+    for run in np.split(tied, np.flatnonzero(np.diff(tied) > 1) + 1):
         places = np.append(run, run[-1] + 1)
-        order[places] = np.array(sorted(order[places].tolist(), key=lambda number: str(names[number])))
+        own = order[places].tolist()
+        order[places] = sorted(own, key=lambda number: (sorted(holders[number]), names[number]))
     return order
 
 
 @njit(cache=True, nogil=True)
-def _compare(one: int, other: int, starts: Ints, rows: Ints, account: Ints, keys: Ints) -> int:
-    """-1, 0 or 1: by keys, then by holders from the first to the last."""
-    for column in range(keys.shape[1]):
-        if keys[one, column] != keys[other, column]:
-            return -1 if keys[one, column] < keys[other, column] else 1
-    n_shared = min(starts[one + 1] - starts[one], starts[other + 1] - starts[other])
-    for place in range(n_shared):
-        mine, theirs = account[rows[starts[one] + place]], account[rows[starts[other] + place]]
+def _compare(one: int, other: int, holdings: Holdings) -> int:
+    """-1, 0 or 1, of two with one first account."""
+    for mine, theirs in (
+        (np.int64(holdings.kind[one]), np.int64(holdings.kind[other])),
+        (holdings.earliest[one], holdings.earliest[other]),
+        (holdings.latest[one], holdings.latest[other]),
+        (np.int64(holdings.n_holders[one]), np.int64(holdings.n_holders[other])),
+        (holdings.n_events[one], holdings.n_events[other]),
+    ):
         if mine != theirs:
             return -1 if mine < theirs else 1
     return 0
 
 
 @njit(cache=True, nogil=True)
-def _sort_buckets(order: Ints, buckets: Ints, starts: Ints, rows: Ints, account: Ints, keys: Ints) -> None:
+def _sort_buckets(order: Ints, buckets: Ints, holdings: Holdings) -> None:
     """Sorts each bucket of `order` in place: insertion while short, merging runs beyond. Stable."""
     spare = np.empty_like(order)
     short = 16
@@ -236,7 +257,7 @@ def _sort_buckets(order: Ints, buckets: Ints, starts: Ints, rows: Ints, account:
         for low in range(begin, end, short):
             for place in range(low + 1, min(low + short, end)):
                 moving, gap = order[place], place
-                while gap > low and _compare(order[gap - 1], moving, starts, rows, account, keys) > 0:
+                while gap > low and _compare(order[gap - 1], moving, holdings) > 0:
                     order[gap] = order[gap - 1]
                     gap -= 1
                 order[gap] = moving
@@ -246,9 +267,7 @@ def _sort_buckets(order: Ints, buckets: Ints, starts: Ints, rows: Ints, account:
                 middle, high = min(low + width, end), min(low + 2 * width, end)
                 left, right = low, middle
                 for place in range(low, high):
-                    takes_left = right >= high or (
-                        left < middle and _compare(order[left], order[right], starts, rows, account, keys) <= 0
-                    )
+                    takes_left = right >= high or (left < middle and _compare(order[left], order[right], holdings) <= 0)
                     if takes_left:
                         spare[place] = order[left]
                         left += 1
@@ -260,13 +279,13 @@ def _sort_buckets(order: Ints, buckets: Ints, starts: Ints, rows: Ints, account:
 
 
 @njit(cache=True, nogil=True)
-def _are_tied(order: Ints, starts: Ints, rows: Ints, account: Ints, keys: Ints) -> NDArray[np.bool_]:
-    """Whether each identifier equals the next one in keys and holders."""
+def _are_tied(order: Ints, holdings: Holdings) -> NDArray[np.bool_]:
+    """Whether each identifier equals the next one in all that they say."""
     tied = np.zeros(order.shape[0], dtype=np.bool_)
     for place in range(order.shape[0] - 1):
         one, other = order[place], order[place + 1]
-        if account[rows[starts[one]]] == account[rows[starts[other]]]:
-            tied[place] = _compare(one, other, starts, rows, account, keys) == 0
+        if holdings.first_account[one] == holdings.first_account[other]:
+            tied[place] = _compare(one, other, holdings) == 0
     return tied
 
 

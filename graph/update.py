@@ -23,11 +23,14 @@ from numpy.typing import NDArray
 
 from graph.clusters import build_clusters
 from graph.links import (
+    Named,
     Numbered,
     Ordered,
-    name_identifiers,
+    find_accounts,
+    match_names,
     order_links,
     rarity_ceiling,
+    scan_named,
     weigh_identifiers,
 )
 from graph.marks import Differing, are_among
@@ -72,7 +75,8 @@ class Merged:
         names: identifier_type, hash; the row is the provisional number; those of the night before come first, as they were.
         kept: account i32 (then), identifier i32, first_seen, last_seen, n_events: links that stand.
         gone: the same, those that do not: of accounts that changed or are no more, and those that others were seen with again.
-        fresh: account_id, identifier_type, identifier i32, first_seen, last_seen, n_events: those that take their place, and new ones.
+        fresh: account i32 (a row of `account_ids`), identifier i32, first_seen, last_seen, n_events: those that take their place, and new ones.
+        account_ids: str, of accounts with fresh links.
     """
 
     accounts: pl.DataFrame
@@ -80,47 +84,48 @@ class Merged:
     kept: pl.DataFrame
     gone: pl.DataFrame
     fresh: pl.DataFrame
+    account_ids: pl.Series
 
     def links(self) -> pl.LazyFrame:
         """All links with their account's id, as `graph.accounts.build_accounts` reads them."""
-        names = self.accounts.lazy().select("account", "account_id")
-        types = self.names.lazy().select(pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"), "identifier_type")
-        columns = ["account_id", "identifier", "identifier_type", *LINK_COLUMNS]
-        kept = self.kept.lazy().join(names, on="account").join(types, on="identifier")
-        return pl.concat([kept.select(columns), self.fresh.lazy().select(columns)])
+        kept = scan_named(self.kept, self.accounts["account_id"], self.names)
+        return pl.concat([kept, scan_named(self.fresh, self.account_ids, self.names)])
 
 
 def merge_links(
-    accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, differing: Differing, fresh: pl.DataFrame
+    accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, differing: Differing, fresh: Named
 ) -> Merged:
     """Puts fresh links in the place of stale ones.
 
     Args:
         accounts, identifiers, links: the snapshot of the night before.
         differing: as `graph.marks.find_differing` gives it.
-        fresh: links as `graph.sightings.build_links` gives them: of changed accounts all, of grown ones those of the events that came.
+        fresh: links of changed accounts all, of grown ones those of the events that came; hashes as those of `identifiers` are.
     """
-    names, named = name_identifiers(fresh, identifiers)
+    names, place = match_names(fresh.names, identifiers.select("identifier_type", "hash").rechunk())
+    named = fresh.links
+    if identifiers.height:
+        named = named.with_columns(identifier=pl.Series(place[named["identifier"].to_numpy()]))
     goes = are_among(accounts["account_id"], differing.changed).to_numpy()[links["account"].to_numpy()]
-    again, whole = _add_to_links(accounts, links, named, differing.grown)
+    again, whole = _add_to_links(accounts, links, named, fresh.account_ids, differing.grown)
     goes[again] = True
-    return Merged(accounts, names, links.filter(~goes), links.filter(goes), whole)
+    return Merged(accounts, names, links.filter(~goes), links.filter(goes), whole, fresh.account_ids)
 
 
 def _add_to_links(
-    accounts: pl.DataFrame, links: pl.DataFrame, named: pl.DataFrame, grown: pl.Series
+    accounts: pl.DataFrame, links: pl.DataFrame, named: pl.DataFrame, account_ids: pl.Series, grown: pl.Series
 ) -> tuple[NDArray[np.int64], pl.DataFrame]:
     """The rows of the links of grown accounts that are among the fresh ones, too; and the fresh ones with what was seen in these."""
+    if not links.height:
+        return np.empty(0, dtype=np.int64), named
     is_grown = are_among(accounts["account_id"], grown)
     rows = np.flatnonzero(is_grown.to_numpy()[links["account"].to_numpy()])
-    then = links[rows].with_columns(row=rows)
-    numbered = named.join(
-        accounts.filter(is_grown).select("account_id", "account"), on="account_id", how="left", maintain_order="left"
-    )
-    both = numbered.join(then, on=["account", "identifier"], how="left", maintain_order="left", suffix="_then")
+    then = links[rows].rename({"account": "then"}).with_columns(row=rows)
+    number = find_accounts(account_ids, accounts.filter(is_grown))
+    numbered = named.with_columns(then=pl.Series(number[named["account"].to_numpy()], dtype=pl.Int32))
+    both = numbered.join(then, on=["then", "identifier"], how="left", maintain_order="left", suffix="_then")
     whole = both.select(
-        "account_id",
-        "identifier_type",
+        "account",
         "identifier",
         first_seen=pl.min_horizontal("first_seen", "first_seen_then"),
         last_seen=pl.max_horizontal("last_seen", "last_seen_then"),
@@ -152,17 +157,13 @@ def reorder_links(merged: Merged, accounts: pl.DataFrame) -> Reordered:
         accounts: account, account_id, as they are now.
     """
     columns = ["account", "identifier", *LINK_COLUMNS]
-    known = accounts.select("account_id", "account")
-    now = merged.accounts.select("account_id").join(known, on="account_id", how="left", maintain_order="left")[
-        "account"
-    ]
-    new_number = now.fill_null(-1).to_numpy()
+    new_number = find_accounts(merged.accounts["account_id"], accounts)
     kept, gone = (_renumber(part, {"account": new_number}).select(columns) for part in (merged.kept, merged.gone))
-    fresh = merged.fresh.join(known, on="account_id").select(columns)
+    fresh = Named(merged.account_ids, merged.names, merged.fresh).number_accounts(accounts).select(columns)
     changed = np.zeros(merged.accounts.height, dtype=np.bool_)
     changed[merged.gone["account"].unique().to_numpy()] = True
     account_change = _moved(new_number, changed, accounts.height)
-    links = pl.concat([kept, fresh], rechunk=True)
+    links = pl.concat([kept, fresh], rechunk=True) if kept.height else fresh
     is_touched = np.zeros(merged.names.height, dtype=np.bool_)
     is_touched[_differing(gone, fresh)] = True
     is_moved = account_change["is_moved"].to_numpy()
@@ -201,11 +202,11 @@ def _differ(now: pl.DataFrame, then: pl.DataFrame, before: NDArray[np.int32]) ->
 
 
 def _differing(gone: pl.DataFrame, fresh: pl.DataFrame) -> NDArray[np.int32]:
-    """Provisional numbers of the identifiers of links that are not in both."""
+    """Provisional numbers of the identifiers of links that are not in both; some more than once."""
     columns = gone.columns
     left = gone.join(fresh, on=columns, how="anti")["identifier"]
     came = (fresh.join(gone, on=columns, how="anti") if gone.height else fresh)["identifier"]
-    return pl.concat([left, came]).unique().to_numpy()
+    return pl.concat([left, came]).to_numpy()
 
 
 def _moved(now: NDArray[np.int32], changed: NDArray[np.bool_], n_accounts: int) -> pl.DataFrame:

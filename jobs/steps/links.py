@@ -3,7 +3,8 @@
 After a night whose state is at hand only the accounts that changed since are looked at again (`graph.update`).
 
 work/changed/<partition>.parquet, work/grown/<partition>.parquet (keys of the accounts to look at, `graph.marks.Differing`; none where all is made anew)
-work/links/<partition>.parquet (those of their events that are looked at)
+work/links/<partition>/<hash partition>.parquet (those of their events that are looked at; accounts by their place in accounts.parquet there)
+work/named/<hash partition>.{names,links}.parquet (the same under provisional numbers: a hash is there once, and no account's id)
 work/records/<partition>.parquet (submitted identities, of all accounts;
 of those that submitted anew in fresh/), work/known/{records,pairs,others}.parquet (what these hold, and pairs of them that were compared)
 work/snapshot/{accounts,identifiers,links}.parquet
@@ -12,10 +13,13 @@ work/named.parquet (accounts that gave a name and a birth date), work/joining.pa
 out/links.parquet, out/identities.parquet, out/identity_weights.json
 """
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -24,13 +28,15 @@ from graph.cleaning import signup_times
 from graph.identities import resolve_records
 from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
 from graph.identity_records import build_records, carry_records, number_records, submit_anew
-from graph.lake import write_table
+from graph.lake import write_blocks, write_table
 from graph.lineage import name_groups
-from graph.links import Numbered
+from graph.links import Named, name_identifiers
 from graph.marks import Differing, are_among, build_marks, find_differing, rows_to_look_at
 from graph.normalise import Forms
-from graph.partitions import read_partitioned_events, scan_partitioned_events, write_partitions
-from graph.sightings import build_links
+from graph.numbering import dense_numbers, first_rows
+from graph.partitions import account_key, read_partitioned_events, scan_partitioned_events, write_partitions
+from graph.schema import IDENTIFIERS
+from graph.sightings import LINK_COLUMNS, build_links
 from graph.snapshot import read_frame
 from graph.update import Change, Merged, Reordered, finish_links, merge_links, reorder_links
 from jobs.night import NightContext, StepConfig, StepResult
@@ -38,9 +44,16 @@ from jobs.tasks import cores_for, map_tasks, run_task
 
 __all__ = ["Config", "read_change", "read_known", "run"]
 
+R = TypeVar("R")
+
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
-FOLDERS = ("changed", "grown", "records", "fresh", "known", "links", "snapshot", "change", "holders")
+FOLDERS = ("changed", "grown", "records", "fresh", "known", "links", "named", "snapshot", "change", "holders")
+TYPES = pl.Enum(sorted(IDENTIFIERS))
+ACCOUNTS = "accounts.parquet"
+BESIDE = (
+    3_000_000  # accounts up to which links are numbered while people are told apart: both take some 1.5 KB an account
+)
 
 
 class Config(StepConfig):
@@ -53,10 +66,15 @@ def run(night: NightContext, config: Config) -> StepResult:
         (night.work / folder).mkdir(parents=True, exist_ok=True)
     since = night.as_of if night.previous is None else night.previous.as_of
     partitions = [
-        (partition, night.work, night.restricted_state, since, night.key) for partition in range(night.n_partitions)
+        (partition, night.work, night.restricted_state, since, night.key, night.n_partitions)
+        for partition in range(night.n_partitions)
     ]
     counts = map_tasks(_link_partition, partitions, progress=night.progress, label="links")
-    changed, known = (sum(column) for column in zip(*counts, strict=True))
+    changed, known, linked = (list(column) for column in zip(*counts, strict=True))
+    changed, known = sum(changed), sum(known)
+    offsets = [0, *itertools.accumulate(linked)]
+    named = [(part, night.work, offsets) for part in range(night.n_partitions)]
+    map_tasks(_name_partition, named, progress=night.progress, label="identifiers")
     if night.state is not None:
         night.progress.say(f"  {changed:,} of {known:,} accounts changed since {night.state.name}")
     rows = run_task(
@@ -82,9 +100,9 @@ def run(night: NightContext, config: Config) -> StepResult:
 
 
 def _link_partition(
-    partition: int, work: Path, restricted_state: Path | None, since: datetime, key: str
-) -> tuple[int, int]:
-    """How many accounts of the partition differ, and how many there are."""
+    partition: int, work: Path, restricted_state: Path | None, since: datetime, key: str, n_partitions: int
+) -> tuple[int, int, int]:
+    """How many accounts of the partition differ, how many there are, and how many have links to look at."""
     file = f"{partition}.parquet"
     account_ids = pl.read_parquet(work / "events/signups" / file, columns=["account_id"])["account_id"].unique()
     nobody = pl.Series("account", dtype=pl.UInt64)
@@ -96,8 +114,7 @@ def _link_partition(
         differing, events = _differing(work, restricted_state, partition, since, account_ids)
         n_differing = int(are_among(account_ids, pl.concat([differing.changed, differing.grown])).sum())
     forms = Forms()
-    # their hashes are of no use to a codec
-    build_links(events, key, forms).write_parquet(work / "links" / file, compression="uncompressed", statistics=False)
+    n_linked = _write_links(build_links(events, key, forms), work / "links" / str(partition), n_partitions)
     records = build_records(events["profiles"].lazy().collect().rename({"account_id": "account"}), forms)
     if restricted_state is not None:
         records, fresh = carry_records(pl.read_parquet(restricted_state / "records" / file), differing, records)
@@ -105,7 +122,42 @@ def _link_partition(
     for name in ("changed", "grown"):
         getattr(differing, name).to_frame().write_parquet(work / name / file, compression="lz4")
     records.write_parquet(work / "records" / file, compression="lz4")
-    return n_differing, account_ids.len()
+    return n_differing, account_ids.len(), n_linked
+
+
+def _write_links(links: pl.DataFrame, folder: Path, n_partitions: int) -> int:
+    """Parts the links by their hashes; how many accounts have some."""
+    account = dense_numbers(links["account_id"])
+    ids = links["account_id"].gather(first_rows(account)).to_frame()
+    rows = links.drop("account_id").with_columns(pl.Series("account", account), pl.col("identifier_type").cast(TYPES))
+    write_partitions(rows, folder, n_partitions, account_key(pl.col("identifier")))
+    ids.write_parquet(folder / ACCOUNTS, compression="lz4")
+    return ids.height
+
+
+def _name_partition(part: int, work: Path, offsets: Sequence[int]) -> None:
+    """Numbers the identifiers of one partition by hash."""
+    own = [
+        pl.read_parquet(work / f"links/{partition}/{part}.parquet").with_columns(pl.col("account") + offset)
+        for partition, offset in enumerate(offsets[:-1])
+    ]
+    links = pl.concat(own, rechunk=True)
+    names, numbers = name_identifiers(links)
+    numbered = links.select("account", pl.Series("identifier", numbers), *LINK_COLUMNS)
+    for name, frame in (("names", names.with_columns(pl.col("hash").str.decode("hex"))), ("links", numbered)):
+        frame.write_parquet(work / f"named/{part}.{name}.parquet", compression="uncompressed", statistics=False)
+
+
+def _read_named(work: Path, n_partitions: int) -> Named:
+    """All links to look at, under provisional numbers."""
+    ids = [pl.read_parquet(work / f"links/{part}" / ACCOUNTS)["account_id"] for part in range(n_partitions)]
+    names = [pl.read_parquet(work / f"named/{part}.names.parquet") for part in range(n_partitions)]
+    offsets = itertools.accumulate((frame.height for frame in names[:-1]), initial=0)
+    links = [
+        pl.read_parquet(work / f"named/{part}.links.parquet").with_columns(pl.col("identifier") + offset)
+        for part, offset in enumerate(offsets)
+    ]
+    return Named(pl.concat(ids, rechunk=True), pl.concat(names, rechunk=True), pl.concat(links, rechunk=True))
 
 
 def _differing(
@@ -137,14 +189,15 @@ def read_change(work: Path) -> Change:
 def _number(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
 ) -> dict[str, int]:
-    identified, numbered, change = _identify_and_link(work, out, state, restricted_state, key)
+    identified, reordered, before = _identify_and_link(work, out, state, restricted_state, key, n_partitions)
+    numbered, change = finish_links(reordered, before, identified)
     identifiers, links = numbered.identifiers, numbered.links
-    for name, frame in (("accounts", identified), ("identifiers", identifiers)):
-        frame.write_parquet(work / "snapshot" / f"{name}.parquet", compression="lz4")
+    identified.write_parquet(work / "snapshot/accounts.parquet", compression="lz4")
+    _as_told(identifiers.lazy()).sink_parquet(work / "snapshot/identifiers.parquet", compression="lz4")
     for name, frame in (("accounts", change.accounts), ("identifiers", change.identifiers)):
         frame.write_parquet(work / "change" / f"{name}.parquet", compression="lz4")
     _write_joining(identifiers, links, change, work, n_partitions)
-    write_table(_lake_links(identified, identifiers, links), out, "links")
+    _write_lake_links(identified, identifiers, links, out)
     return {
         "accounts": identified.height,
         "identifiers": identifiers.height,
@@ -155,40 +208,50 @@ def _number(
 
 
 def _identify_and_link(
-    work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str
-) -> tuple[pl.DataFrame, Numbered, Change]:
-    """The accounts with whose identity they submitted, their links, and what changed of both."""
+    work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
+) -> tuple[pl.DataFrame, Reordered, pl.DataFrame]:
+    """The accounts with whose identity they submitted, their links in order, and the identifiers of the night before."""
     differing = Differing(*(pl.read_parquet(work / name / "*.parquet")["account"] for name in ("changed", "grown")))
     snapshot = None if state is None else state / "snapshot"
     before = read_frame(snapshot, "accounts")
-    with ThreadPoolExecutor(1) as beside:  # links there, people here: both leave the interpreter free
-        merging = beside.submit(_merge, work, snapshot, before, differing)
-        accounts = _order_accounts(work, lambda: merging.result()[0].links(), key)
-        reordering = beside.submit(lambda: _reorder(merging.result()[0], accounts, work))
+    signups = _signup_times(work)
+    is_beside = signups.height <= BESIDE
+    with ThreadPoolExecutor(1) as pool:  # links there, people here: both leave the interpreter free
+        merge = partial(_merge, work, snapshot, before, differing, n_partitions)
+        merged = _start(pool, merge, is_beside=is_beside)
+        accounts = _order_accounts(work, signups, lambda: merged()[0].links(), key)
+        reordered = _start(pool, lambda: _reorder(merged()[0], accounts, work), is_beside=is_beside)
         known = renumber_known(read_known(restricted_state), before, accounts)
         identified = _identify(accounts, known, differing if state else None, work, out)
         _write_identities(identified, key, out)
-        numbered, change = finish_links(reordering.result(), merging.result()[1], identified)
-    return identified, numbered, change
+        return identified, reordered(), merged()[1]
+
+
+def _start(pool: ThreadPoolExecutor, function: Callable[[], R], *, is_beside: bool) -> Callable[[], R]:
+    """Gives the result when called: begun now, or, where two things at once would not fit in memory, only then."""
+    return pool.submit(function).result if is_beside else cache(function)
 
 
 def _merge(
-    work: Path, snapshot: Path | None, accounts: pl.DataFrame, differing: Differing
+    work: Path, snapshot: Path | None, accounts: pl.DataFrame, differing: Differing, n_partitions: int
 ) -> tuple[Merged, pl.DataFrame]:
     """The links that stand and those that take others' place; and the identifiers of the night before."""
     identifiers, links = (read_frame(snapshot, name) for name in ("identifiers", "links"))
-    fresh = pl.read_parquet(work / "links/*.parquet").rechunk()
-    return merge_links(accounts, identifiers, links, differing, fresh), identifiers
+    identifiers = identifiers.with_columns(pl.col("identifier_type").cast(TYPES), pl.col("hash").str.decode("hex"))
+    return merge_links(accounts, identifiers, links, differing, _read_named(work, n_partitions)), identifiers
 
 
-def _order_accounts(work: Path, links: Callable[[], pl.LazyFrame], key: str) -> pl.DataFrame:
+def _signup_times(work: Path) -> pl.DataFrame:
+    return signup_times(pl.read_parquet(work / "events/signups/*.parquet", columns=["account_id", "event_time"]))
+
+
+def _order_accounts(work: Path, signups: pl.DataFrame, links: Callable[[], pl.LazyFrame], key: str) -> pl.DataFrame:
     events = {name: pl.scan_parquet(work / "events" / name / "*.parquet") for name in HISTORY_TABLES}
 
     def histories(accounts: pl.DataFrame) -> pl.DataFrame:
         rows = {name: scan.join(accounts.lazy(), on="account_id", how="semi") for name, scan in events.items()}
         return build_histories({name: scan.collect() for name, scan in rows.items()})
 
-    signups = signup_times(events["signups"].select("account_id", "event_time").collect())
     return build_accounts(signups, events["profiles"], histories, links, key)
 
 
@@ -237,17 +300,28 @@ def _write_joining(
 ) -> None:
     """The identifiers that join accounts, and by partition of them the links of those that are to be looked at again."""
     joins = identifiers["n_accounts"].gt(1) & ~identifiers["is_hub"]
-    identifiers.filter(joins).write_parquet(work / "joining.parquet", compression="lz4")
+    _as_told(identifiers.filter(joins).lazy()).collect().write_parquet(work / "joining.parquet", compression="lz4")
     looked_at = (joins & change.identifiers["is_touched"]).to_numpy()
     holders = links.filter(looked_at[links["identifier"].to_numpy()])
     write_partitions(holders, work / "holders", n_partitions, pl.col("identifier"))
 
 
-def _lake_links(accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+def _as_told(identifiers: pl.LazyFrame) -> pl.LazyFrame:
+    """Identifiers as a snapshot has them: in memory, where all are, types are numbers and hashes bytes."""
+    return identifiers.with_columns(pl.col("identifier_type").cast(pl.String), pl.col("hash").bin.encode("hex"))
+
+
+def _write_lake_links(accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, out: Path) -> None:
     """The lake's links: names in place of numbers, in the numbers' order, which follows from no name."""
-    named = identifiers.select("identifier_type", "weight", identifier="hash")[links["identifier"]]
-    account_ids = accounts["account_id"][links["account"]]
-    return links.drop("account", "identifier").with_columns(account_ids, *named.get_columns())
+    names = identifiers.select("identifier_type", "hash", "weight")
+
+    def make(begin: int, end: int) -> pl.DataFrame:
+        own = links[begin:end]
+        named = _as_told(names[own["identifier"]].lazy()).collect().rename({"hash": "identifier"})
+        account_ids = accounts["account_id"].gather(own["account"])
+        return own.drop("account", "identifier").with_columns(account_ids, *named.get_columns())
+
+    write_blocks(make, links.height, out, "links")
 
 
 if __name__ == "__main__":
