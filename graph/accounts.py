@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from graph.schema import TABLES, UTC_TIME
 from graph.sightings import keyed_hash
 from graph.snapshot import Events
 
-__all__ = ["HISTORY_TABLES", "build_accounts", "build_histories"]
+__all__ = ["HISTORY_TABLES", "build_accounts", "build_histories", "find_accounts"]
 
 TIE_BREAKERS = ("full_name", "birth_date", "national_id", "email", "phone", "address", "postcode")
 HISTORY_TABLES = tuple(name for name in TABLES if name != "outcomes")  # no label may move a number
@@ -74,6 +76,13 @@ def build_accounts(
         "account_id",
         pl.col("signup_time").cast(UTC_TIME),
     )
+
+
+def find_accounts(account_ids: pl.Series, accounts: pl.DataFrame) -> NDArray[np.int32]:
+    """The number of each id in `accounts` (account, account_id), int32[n]; -1 where it is not there."""
+    known = accounts.select("account", "account_id")
+    found = account_ids.to_frame("account_id").join(known, on="account_id", how="left", maintain_order="left")
+    return found["account"].cast(pl.Int32).fill_null(-1).to_numpy()
 
 
 def _submitted(profiles: pl.LazyFrame, accounts: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-from graph.identity_codes import code_of, sides_of
+from graph.identity_codes import code_of, halves_of
 from graph.identity_values import VALUES, Values
 
 __all__ = [
@@ -130,7 +130,7 @@ def keep(rows: Rows, leads: NDArray[np.bool_], values: Values, pairs: Compared, 
 
 
 def _frame(pairs: Compared) -> pl.DataFrame:
-    left, right = (side.astype(np.int32) for side in sides_of(pairs[0]))
+    left, right = (pl.Series(side) for side in halves_of(pairs[0]))
     return pl.DataFrame({"left": left, "right": right, "pattern": pairs[1]})
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.nchash`)
 from numpy.typing import NDArray
 
+from graph.accounts import find_accounts
 from graph.identity_names import TITLES, name_groups
 from graph.identity_text import Texts, encode_texts
 from graph.marks import Differing, are_among
@@ -31,6 +32,7 @@ __all__ = [
 
 NO_DATE = np.int32(-(2**31))
 MAX_GROUPS = 6
+_AT_ONCE = 1_000_000  # records whose texts are put together at once
 
 RECORD_SCHEMA: dict[str, pl.DataType] = {
     "account": pl.Int32(),
@@ -150,7 +152,10 @@ def digest_records(records: pl.DataFrame) -> pl.Series:
         *(pl.col(name).cast(pl.String).fill_null("") for name in list(RECORD_SCHEMA)[1:]), separator="\x1f"
     )
     digest: pl.Expr = text.nchash.xxh3_64()  # type: ignore[attr-defined]  # polars-hash registers it
-    return records.select(digest=digest)["digest"]
+    some = [
+        records.slice(begin, _AT_ONCE).select(digest=digest) for begin in range(0, max(records.height, 1), _AT_ONCE)
+    ]
+    return pl.concat(some, rechunk=True)["digest"]
 
 
 def carry_records(before: pl.DataFrame, differing: Differing, fresh: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -182,11 +187,10 @@ def number_records(records: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFram
         records: `account` is the account's id; those of one account in order, as `sorted_records` gives them.
         accounts: account, account_id; records of others are left out.
     """
-    known = accounts.select("account_id", number="account")
-    numbered = records.join(known, left_on="account", right_on="account_id", maintain_order="left")
-    return numbered.select(pl.col("number").alias("account"), *list(RECORD_SCHEMA)[1:]).sort(
-        "account", maintain_order=True
-    )
+    number = find_accounts(records["account"], accounts)
+    order = np.argsort(number, kind="stable")
+    order = order[np.searchsorted(number[order], 0) :]
+    return records[order].with_columns(pl.Series("account", number[order], dtype=pl.Int32))
 
 
 _SUBMITTED = ("full_name", "birth_date", "national_id", "email", "phone", "address", "postcode")

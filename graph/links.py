@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from graph.accounts import find_accounts
 from graph.junk import find_junk
 from graph.numbering import (
     build_holdings,
@@ -24,7 +25,6 @@ __all__ = [
     "Named",
     "Numbered",
     "Ordered",
-    "find_accounts",
     "match_names",
     "name_identifiers",
     "name_links",
@@ -109,13 +109,6 @@ def scan_named(links: pl.LazyFrame | pl.DataFrame, account_ids: pl.Series, names
     return links.lazy().join(ids, on="account").join(types, on="identifier").select(columns)
 
 
-def find_accounts(account_ids: pl.Series, accounts: pl.DataFrame) -> NDArray[np.int32]:
-    """The number of each id in `accounts` (account, account_id), int32[n]; -1 where it is not there."""
-    known = accounts.select("account", "account_id")
-    found = account_ids.to_frame("account_id").join(known, on="account_id", how="left", maintain_order="left")
-    return found["account"].cast(pl.Int32).fill_null(-1).to_numpy()
-
-
 def _renumber_accounts(links: pl.DataFrame, number: NDArray[np.int32]) -> pl.DataFrame:
     numbered = links.with_columns(account=pl.Series(number[links["account"].to_numpy()], dtype=pl.Int32))
     return numbered if (number >= 0).all() else numbered.filter(pl.col("account") >= 0)
@@ -192,6 +185,24 @@ def order_links(
         links: account i32 (see `graph.snapshot.Snapshot`), identifier i32 (a row of `names`), first_seen, last_seen, n_events.
         is_touched: bool[len(names)]; identifiers that are not are known to be in order among each other. None: nothing is known.
     """
+    order, n_holders = _final_order(names, links, n_accounts, is_touched)
+    final = np.full(names.height, -1, dtype=np.int32)
+    final[order] = np.arange(order.shape[0], dtype=np.int32)
+    account, number = links["account"].to_numpy(), final[links["identifier"].to_numpy()]
+    rows = order_rows(account, number, n_accounts)
+    columns = [pl.Series("account", account[rows]), pl.Series("identifier", number[rows])]
+    columns += [links[name].gather(rows) for name in LINK_COLUMNS]
+    counted = names[order].with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
+        n_accounts=pl.Series(n_holders[order], dtype=pl.Int64),
+    )
+    return Ordered(pl.DataFrame(columns).with_columns(pl.col("first_seen", "last_seen").cast(UTC_TIME)), counted, order)
+
+
+def _final_order(
+    names: pl.DataFrame, links: pl.DataFrame, n_accounts: int, is_touched: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The provisional numbers of the identifiers that anybody holds, in their final order; and by how many each of `names` is held."""
     account, identifier = links["account"].to_numpy(), links["identifier"].to_numpy()
     first, last = (links[name].dt.epoch("us").to_numpy() for name in LINK_COLUMNS[:2])
     n_events = links["n_events"].to_numpy()
@@ -208,18 +219,7 @@ def order_links(
     chosen = np.flatnonzero(is_open)
     opened = order_identifiers(chosen, holdings, account, identifier, n_accounts, names["hash"])
     order = np.concatenate([settled, opened])
-    order = order[np.argsort(first_account[order], kind="stable")]  # two runs: merged in one pass
-    final = np.full(names.height, -1, dtype=np.int32)
-    final[order] = np.arange(order.shape[0], dtype=np.int32)
-    number = final[identifier]
-    rows = order_rows(account, number, n_accounts)
-    columns = {"account": account, "identifier": number, "first_seen": first, "last_seen": last, "n_events": n_events}
-    frame = pl.DataFrame([pl.Series(name, column[rows]) for name, column in columns.items()])  # one at a time
-    counted = names[order].with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
-        n_accounts=pl.Series(holdings.n_holders[order], dtype=pl.Int64),
-    )
-    return Ordered(frame.with_columns(pl.col("first_seen", "last_seen").cast(UTC_TIME)), counted, order)
+    return order[np.argsort(first_account[order], kind="stable")], holdings.n_holders  # two runs: merged in one pass
 
 
 def weigh_identifiers(ordered: Ordered, accounts: pl.DataFrame) -> Numbered:

@@ -21,12 +21,12 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from graph.accounts import find_accounts
 from graph.clusters import build_clusters
 from graph.links import (
     Named,
     Numbered,
     Ordered,
-    find_accounts,
     match_names,
     order_links,
     rarity_ceiling,
