@@ -174,7 +174,8 @@ def build_linkage(events: Events, as_of: datetime, key: str, seed: int, before: 
         read=lambda some: number_records(records, accounts[some]),
     )
     accounts = accounts.with_columns(resolution.identity)
-    numbered, change = finish_links(reorder_links(merged, accounts), old.identifiers, accounts)
+    ordering, moved = reorder_links(merged, accounts)
+    numbered, change = finish_links(ordering.ordered(), moved, old.identifiers, accounts)
     kept, lost = carry_evidence(before.evidence, change)
     touched = numbered.identifiers.filter(change.identifiers["is_touched"])
     found = build_evidence(numbered.links, touched)

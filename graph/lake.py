@@ -7,15 +7,15 @@ The reader is what downstream models and tests build on; it never changes a lake
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
+from graph.blocks import ROW_GROUP, sink_blocks
 from graph.errors import InputError
 from graph.schema import UTC_TIME
 
@@ -40,8 +40,6 @@ __all__ = [
 
 LAKE_VERSION = 1
 _CODEC: Literal["zstd"] = "zstd"
-_GROUP = 262_144  # rows of a row group
-_BLOCK = 4 * _GROUP
 EMBEDDING_DIM = 64
 
 EVIDENCE_FIELDS = [
@@ -232,7 +230,9 @@ def write_table(
     The bytes depend on the rows alone: one row group size, one codec, no statistics of the writer's version.
     """
     path = folder / f"{table}.parquet"
-    _fitted(frame, schemas[table]).write_parquet(path, compression=_CODEC, compression_level=1, row_group_size=_GROUP)
+    _fitted(frame, schemas[table]).write_parquet(
+        path, compression=_CODEC, compression_level=1, row_group_size=ROW_GROUP
+    )
     return path
 
 
@@ -250,13 +250,7 @@ def write_blocks(
         n_rows: in all.
     """
     schema, path = schemas[table], folder / f"{table}.parquet"
-
-    def blocks(*_asked: object) -> Iterator[pl.DataFrame]:
-        for begin in range(0, max(n_rows, 1), _BLOCK):
-            yield _fitted(make(begin, min(begin + _BLOCK, n_rows)), schema)
-
-    rows = register_io_source(blocks, schema=schema)
-    rows.sink_parquet(path, compression=_CODEC, compression_level=1, row_group_size=_GROUP, engine="streaming")
+    sink_blocks(lambda begin, end: _fitted(make(begin, end), schema), n_rows, schema, path, _CODEC)
     return path
 
 

@@ -18,13 +18,14 @@ from graph.numbering import (
     order_identifiers,
     order_rows,
 )
-from graph.schema import IDENTIFIERS, UTC_TIME
+from graph.schema import IDENTIFIERS
 from graph.sightings import LINK_COLUMNS
 
 __all__ = [
     "Named",
     "Numbered",
     "Ordered",
+    "Ordering",
     "match_names",
     "name_identifiers",
     "name_links",
@@ -37,6 +38,34 @@ __all__ = [
 ]
 
 _TYPES = pl.Enum(sorted(IDENTIFIERS))
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """How links are numbered in the end: of many the rows are taken block by block.
+
+    Attributes:
+        links: as they were given.
+        number: int32[n], the final number of each one's identifier.
+        rows: int64[n], the place of each in its final order.
+        identifiers, order: see `Ordered`.
+    """
+
+    links: pl.DataFrame
+    number: NDArray[np.int32]
+    rows: NDArray[np.int64]
+    identifiers: pl.DataFrame
+    order: NDArray[np.int64]
+
+    def take(self, begin: int, end: int) -> pl.DataFrame:
+        """Some of the links in their final order, as `graph.snapshot.Snapshot` describes them."""
+        rows = self.rows[begin:end]
+        columns = [self.links["account"].gather(rows), pl.Series("identifier", self.number[rows])]
+        return pl.DataFrame([*columns, *(self.links[name].gather(rows) for name in LINK_COLUMNS)])
+
+    def ordered(self) -> "Ordered":
+        """All of them at once."""
+        return Ordered(self.take(0, len(self.rows)), self.identifiers, self.order)
 
 
 @dataclass(frozen=True)
@@ -169,12 +198,12 @@ def number_identifiers(links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
 
 def number_links(names: pl.DataFrame, links: pl.DataFrame, accounts: pl.DataFrame) -> Numbered:
     """Numbers identifiers, and says how many hold each; see `order_links` and `weigh_identifiers`."""
-    return weigh_identifiers(order_links(names, links, accounts.height), accounts)
+    return weigh_identifiers(order_links(names, links, accounts.height).ordered(), accounts)
 
 
 def order_links(
     names: pl.DataFrame, links: pl.DataFrame, n_accounts: int, is_touched: NDArray[np.bool_] | None = None
-) -> Ordered:
+) -> Ordering:
     """Numbers identifiers by their history.
 
     The order is that of the first account that holds it, then type and times; the keyed hash parts only what is equal in all
@@ -188,15 +217,13 @@ def order_links(
     order, n_holders = _final_order(names, links, n_accounts, is_touched)
     final = np.full(names.height, -1, dtype=np.int32)
     final[order] = np.arange(order.shape[0], dtype=np.int32)
-    account, number = links["account"].to_numpy(), final[links["identifier"].to_numpy()]
-    rows = order_rows(account, number, n_accounts)
-    columns = [pl.Series("account", account[rows]), pl.Series("identifier", number[rows])]
-    columns += [links[name].gather(rows) for name in LINK_COLUMNS]
+    number = final[links["identifier"].to_numpy()]
+    rows = order_rows(links["account"].to_numpy(), number, n_accounts)
     counted = names[order].with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("identifier"),
         n_accounts=pl.Series(n_holders[order], dtype=pl.Int64),
     )
-    return Ordered(pl.DataFrame(columns).with_columns(pl.col("first_seen", "last_seen").cast(UTC_TIME)), counted, order)
+    return Ordering(links, number, rows, counted, order)
 
 
 def _final_order(

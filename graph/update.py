@@ -27,6 +27,7 @@ from graph.links import (
     Named,
     Numbered,
     Ordered,
+    Ordering,
     match_names,
     order_links,
     rarity_ceiling,
@@ -39,8 +40,8 @@ from graph.sightings import LINK_COLUMNS
 __all__ = [
     "Change",
     "Merged",
+    "Moved",
     "Pairs",
-    "Reordered",
     "carry_evidence",
     "carry_pairs",
     "finish_links",
@@ -135,21 +136,19 @@ def _add_to_links(
 
 
 @dataclass(frozen=True)
-class Reordered:
-    """Links of now with their final numbers, and what `finish_links` says of their change.
+class Moved:
+    """What changed of accounts and links, before it is known who is one person.
 
     Attributes:
-        ordered: see `graph.links.order_links`.
         accounts: see `Change`.
         is_touched: bool, of each provisional number: links came, went or moved, or holders did.
     """
 
-    ordered: Ordered
     accounts: pl.DataFrame
     is_touched: NDArray[np.bool_]
 
 
-def reorder_links(merged: Merged, accounts: pl.DataFrame) -> Reordered:
+def reorder_links(merged: Merged, accounts: pl.DataFrame) -> tuple[Ordering, Moved]:
     """Numbers the links anew; what is not touched keeps its order.
 
     Args:
@@ -168,22 +167,24 @@ def reorder_links(merged: Merged, accounts: pl.DataFrame) -> Reordered:
     is_touched[_differing(gone, fresh)] = True
     is_moved = account_change["is_moved"].to_numpy()
     is_touched[links["identifier"].to_numpy()[is_moved[links["account"].to_numpy()]]] = True
-    return Reordered(order_links(merged.names, links, accounts.height, is_touched), account_change, is_touched)
+    return order_links(merged.names, links, accounts.height, is_touched), Moved(account_change, is_touched)
 
 
-def finish_links(reordered: Reordered, identifiers: pl.DataFrame, accounts: pl.DataFrame) -> tuple[Numbered, Change]:
+def finish_links(
+    ordered: Ordered, moved: Moved, identifiers: pl.DataFrame, accounts: pl.DataFrame
+) -> tuple[Numbered, Change]:
     """Weighs the identifiers, and says what changed.
 
     Args:
-        reordered: as `reorder_links` gives it.
+        ordered, moved: as `reorder_links` gives them.
         identifiers: of the snapshot of the night before.
         accounts: account, account_id, identity, as they are now.
     """
-    numbered = weigh_identifiers(reordered.ordered, accounts)
+    numbered = weigh_identifiers(ordered, accounts)
     before = np.where(numbered.order < identifiers.height, numbered.order, -1).astype(np.int32)
-    is_touched = _differ(numbered.identifiers, identifiers, before) | reordered.is_touched[numbered.order]
+    is_touched = _differ(numbered.identifiers, identifiers, before) | moved.is_touched[numbered.order]
     identifier_change = pl.DataFrame({"before": _known(before), "is_touched": is_touched})
-    return numbered, Change(reordered.accounts, identifier_change)
+    return numbered, Change(moved.accounts, identifier_change)
 
 
 def _known(before: NDArray[np.int32]) -> pl.Series:

@@ -24,21 +24,22 @@ from typing import TypeVar
 import polars as pl
 
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
+from graph.blocks import sink_blocks
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
 from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
 from graph.identity_records import build_records, carry_records, number_records, submit_anew
 from graph.lake import write_blocks, write_table
 from graph.lineage import name_groups
-from graph.links import Named, name_identifiers
+from graph.links import Named, Ordered, name_identifiers
 from graph.marks import Differing, are_among, build_marks, find_differing, rows_to_look_at
 from graph.normalise import Forms
 from graph.numbering import dense_numbers, first_rows
 from graph.partitions import account_key, read_partitioned_events, scan_partitioned_events, write_partitions
 from graph.schema import IDENTIFIERS
 from graph.sightings import LINK_COLUMNS, build_links
-from graph.snapshot import read_frame
-from graph.update import Change, Merged, Reordered, finish_links, merge_links, reorder_links
+from graph.snapshot import SNAPSHOT_SCHEMAS, read_frame
+from graph.update import Change, Merged, Moved, finish_links, merge_links, reorder_links
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import cores_for, map_tasks, run_task
 
@@ -189,8 +190,8 @@ def read_change(work: Path) -> Change:
 def _number(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
 ) -> dict[str, int]:
-    identified, reordered, before = _identify_and_link(work, out, state, restricted_state, key, n_partitions)
-    numbered, change = finish_links(reordered, before, identified)
+    identified, (ordered, moved), before = _identify_and_link(work, out, state, restricted_state, key, n_partitions)
+    numbered, change = finish_links(ordered, moved, before, identified)
     identifiers, links = numbered.identifiers, numbered.links
     identified.write_parquet(work / "snapshot/accounts.parquet", compression="lz4")
     _as_told(identifiers.lazy()).sink_parquet(work / "snapshot/identifiers.parquet", compression="lz4")
@@ -209,7 +210,7 @@ def _number(
 
 def _identify_and_link(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
-) -> tuple[pl.DataFrame, Reordered, pl.DataFrame]:
+) -> tuple[pl.DataFrame, tuple[Ordered, Moved], pl.DataFrame]:
     """The accounts with whose identity they submitted, their links in order, and the identifiers of the night before."""
     differing = Differing(*(pl.read_parquet(work / name / "*.parquet")["account"] for name in ("changed", "grown")))
     snapshot = None if state is None else state / "snapshot"
@@ -219,12 +220,12 @@ def _identify_and_link(
     with ThreadPoolExecutor(1) as pool:  # links there, people here: both leave the interpreter free
         merge = partial(_merge, work, snapshot, before, differing, n_partitions)
         merged = _start(pool, merge, is_beside=is_beside)
-        accounts = _order_accounts(work, signups, lambda: merged()[0].links(), key)
-        reordered = _start(pool, lambda: _reorder(merged()[0], accounts, work), is_beside=is_beside)
+        accounts = _order_accounts(work, signups, lambda: merged()[1][0].links(), key)
+        reordered = _start(pool, lambda: _reorder(merged()[1].pop(), accounts, work), is_beside=is_beside)
         known = renumber_known(read_known(restricted_state), before, accounts)
         identified = _identify(accounts, known, differing if state else None, work, out)
         _write_identities(identified, key, out)
-        return identified, reordered(), merged()[1]
+        return identified, reordered(), merged()[0]
 
 
 def _start(pool: ThreadPoolExecutor, function: Callable[[], R], *, is_beside: bool) -> Callable[[], R]:
@@ -234,11 +235,11 @@ def _start(pool: ThreadPoolExecutor, function: Callable[[], R], *, is_beside: bo
 
 def _merge(
     work: Path, snapshot: Path | None, accounts: pl.DataFrame, differing: Differing, n_partitions: int
-) -> tuple[Merged, pl.DataFrame]:
-    """The links that stand and those that take others' place; and the identifiers of the night before."""
+) -> tuple[pl.DataFrame, list[Merged]]:
+    """The identifiers of the night before; and the links that stand with those that take others' place, to be taken once."""
     identifiers, links = (read_frame(snapshot, name) for name in ("identifiers", "links"))
     identifiers = identifiers.with_columns(pl.col("identifier_type").cast(TYPES), pl.col("hash").str.decode("hex"))
-    return merge_links(accounts, identifiers, links, differing, _read_named(work, n_partitions)), identifiers
+    return identifiers, [merge_links(accounts, identifiers, links, differing, _read_named(work, n_partitions))]
 
 
 def _signup_times(work: Path) -> pl.DataFrame:
@@ -255,10 +256,14 @@ def _order_accounts(work: Path, signups: pl.DataFrame, links: Callable[[], pl.La
     return build_accounts(signups, events["profiles"], histories, links, key)
 
 
-def _reorder(merged: Merged, accounts: pl.DataFrame, work: Path) -> Reordered:
-    reordered = reorder_links(merged, accounts)
-    reordered.ordered.links.write_parquet(work / "snapshot/links.parquet", compression="lz4")
-    return reordered
+def _reorder(merged: Merged, accounts: pl.DataFrame, work: Path) -> tuple[Ordered, Moved]:
+    ordering, moved = reorder_links(merged, accounts)
+    del merged
+    path = work / "snapshot/links.parquet"
+    sink_blocks(ordering.take, len(ordering.rows), SNAPSHOT_SCHEMAS["links"], path, "lz4")
+    identifiers, order = ordering.identifiers, ordering.order
+    del ordering  # so that the links in their first order are gone when those in the last are read
+    return Ordered(pl.read_parquet(path).rechunk(), identifiers, order), moved
 
 
 def _write_identities(accounts: pl.DataFrame, key: str, out: Path) -> None:
