@@ -15,7 +15,7 @@ from graph.cleaning import is_since_signup, signup_times
 from graph.clusters import build_clusters
 from graph.identities import resolve_records
 from graph.identity_known import Known, nothing_known, renumber_known
-from graph.identity_records import RECORD_SCHEMA, build_records, carry_records, number_records, submit_anew
+from graph.identity_records import NORMALISED, RECORD_SCHEMA, build_records, carry_records, number_records, submit_anew
 from graph.links import name_links, number_links
 from graph.marks import MARK_SCHEMA, build_marks, find_differing, rows_to_look_at
 from graph.normalise import Forms
@@ -85,7 +85,7 @@ def build_snapshot(
         return {name: _of_known_accounts(frame.lazy(), signups, as_of) for name, frame in of.items()}
 
     def linked(part: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        own, forms = known_of(part), Forms()
+        own, forms = known_of(part), Forms(NORMALISED)
         links = build_links(own, key, forms)
         return links, build_records(own["profiles"].collect().rename({"account_id": "account"}), forms)
 

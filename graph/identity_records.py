@@ -19,6 +19,7 @@ from graph.normal_text import SEPARATOR
 from graph.normalise import Forms
 
 __all__ = [
+    "NORMALISED",
     "RECORD_SCHEMA",
     "Encoded",
     "build_records",
@@ -32,6 +33,7 @@ __all__ = [
 
 NO_DATE = np.int32(-(2**31))
 MAX_GROUPS = 6
+NORMALISED = ("national_id", "email", "phone", "address")  # normalisers of what was submitted
 _AT_ONCE = 1_000_000  # records whose texts are put together at once
 
 RECORD_SCHEMA: dict[str, pl.DataType] = {

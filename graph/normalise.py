@@ -68,19 +68,25 @@ def normalise(normaliser: str, *columns: pl.Expr, made: Mapping[str, pl.Expr] | 
 
 @dataclass
 class Forms:
-    """Normal forms that one reader of some events made, for others who read the same events: most of a reader's time is theirs."""
+    """Normal forms that one reader of some events made, for others who read the same events: most of a reader's time is theirs.
 
+    Attributes:
+        kept: the normalisers whose forms others will ask for.
+    """
+
+    kept: tuple[str, ...] = ()
     _made: dict[tuple[str, ...], pl.DataFrame] = field(default_factory=dict)
 
     def make(self, values: pl.DataFrame, normalisers: Sequence[str]) -> pl.DataFrame:
-        """The forms of distinct rows of source columns, a column a normaliser; kept."""
+        """The forms of distinct rows of source columns, a column a normaliser."""
         columns = tuple(values.columns)
         made: dict[str, pl.Expr] = {}
         forms = values
         for name in normalisers:
             forms = forms.with_columns(normalise(name, *map(pl.col, columns), made=made).alias(f"\x1f{name}"))
             made[name] = pl.col(f"\x1f{name}")
-        self._made[columns] = forms
+        if kept := [f"\x1f{name}" for name in normalisers if name in self.kept]:
+            self._made[columns] = forms.select(*columns, *kept)
         return forms.select(made[name].alias(name) for name in normalisers)
 
     def find(self, values: pl.DataFrame, normaliser: str) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Work side by side, as much at once as polars was given threads, for loops that leave the interpreter free. It changes no result."""
+"""Work side by side where polars was given threads, for loops that leave the interpreter free. It changes no result."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +13,10 @@ R = TypeVar("R")
 
 
 def run_beside(function: Callable[[T], R], arguments: Iterable[T]) -> list[R]:
-    """`function` of each argument, in their order; for work of which a part is one thread's."""
+    """`function` of each argument, in their order, two at a time; for work of which half is one thread's, and that takes memory."""
     if pl.thread_pool_size() == 1:
         return [function(each) for each in arguments]
-    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+    with ThreadPoolExecutor(2) as pool:
         return list(pool.map(function, arguments))
 
 

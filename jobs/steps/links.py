@@ -28,7 +28,7 @@ from graph.blocks import sink_blocks
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
 from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
-from graph.identity_records import build_records, carry_records, number_records, submit_anew
+from graph.identity_records import NORMALISED, build_records, carry_records, number_records, submit_anew
 from graph.lake import write_blocks, write_table
 from graph.lineage import name_groups
 from graph.links import Named, Ordered, name_identifiers
@@ -114,7 +114,7 @@ def _link_partition(
     else:
         differing, events = _differing(work, restricted_state, partition, since, account_ids)
         n_differing = int(are_among(account_ids, pl.concat([differing.changed, differing.grown])).sum())
-    forms = Forms()
+    forms = Forms(NORMALISED)
     n_linked = _write_links(build_links(events, key, forms), work / "links" / str(partition), n_partitions)
     records = build_records(events["profiles"].lazy().collect().rename({"account_id": "account"}), forms)
     if restricted_state is not None:

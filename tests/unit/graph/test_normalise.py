@@ -228,8 +228,9 @@ def test_networks_that_are_written_out_are_what_the_standard_library_makes_of_th
     assert sum(form is not None for form in expected) > 500
 
 
-def test_forms_that_another_made_are_found_and_what_nobody_made_is_made() -> None:
-    forms = Forms()
+@pytest.mark.parametrize("kept", [(), ("address",)])
+def test_forms_that_another_made_are_found_and_what_nobody_made_is_made(kept: tuple[str, ...]) -> None:
+    forms = Forms(kept)
     made = forms.make(pl.DataFrame({"address": ["12 Oak Street", None], "postcode": ["04101", "1"]}), ["address"])
     asked = pl.DataFrame({"address": [None, "12 Oak Street", "12 Oak Street"], "postcode": ["1", "04101", None]})
     expected = asked.select(form=normalise("address", pl.col("address"), pl.col("postcode")))["form"]
