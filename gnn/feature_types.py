@@ -1,8 +1,9 @@
 """What a feature is, and the rows that all feature families are built from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -62,21 +63,63 @@ class Rows:
         snapshot: the graph as of it.
         accounts: account i32, signup_time, identity i32; sorted by account.
         tables: each event table with account i32 in place of account_id, and signup_time; sorted by (account, event_time).
-        links: the snapshot's links with the columns of their identifiers and accounts: identifier_type (of `TYPES`), n_accounts,
-            n_identities, is_hub, weight, identity, signup_time; sorted by (account, identifier).
     """
 
     as_of: datetime
     snapshot: Snapshot
     accounts: pl.DataFrame
     tables: Mapping[str, pl.DataFrame]
-    links: pl.DataFrame
+
+    @cached_property
+    def identifiers(self) -> pl.DataFrame:
+        """The snapshot's, with identifier_type of `TYPES`."""
+        return self.snapshot.identifiers.with_columns(pl.col("identifier_type").cast(TYPES))
+
+    def links(self, only: pl.Expr, *names: str) -> pl.DataFrame:
+        """Some of the snapshot's links with what is known of both ends; in their order, by (account, identifier).
+
+        A snapshot's numbers are places, so it is gathered, in a quarter of the time of joins.
+
+        Args:
+            only: of which of the `identifiers`.
+            names: columns of these, or of `accounts`.
+        """
+        chosen = self.identifiers.select(only.fill_null(False)).to_series().to_numpy()
+        links = self.snapshot.links.filter(pl.Series(chosen[self.snapshot.links["identifier"].to_numpy()]))
+        return links.with_columns(
+            self.accounts[name].gather(links["account"])
+            if name in self.accounts.columns
+            else self.identifiers[name].gather(links["identifier"])
+            for name in names
+        )
+
+
+class _Tables(Mapping[str, pl.DataFrame]):
+    """Tables of which the one that was asked for last is in memory."""
+
+    def __init__(self, scans: Mapping[str, pl.LazyFrame]) -> None:
+        self._scans = scans
+        self._held: tuple[str, pl.DataFrame] | None = None
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        if self._held is None or self._held[0] != name:
+            self._held = None  # before the next is read
+            self._held = name, _by_account(self._scans[name].collect())
+        return self._held[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._scans)
+
+    def __len__(self) -> int:
+        return len(self._scans)
 
 
 def rows_of(
     events: Mapping[str, pl.DataFrame | pl.LazyFrame],
     snapshot: Snapshot,
     columns: Mapping[str, Iterable[str]] | None = None,
+    *,
+    one_at_a_time: bool = False,
 ) -> Rows:
     """Numbers the events that were known at the snapshot's cut-off; later rows are dropped here, once for all families.
 
@@ -87,20 +130,22 @@ def rows_of(
             order of files or partitions reaches a feature; of lazy ones only what is kept is ever in memory.
         snapshot: the graph as of the cut-off.
         columns: by table the columns that are kept beside account and times; all of them without.
+        one_at_a_time: tables are read when they are asked for, and let go when the next one is.
     """
     accounts = snapshot.accounts.select("account", "account_id", "signup_time", "identity")
     keys = accounts.select("account", "account_id", "signup_time")
     known = known_time() < snapshot.as_of
-    tables = {}
+    scans = {}
     for name, frame in events.items():
         if name != "outcomes":
             rows = frame.lazy().filter(known).drop("event_id")
             if columns is not None:
                 rows = rows.select("event_time", "account_id", *columns.get(name, ()))
             numbered = rows.join(keys.lazy(), on="account_id", maintain_order="left")
-            tables[name] = _by_account(numbered.filter(is_since_signup()).drop("account_id").collect())
-    links = _described(snapshot, accounts.drop("account_id"))
-    return Rows(snapshot.as_of, snapshot, accounts.drop("account_id"), tables, links)
+            scans[name] = numbered.filter(is_since_signup()).drop("account_id")
+    tables = _Tables(scans)
+    held = tables if one_at_a_time else {name: tables[name] for name in scans}
+    return Rows(snapshot.as_of, snapshot, accounts.drop("account_id"), held)
 
 
 def _by_account(rows: pl.DataFrame) -> pl.DataFrame:
@@ -110,19 +155,6 @@ def _by_account(rows: pl.DataFrame) -> pl.DataFrame:
     if grouped.select(goes_back.any()).item():
         return rows.sort("account", "event_time", maintain_order=True)
     return grouped
-
-
-def _described(snapshot: Snapshot, accounts: pl.DataFrame) -> pl.DataFrame:
-    """See `Rows.links`. A snapshot's numbers are places, so what is known of both ends is gathered, in a quarter of the time of joins."""
-    links = snapshot.links
-    known = snapshot.identifiers.with_columns(pl.col("identifier_type").cast(TYPES))
-    return links.with_columns(
-        *(
-            known[name].gather(links["identifier"])
-            for name in ("identifier_type", "n_accounts", "n_identities", "is_hub", "weight")
-        ),
-        *(accounts[name].gather(links["account"]) for name in ("identity", "signup_time")),
-    )
 
 
 def days_between(later: pl.Expr, earlier: pl.Expr) -> pl.Expr:

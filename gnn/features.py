@@ -9,7 +9,7 @@ See Also:
     column of an event table it reads that nothing read before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -28,9 +28,12 @@ from graph.schema import TABLES
 from graph.snapshot import Snapshot
 from graph.threads import run_beside
 
-__all__ = ["FEATURES", "FEATURE_NAMES", "GRAPHLESS", "Feature", "add_neighbours", "build_features", "build_own"]
+__all__ = ["FEATURES", "FEATURE_NAMES", "GRAPHLESS", "Feature", "build_features", "build_own", "build_parts"]
 
 _OWN = (features_account, features_sharing, features_timing, features_pairs, features_crossed, features_money)
+
+# those that read one table follow each other
+_BY_TABLE = (features_sharing, features_timing, features_pairs, features_crossed, features_account, features_money)
 
 FEATURES: tuple[Feature, ...] = tuple(f for family in (*_OWN, features_neighbours) for f in family.FEATURES)
 _READERS: tuple[Mapping[str, tuple[str, ...]], ...] = tuple(
@@ -57,7 +60,26 @@ def build_features(events: Mapping[str, pl.DataFrame | pl.LazyFrame], snapshot: 
     rows = rows_of(events, snapshot, _COLUMNS)
     own = build_own(rows)
     rows = replace(rows, tables={})  # most of what is in memory here, and no neighbour's feature reads it
-    return add_neighbours(rows, own)
+    frame = pl.concat([own, features_neighbours.build(rows, own).drop("account")], how="horizontal")
+    named: pl.DataFrame = frame.select("account", *FEATURE_NAMES)
+    return named
+
+
+def build_parts(events: Mapping[str, pl.DataFrame | pl.LazyFrame], snapshot: Snapshot) -> Iterator[pl.DataFrame]:
+    """The columns of `build_features`, some at a time, in another order: for a world of which all at once would not fit in memory.
+
+    What is asked next is made when it is asked for; a family reads one event table at a time.
+    """
+    rows = rows_of(events, snapshot, _COLUMNS, one_at_a_time=True)
+    base = []
+    for family in _BY_TABLE:
+        own = family.build(rows).drop("account")
+        base += [own[name] for name in features_neighbours.BASE if name in own.columns]
+        yield own
+        del own
+    rows = replace(rows, tables={})
+    for part in features_neighbours.build_parts(rows, pl.DataFrame(base)):
+        yield pl.DataFrame(part)
 
 
 def build_own(rows: Rows) -> pl.DataFrame:
@@ -66,10 +88,3 @@ def build_own(rows: Rows) -> pl.DataFrame:
     parts = [rows.accounts.select("account"), *families]
     frame: pl.DataFrame = pl.concat(parts, how="horizontal")
     return frame
-
-
-def add_neighbours(rows: Rows, own: pl.DataFrame) -> pl.DataFrame:
-    """All features, the neighbours' computed from `own`, which is as `build_own` gives it."""
-    frame = pl.concat([own, features_neighbours.build(rows, own).drop("account")], how="horizontal")
-    named: pl.DataFrame = frame.select("account", *FEATURE_NAMES)
-    return named

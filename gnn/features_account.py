@@ -68,7 +68,8 @@ FEATURES = _declare(
 
 def build(rows: Rows) -> pl.DataFrame:
     """Account i32 and one float32 column a feature of this family, in account order."""
-    parts = (_signups(rows), _profiles(rows), _logins(rows), _instruments(rows), _payments(rows), _checks(rows))
+    # payments last: those whom they are paid to read them next
+    parts = (_profiles(rows), _signups(rows), _logins(rows), _instruments(rows), _checks(rows), _payments(rows))
     return on_accounts(rows.accounts, parts, FEATURES)
 
 

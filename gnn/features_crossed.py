@@ -37,9 +37,8 @@ FEATURES = (
 
 def build(rows: Rows) -> pl.DataFrame:
     """Account i32 and one float32 column a feature of this family, in account order."""
-    links = rows.links
-    person = _of_type(links, "person").rename({"identifier": "person"})
-    number = _of_type(links, "national_id").rename({"identifier": "number"})
+    person = _of_type(rows, "person").rename({"identifier": "person"})
+    number = _of_type(rows, "national_id").rename({"identifier": "number"})
     both = person.join(number, on="account")
     per_number = both.group_by("number").agg(people=pl.col("person").n_unique() - 1)
     per_person = both.group_by("person").agg(numbers=pl.col("number").n_unique() - 1)
@@ -53,16 +52,16 @@ def build(rows: Rows) -> pl.DataFrame:
     counts = holders.group_by("account").agg(own_people=pl.len() - 1, accounts_per_person=pl.col("n").max())
     numbers = number.group_by("account").agg(own_national_ids=pl.len() - 1)
     identity = rows.accounts.select("account", identity_size=pl.len().over("identity") - 1)
-    contacts = [_people_per(links, person, label) for label in _CONTACTS]
+    contacts = [_people_per(rows, person, label) for label in _CONTACTS]
     return on_accounts(rows.accounts, (crossed, counts, numbers, identity, _one_off(rows), *contacts), FEATURES)
 
 
-def _of_type(links: pl.DataFrame, label: str) -> pl.DataFrame:
-    return links.filter((pl.col("identifier_type") == label) & ~pl.col("is_hub")).select("account", "identifier")
+def _of_type(rows: Rows, label: str) -> pl.DataFrame:
+    return rows.links((pl.col("identifier_type") == label) & ~pl.col("is_hub")).select("account", "identifier")
 
 
-def _people_per(links: pl.DataFrame, person: pl.DataFrame, label: str) -> pl.DataFrame:
-    held = _of_type(links, label)
+def _people_per(rows: Rows, person: pl.DataFrame, label: str) -> pl.DataFrame:
+    held = _of_type(rows, label)
     people = held.join(person, on="account").group_by("identifier").agg(n=pl.col("person").n_unique())
     return (
         held.join(people, on="identifier")

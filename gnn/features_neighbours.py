@@ -1,5 +1,6 @@
 """Neighbour means and deviations over pairs (1 and 2 hops) and over shared identifiers, of features, never of labels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import sparse
 from gnn.feature_types import Feature, Rows
 from graph.snapshot import Snapshot, is_shared
 
-__all__ = ["BASE", "FEATURES", "build", "pair_means"]
+__all__ = ["BASE", "FEATURES", "build", "build_parts", "pair_means"]
 
 BASE: tuple[str, ...] = (
     "age_days",
@@ -54,13 +55,18 @@ FEATURES = tuple(
 
 
 def build(rows: Rows, base: pl.DataFrame) -> pl.DataFrame:
-    """Account i32 and one float32 column a feature of this family, in account order.
+    """Account i32 and one float32 column a feature of this family, in account order; see `build_parts`."""
+    columns = {series.name: series for part in build_parts(rows, base) for series in part}
+    return base.select("account").with_columns(columns[feature.name] for feature in FEATURES)
+
+
+def build_parts(rows: Rows, base: pl.DataFrame) -> Iterator[list[pl.Series]]:
+    """The features of this family, some columns at a time.
 
     Args:
         base: the other families' features of all accounts, in account order; holds the columns of `BASE`.
     """
     near, around = pair_means(rows.snapshot), _Shared.of(rows)
-    columns: dict[str, NDArray[np.float32]] = {}
     for begin in range(0, len(BASE), _AT_ONCE):
         names = BASE[begin : begin + _AT_ONCE]
         values = base.select(names).to_numpy().astype(np.float64)
@@ -68,10 +74,11 @@ def build(rows: Rows, base: pl.DataFrame) -> pl.DataFrame:
         shared = around.means(values)
         deviation = np.where(around.is_alone[:, None], 0.0, values - shared)
         # sums in another order differ in their last bits; rounded, no tree can split on that noise
+        part = []
         for (way, _), block in zip(_WAYS, (one, near @ one, shared, deviation), strict=True):
             rounded = (np.round(block, 6) + 0.0).astype(np.float32)
-            columns |= {way.format(name): rounded[:, column] for column, name in enumerate(names)}
-    return base.select("account").with_columns(pl.Series(f.name, columns[f.name]) for f in FEATURES)
+            part += [pl.Series(way.format(name), rounded[:, column]) for column, name in enumerate(names)]
+        yield part
 
 
 def pair_means(snapshot: Snapshot) -> sparse.csr_array:
@@ -101,7 +108,7 @@ class _Shared:
     @classmethod
     def of(cls, rows: Rows) -> "_Shared":
         n = rows.accounts.height
-        links = rows.links.filter(is_shared())
+        links = rows.links(is_shared(), "n_accounts", "weight")
         account = links["account"].to_numpy()
         column = links["identifier"].rank("dense").to_numpy().astype(np.int64) - 1
         square = links["weight"].to_numpy().astype(np.float64) ** 2

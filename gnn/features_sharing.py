@@ -3,8 +3,7 @@
 Every type of `graph.schema.IDENTIFIERS` gets the same features, so a new type needs no line here. Hubs only count as hubs.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,6 +20,7 @@ __all__ = ["FEATURES", "build"]
 DAY = 86_400  # seconds
 _CAME_DAYS = (1, 7, 14)
 _DEVICE = list(IDENTIFIERS).index("device")
+_AT_ONCE = 1_000_000  # accounts: their features lie by feature first, and by account then
 
 Ints = NDArray[np.int64]
 
@@ -64,29 +64,49 @@ FEATURES = tuple(
 
 def build(rows: Rows) -> pl.DataFrame:
     """Account i32 and one float32 column a feature of this family, in account order."""
-    n, links = rows.accounts.height, rows.links
-    is_joint = links.select(is_shared()).to_series()
-    joint = _joint(links.filter(is_joint))
-    place = np.full(links.height, -1, dtype=np.int64)
-    place[is_joint.to_numpy()] = np.arange(len(joint.gap))
+    n, links, known = rows.accounts.height, rows.snapshot.links, _Known.of(rows.identifiers)
+    identifier, is_joint = links["identifier"].to_numpy(), rows.identifiers.select(is_shared()).to_series().to_numpy()
+    joint = _joint(rows.links(is_shared(), "identity", "signup_time"))
+    place = np.where(is_joint[identifier], np.cumsum(is_joint[identifier], dtype=np.int32) - 1, -1).astype(np.int32)
     pointer = np.concatenate([[0], np.cumsum(np.bincount(links["account"].to_numpy(), minlength=n))])
-    kind, weight = links["identifier_type"].to_physical().to_numpy(), links["weight"].to_numpy()
-    others, identities = (links[name].to_numpy() - 1 for name in ("n_accounts", "n_identities"))
-    by_type = np.zeros((len(IDENTIFIERS), len(_PER_TYPE), n), dtype=np.float32)
-    is_hub = links["is_hub"].to_numpy()
-    week, signed_up, overlap = joint.came[1], joint.signed_up, joint.overlap
-    _per_type(pointer, kind, others, identities, is_hub, weight, place, week, signed_up, overlap, by_type)
-    overall = np.repeat(np.array([feature[3] for feature in _OVERALL], dtype=np.float32)[:, None], n, axis=1)
-    delay = _micros(links["first_seen"]) - _micros(links["signup_time"])
-    fixed = np.rint(np.clip(weight, -MOST, MOST) * FIXED).astype(np.int64)  # see `gnn.feature_types.exact_sum`
-    _overall(pointer, kind, others, fixed, delay, place, joint.came, joint.gap, overall)
-    values = [*(row for ways in by_type for row in ways), *overall]
-    named = {feature.name: pl.Series(row) for feature, row in zip(FEATURES, values, strict=True)}
-    return rows.accounts.select("account").with_columns(**named)
+    seen, signup = _micros(links["first_seen"]), _micros(rows.accounts["signup_time"])
+    missing = np.array([feature[3] for feature in _OVERALL], dtype=np.float32)
+    parts = []
+    for begin in range(0, max(n, 1), _AT_ONCE):
+        end = min(begin + _AT_ONCE, n)
+        by_type = np.zeros((len(IDENTIFIERS), len(_PER_TYPE), end - begin), dtype=np.float32)
+        _per_type(begin, pointer, identifier, known, place, joint, by_type)
+        overall = np.repeat(missing[:, None], end - begin, axis=1)
+        _overall(begin, pointer, identifier, known, seen, signup, place, joint, overall)
+        values = [*(row for ways in by_type for row in ways), *overall]
+        named = {feature.name: pl.Series(row) for feature, row in zip(FEATURES, values, strict=True)}
+        parts.append(rows.accounts[begin:end].select("account").with_columns(**named))
+    return pl.concat(parts)
 
 
-@dataclass(frozen=True)
-class _Joint:
+class _Known(NamedTuple):
+    """Of identifiers [m], by number: place of the type, other accounts and identities on it, whether it is a hub, bits, and these in fixed point
+    (see `gnn.feature_types.exact_sum`)."""
+
+    kind: NDArray[np.uint8]
+    others: NDArray[np.int32]
+    people: NDArray[np.int32]
+    is_hub: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    fixed: Ints
+
+    @classmethod
+    def of(cls, identifiers: pl.DataFrame) -> "_Known":
+        others, people = (
+            (identifiers[name].to_numpy() - 1).astype(np.int32) for name in ("n_accounts", "n_identities")
+        )
+        kind = identifiers["identifier_type"].to_physical().cast(pl.UInt8).to_numpy()
+        weight = identifiers["weight"].to_numpy()
+        fixed = np.rint(np.clip(weight, -MOST, MOST) * FIXED).astype(np.int64)
+        return cls(kind, others, people, identifiers["is_hub"].to_numpy(), weight, fixed)
+
+
+class _Joint(NamedTuple):
     """Of links on shared identifiers that are no hub, int64 [k] each.
 
     Attributes:
@@ -142,38 +162,36 @@ def _gaps(group: Ints, time: Ints) -> Ints:
 
 @njit(cache=True, nogil=True)
 def _per_type(
+    begin: int,
     pointer: Ints,
-    kind: NDArray[Any],
-    others: Ints,
-    identities: Ints,
-    is_hub: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    place: Ints,
-    came: Ints,
-    signed_up: Ints,
-    overlap: Ints,
+    identifier: NDArray[np.int32],
+    known: _Known,
+    place: NDArray[np.int32],
+    joint: _Joint,
     out: NDArray[np.float32],
 ) -> None:
-    """Fills `out`, [types, len(_PER_TYPE), n], by place in `_PER_TYPE`; `place` is a link's row among the shared ones, or -1."""
+    """Fills `out`, [types, len(_PER_TYPE), k], by place in `_PER_TYPE`, for k accounts from `begin` on; `place` is a link's row among the shared ones, or -1."""
     n_types, n_ways, n = out.shape
     held = np.zeros((n_types, n_ways))
     for account in range(n):
-        for row in range(pointer[account], pointer[account + 1]):
-            own = held[kind[row]]
-            beside = 0 if is_hub[row] else others[row]
-            people = 0 if is_hub[row] else identities[row]
+        for row in range(pointer[begin + account], pointer[begin + account + 1]):
+            number = identifier[row]
+            own, others = held[known.kind[number]], known.others[number]
+            beside = 0 if known.is_hub[number] else others
+            people = 0 if known.is_hub[number] else known.people[number]
             own[3] = max(own[3], beside) if own[0] else beside
             own[5] = max(own[5], people) if own[0] else people
             own[0] += 1
-            own[2] += is_hub[row]
+            own[2] += known.is_hub[number]
             own[4] += beside
             at = place[row]
             if at >= 0:
-                is_more, apart = own[1] > 0, others[row] - overlap[at]
-                own[6] = max(own[6], weight[row]) if is_more else weight[row]
-                own[7] = max(own[7], came[at]) if is_more else came[at]
-                own[8] = max(own[8], signed_up[at]) if is_more else signed_up[at]
-                own[9] = max(own[9], overlap[at]) if is_more else overlap[at]
+                is_more, overlap, came = own[1] > 0, joint.overlap[at], joint.came[1, at]
+                apart, weight, signed_up = others - overlap, known.weight[number], joint.signed_up[at]
+                own[6] = max(own[6], weight) if is_more else weight
+                own[7] = max(own[7], came) if is_more else came
+                own[8] = max(own[8], signed_up) if is_more else signed_up
+                own[9] = max(own[9], overlap) if is_more else overlap
                 own[10] = max(own[10], apart) if is_more else apart
                 own[1] += 1
         for number in range(n_types):
@@ -186,33 +204,35 @@ def _per_type(
 
 @njit(cache=True, nogil=True)
 def _overall(
+    begin: int,
     pointer: Ints,
-    kind: NDArray[Any],
-    others: Ints,
-    fixed: Ints,
-    delay: Ints,
-    place: Ints,
-    came: Ints,
-    gap: Ints,
+    identifier: NDArray[np.int32],
+    known: _Known,
+    seen: Ints,
+    signup: Ints,
+    place: NDArray[np.int32],
+    joint: _Joint,
     out: NDArray[np.float32],
 ) -> None:
-    """Fills `out`, [len(_OVERALL), n], by place in `_OVERALL`; it holds what is missing."""
+    """Fills `out`, [len(_OVERALL), k], by place in `_OVERALL`, for k accounts from `begin` on; it holds what is missing."""
     far = np.iinfo(np.int64).max
     for account in range(out.shape[1]):
         came_1, came_7, came_14, bits, beside = 0, 0, 0, 0, 0
         types, joined, nearest, soonest, latest = 0, 0, far, far, -far
-        for row in range(pointer[account], pointer[account + 1]):
-            if kind[row] == _DEVICE:
-                latest = max(latest, delay[row])
-            at = place[row]
+        for row in range(pointer[begin + account], pointer[begin + account + 1]):
+            number, delay, at = identifier[row], seen[row] - signup[begin + account], place[row]
+            kind = known.kind[number]
+            if kind == _DEVICE:
+                latest = max(latest, delay)
             if at < 0:
                 continue
-            came_1, came_7, came_14 = came_1 + came[0, at], came_7 + came[1, at], came_14 + came[2, at]
-            bits, beside = bits + fixed[row], beside + others[row]
-            types |= 1 << kind[row]
-            if came[1, at] > 0:
-                joined |= 1 << kind[row]
-            nearest, soonest = min(nearest, gap[at]), min(soonest, delay[row])
+            came_1, came_7 = came_1 + joint.came[0, at], came_7 + joint.came[1, at]
+            came_14 += joint.came[2, at]
+            bits, beside = bits + known.fixed[number], beside + known.others[number]
+            types |= 1 << kind
+            if joint.came[1, at] > 0:
+                joined |= 1 << kind
+            nearest, soonest = min(nearest, joint.gap[at]), min(soonest, delay)
         if types:
             out[0, account], out[1, account], out[2, account] = came_1, came_7, came_14
             out[3, account], out[4, account] = _bits(joined), _bits(types)

@@ -31,7 +31,7 @@ FEATURES = tuple(
 
 def build(rows: Rows) -> pl.DataFrame:
     """Account i32 and one float32 column a feature of this family, in account order."""
-    links = rows.links.filter(is_shared())
+    links = rows.links(is_shared(), "n_accounts", "weight", "signup_time")
     group = links["identifier"].to_numpy().astype("int64")
     counts = []
     for event, column, _ in _EVENTS:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from gnn import features_sharing
 from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.lake import as_of_of
@@ -16,7 +17,7 @@ from graph.snapshot import SNAPSHOT_SCHEMAS, Snapshot, read_snapshot
 from jobs.night import NightContext
 from jobs.settings import Settings
 from jobs.simulate import simulate
-from jobs.steps import load_step
+from jobs.steps import features, links, load_step
 from jobs.steps.ingest import PIECE_BYTES
 
 pytestmark = pytest.mark.usefixtures("one_ray")
@@ -84,6 +85,24 @@ def test_a_night_after_a_night_gives_the_same_bytes(events: Path, tmp_path: Path
     assert Path("identity_weights.json") in names
     for name in names:
         assert (after.out / name).read_bytes() == (alone.out / name).read_bytes(), name
+
+
+def test_a_world_too_large_for_two_things_at_once_has_the_same_bytes(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People after links and not beside them, features by columns, everything in small blocks."""
+    whole = run_steps(events, tmp_path / "whole", 3, only=(*STEPS, "features"))
+    whole_features = (whole.work / "features.parquet").read_bytes()
+    monkeypatch.setattr(features_sharing, "_AT_ONCE", 400)
+    monkeypatch.setattr(links, "BESIDE", 0)
+    links._number(whole.work, whole.out, None, None, KEY, 3)
+    features._build_by_columns(whole.work, whole.as_of)
+    assert (whole.work / "features.parquet").read_bytes() == whole_features
+    again = run_steps(events, tmp_path / "again", 3)
+    for path in sorted(again.out.rglob("*.parquet")):
+        assert path.read_bytes() == (whole.out / path.relative_to(again.out)).read_bytes(), path.name
+    for path in sorted((again.work / "snapshot").glob("*.parquet")):
+        assert path.read_bytes() == (whole.work / "snapshot" / path.name).read_bytes(), path.name
 
 
 def _spoil(events: Path, folder: Path) -> Path:

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from gnn.features import FEATURE_NAMES, FEATURES, GRAPHLESS, build_features
+from gnn import features_sharing
+from gnn.features import FEATURE_NAMES, FEATURES, GRAPHLESS, build_features, build_parts
 from graph.schema import IDENTIFIERS
 from graph.snapshot import Events, Snapshot, is_shared
 
@@ -94,6 +95,18 @@ def test_no_null_no_nan_in_account_order(world: Events, build_graph: BuildGraph,
     assert frame["account"].to_list() == list(range(snapshot.accounts.height))
     assert set(frame.drop("account").dtypes) == {pl.Float32}
     assert not frame.drop("account").select(pl.all().is_null().any() | pl.all().is_nan().any()).row(0).count(True)
+
+
+def test_columns_made_one_family_after_another_are_those_made_at_once(
+    world: Events, build_graph: BuildGraph, as_of: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = build_graph(world, as_of)
+    whole = build_features(world, snapshot).drop("account")
+    monkeypatch.setattr(features_sharing, "_AT_ONCE", 3)  # accounts
+    parts = list(build_parts({name: frame.lazy() for name, frame in world.items()}, snapshot))
+    assert sorted(name for part in parts for name in part.columns) == sorted(whole.columns)
+    for part in parts:
+        assert part.equals(whole.select(part.columns))
 
 
 def test_a_world_without_accounts_has_features_of_nobody(
