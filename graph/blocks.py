@@ -1,4 +1,7 @@
-"""Tables that are written block by block, so that no more than a block of them need be in memory."""
+"""Tables that are written block by block, so that no more than a block of them need be in memory.
+
+Polars calls its way to read from a generator unstable, so it is called here alone, and a test holds the bytes to one write.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

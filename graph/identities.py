@@ -130,7 +130,7 @@ def resolve_records(
         known: of an earlier night, its accounts renumbered (`graph.identity_known.renumber_known`).
         is_fresh: bool[n_accounts], all of the account's records are in `records`; None for all.
         read: gives all records of the accounts of a series (i32, sorted), sorted as `records` are; needed where those are not all. It
-            is asked for any account, up to three times.
+            is asked for any account, up to four times.
     """
     known = nothing_known() if known is None else known
     is_fresh = np.ones(n_accounts, dtype=np.bool_) if is_fresh is None else is_fresh

@@ -22,6 +22,7 @@ from graph.schema import IDENTIFIERS
 from graph.sightings import LINK_COLUMNS
 
 __all__ = [
+    "SORTED_TYPES",
     "Named",
     "Numbered",
     "Ordered",
@@ -37,7 +38,7 @@ __all__ = [
     "weigh_identifiers",
 ]
 
-_TYPES = pl.Enum(sorted(IDENTIFIERS))
+SORTED_TYPES = pl.Enum(sorted(IDENTIFIERS))
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def _final_order(
     account, identifier = links["account"].to_numpy(), links["identifier"].to_numpy()
     first, last = (links[name].dt.epoch("us").to_numpy() for name in LINK_COLUMNS[:2])
     n_events = links["n_events"].to_numpy()
-    kind = names["identifier_type"].cast(_TYPES).to_physical().cast(pl.Int8).to_numpy()
+    kind = names["identifier_type"].cast(SORTED_TYPES).to_physical().cast(pl.Int8).to_numpy()
     holdings = build_holdings(kind, account, identifier, first, last, n_events, n_accounts)
     first_account = holdings.first_account
     is_open = first_account < n_accounts

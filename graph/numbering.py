@@ -35,7 +35,7 @@ def dense_numbers(*columns: pl.Series) -> NDArray[np.int32]:
     """Numbers rows so that equal rows, and no others, have equal numbers, in the order of first sight.
 
     Args:
-        columns: text or whole numbers, of one length.
+        columns: text, bytes, types or whole numbers, of one length.
 
     Returns:
         int32[n], dense.
@@ -78,7 +78,7 @@ def match_rows(known: pl.DataFrame, wanted: pl.DataFrame) -> NDArray[np.int64]:
     """The row of `known` that equals each row of `wanted`, int64[n_wanted]; -1 for none.
 
     Args:
-        known, wanted: the same columns, text or whole numbers; the rows of each are distinct.
+        known, wanted: the same columns of the same kinds; the rows of each are distinct.
     """
     for seed in range(_MAX_SEEDS):
         keys = wanted.hash_rows(seed).to_numpy()

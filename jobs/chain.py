@@ -130,7 +130,7 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
     hashes = hash_events(source)
     made = open_lake(request.lake)
     try:
-        with hold_lake(request.lake, request.date):
+        with hold_lake(request.lake, request.date, say=request.progress.say):
             recover(request.lake)
             _run_held(request, outcome, {name: steps[name] for name in order}, hashes)
     except (InputError, GateError):

@@ -1,11 +1,12 @@
 """One run at a time holds a lake. The system frees the lock of a holder that died."""
 
 import contextlib
+import itertools
 import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,30 +14,35 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from graph.errors import LakeHeldError
+from jobs.files import write_whole
 
 __all__ = ["FETCH", "hold_lake"]
 
 FETCH = "fetch"  # the work of who brings nights of a URL to the place: it ends by itself
 FETCH_SECONDS = 1800.0
 LOOK_SECONDS = 1.0
+LOOKS_IN_BETWEEN = 3  # at a holder that has not yet written who it is, or has just deleted it
 LOCK_FILE = ".lock"
 HOLDER_FILE = ".lock.holder"
 
 
 @contextlib.contextmanager
-def hold_lake(lake: Path, day: date | None, work: str = "night") -> Iterator[None]:
+def hold_lake(
+    lake: Path, day: date | None, work: str = "night", say: Callable[[str], None] = lambda text: None
+) -> Iterator[None]:
     """Holds the lake for the time of the block; waits for none but one that fetches.
 
     Args:
         lake: an existing folder.
         day: the night that the holder runs.
         work: what the holder does, for the message that others get.
+        say: is told that another is waited for.
 
     Raises:
         LakeHeldError: another run holds it; the message says which.
     """
     lock = FileLock(lake / LOCK_FILE, timeout=0)
-    _acquire(lock, lake)
+    _acquire(lock, lake, say)
     holder = lake / HOLDER_FILE
     try:
         facts = {
@@ -45,22 +51,25 @@ def hold_lake(lake: Path, day: date | None, work: str = "night") -> Iterator[Non
             "pid": os.getpid(),
             "host": socket.gethostname(),
         }
-        holder.write_text(json.dumps(facts))
+        write_whole(holder, json.dumps(facts))
         yield
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
 
 
-def _acquire(lock: FileLock, lake: Path) -> None:
+def _acquire(lock: FileLock, lake: Path, say: Callable[[str], None]) -> None:
     ends = time.monotonic() + FETCH_SECONDS
-    while True:
+    for n_looks in itertools.count():
         try:
             lock.acquire()
             return
         except Timeout:
             facts = _holder(lake)
-            if facts.get("work") == FETCH and time.monotonic() < ends:
+            is_between = not facts and n_looks < LOOKS_IN_BETWEEN
+            if is_between or (facts.get("work") == FETCH and time.monotonic() < ends):
+                if n_looks == 0 and facts:
+                    say(f"waits for {_told(facts)}, which brings nights to {lake}")
                 time.sleep(LOOK_SECONDS)
                 continue
             raise LakeHeldError(

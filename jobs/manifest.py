@@ -218,16 +218,17 @@ def key_of_night(night: Night) -> str | None:
 
 def partitions_of_night(night: Night) -> int | None:
     """Into how many partitions a night cut the accounts; None where its manifest does not tell."""
-    found = _inputs_of(night).get("settings", {}).get("n_partitions")
+    settings = _inputs_of(night).get("settings")
+    found = settings.get("n_partitions") if isinstance(settings, dict) else None
     return found if isinstance(found, int) and found > 0 else None
 
 
 def _inputs_of(night: Night) -> dict[str, Any]:
     try:
         inputs: dict[str, Any] = json.loads((night.folder / MANIFEST_FILE).read_text(encoding="utf-8"))["inputs"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return inputs
+    return inputs if isinstance(inputs, dict) else {}
 
 
 def refuse_other_key(lake: Path, key: str, *, is_given: bool) -> None:

@@ -86,7 +86,7 @@ def lake_to_write(
     storage = Storage(str(lake), "--lake")
     mirror = open_mirror(place_of(place), storage.url)
     with hold_url(storage, day, secrets.token_hex(16), work, clock) as hold:
-        with hold_lake(mirror.folder, day, work):
+        with hold_lake(mirror.folder, day, work, progress.say):
             mirror.read_index()
             there = list_lake(storage)
             if publishes:
@@ -95,7 +95,7 @@ def lake_to_write(
             fetch_lake(storage, mirror, there, _night_scope(there, day), progress)
         yield mirror.folder
         if publishes:
-            with hold_lake(mirror.folder, day, work):
+            with hold_lake(mirror.folder, day, work, progress.say):
                 mirror.read_index()
                 push_lake(storage, mirror, list_lake(storage), hold, progress)
 
@@ -129,17 +129,22 @@ def lake_to_read(
     storage = Storage(str(lake), "--lake")
     mirror = open_mirror(place_of(place), storage.url)
     wanted = ("nights", "models", *zones, *(("restricted/state",) if with_records else ()))
-    there = list_lake(storage, wanted)
-    found = [day or _current(storage, there, progress) for day in days]
-    chosen = frozenset(day for day in found if day is not None)
     older = LINEAGE_FILES if with_lineage else Scope.older
-    scope = Scope(chosen, older, chosen if with_records else frozenset(), ("models", *zones))
+
+    def look() -> tuple[Listing, list[date | None]]:
+        there = list_lake(storage, wanted)
+        return there, [day or _current(storage, there, progress) for day in days]
+
     try:
-        with hold_lake(mirror.folder, None, FETCH):
+        with hold_lake(mirror.folder, None, FETCH, progress.say):
             mirror.read_index()
+            there, found = look()  # not before: whoever was waited for may have fetched what came since
+            chosen = frozenset(day for day in found if day is not None)
+            scope = Scope(chosen, older, chosen if with_records else frozenset(), ("models", *zones))
             fetch_lake(storage, mirror, there, scope, progress)
     except LakeHeldError:
         progress.say(f"A run holds {mirror.folder}: what it fetched is read.")
+        _, found = look()
     yield mirror.folder, found
 
 

@@ -143,7 +143,7 @@ class Storage:
         aside = path.with_name(f".{path.name}.partial")
         with self._told():
             self._fs.get_file(self._path(name), str(aside))
-            aside.replace(path)
+        aside.replace(path)
 
     def put(self, path: Path, name: str) -> Entry:
         """Copies a file to an object, which is there whole or not at all; what a listing says of it then.

@@ -62,7 +62,8 @@ def _build_by_columns(work: Path, as_of: datetime) -> tuple[int, int]:
         for number, part in enumerate(build_parts(scan_partitioned_events(work / "events", TABLES), snapshot)):
             files.append(Path(folder) / f"{number}.parquet")
             part.write_parquet(files[-1], compression="lz4", row_group_size=ROW_GROUP)
-        del snapshot, part
+            del part  # before the next is made
+        del snapshot
 
         def make(begin: int, end: int) -> pl.DataFrame:
             account = pl.DataFrame({"account": np.arange(begin, end, dtype=np.int32)})

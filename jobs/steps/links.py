@@ -4,7 +4,7 @@ After a night whose state is at hand only the accounts that changed since are lo
 
 work/changed/<partition>.parquet, work/grown/<partition>.parquet (keys of the accounts to look at, `graph.marks.Differing`; none where all is made anew)
 work/links/<partition>/<hash partition>.parquet (those of their events that are looked at; accounts by their place in accounts.parquet there)
-work/named/<hash partition>.{names,links}.parquet (the same under provisional numbers: a hash is there once, and no account's id)
+work/numbered/<hash partition>.{names,links}.parquet (the same under provisional numbers: a hash is there once, and no account's id)
 work/records/<partition>.parquet (submitted identities, of all accounts;
 of those that submitted anew in fresh/), work/known/{records,pairs,others}.parquet (what these hold, and pairs of them that were compared)
 work/snapshot/{accounts,identifiers,links}.parquet
@@ -17,40 +17,39 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 
 from graph.accounts import HISTORY_TABLES, build_accounts, build_histories
-from graph.blocks import sink_blocks
+from graph.blocks import ROW_GROUP, sink_blocks
 from graph.cleaning import signup_times
 from graph.identities import resolve_records
 from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_known
 from graph.identity_records import NORMALISED, build_records, carry_records, number_records, submit_anew
 from graph.lake import write_blocks, write_table
 from graph.lineage import name_groups
-from graph.links import Named, Ordered, name_identifiers
+from graph.links import SORTED_TYPES, Named, Ordered, name_identifiers
 from graph.marks import Differing, are_among, build_marks, find_differing, rows_to_look_at
 from graph.normalise import Forms
 from graph.numbering import dense_numbers, first_rows
 from graph.partitions import account_key, read_partitioned_events, scan_partitioned_events, write_partitions
-from graph.schema import IDENTIFIERS
 from graph.sightings import LINK_COLUMNS, build_links
 from graph.snapshot import SNAPSHOT_SCHEMAS, read_frame
 from graph.update import Change, Merged, Moved, finish_links, merge_links, reorder_links
 from jobs.night import NightContext, StepConfig, StepResult
 from jobs.tasks import cores_for, map_tasks, run_task
 
-__all__ = ["Config", "read_change", "read_known", "run"]
+__all__ = ["Config", "hash_parts", "read_change", "read_known", "run"]
 
 R = TypeVar("R")
 
 READS = ("ingest",)
 SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapshot/links.parquet")
-FOLDERS = ("changed", "grown", "records", "fresh", "known", "links", "named", "snapshot", "change", "holders")
-TYPES = pl.Enum(sorted(IDENTIFIERS))
+FOLDERS = ("changed", "grown", "records", "fresh", "known", "links", "numbered", "snapshot", "change", "holders")
+MOST_HASH_PARTS = 64  # of the links of each partition
 ACCOUNTS = "accounts.parquet"
 BESIDE = (
     3_000_000  # accounts up to which links are numbered while people are told apart: both take some 1.5 KB an account
@@ -67,14 +66,14 @@ def run(night: NightContext, config: Config) -> StepResult:
         (night.work / folder).mkdir(parents=True, exist_ok=True)
     since = night.as_of if night.previous is None else night.previous.as_of
     partitions = [
-        (partition, night.work, night.restricted_state, since, night.key, night.n_partitions)
+        (partition, night.work, night.restricted_state, since, night.key, hash_parts(night.n_partitions))
         for partition in range(night.n_partitions)
     ]
     counts = map_tasks(_link_partition, partitions, progress=night.progress, label="links")
     changed, known, linked = (list(column) for column in zip(*counts, strict=True))
     changed, known = sum(changed), sum(known)
     offsets = [0, *itertools.accumulate(linked)]
-    named = [(part, night.work, offsets) for part in range(night.n_partitions)]
+    named = [(part, night.work, offsets) for part in range(hash_parts(night.n_partitions))]
     map_tasks(_name_partition, named, progress=night.progress, label="identifiers")
     if night.state is not None:
         night.progress.say(f"  {changed:,} of {known:,} accounts changed since {night.state.name}")
@@ -101,7 +100,7 @@ def run(night: NightContext, config: Config) -> StepResult:
 
 
 def _link_partition(
-    partition: int, work: Path, restricted_state: Path | None, since: datetime, key: str, n_partitions: int
+    partition: int, work: Path, restricted_state: Path | None, since: datetime, key: str, n_hash_parts: int
 ) -> tuple[int, int, int]:
     """How many accounts of the partition differ, how many there are, and how many have links to look at."""
     file = f"{partition}.parquet"
@@ -115,7 +114,7 @@ def _link_partition(
         differing, events = _differing(work, restricted_state, partition, since, account_ids)
         n_differing = int(are_among(account_ids, pl.concat([differing.changed, differing.grown])).sum())
     forms = Forms(NORMALISED)
-    n_linked = _write_links(build_links(events, key, forms), work / "links" / str(partition), n_partitions)
+    n_linked = _write_links(build_links(events, key, forms), work / "links" / str(partition), n_hash_parts)
     records = build_records(events["profiles"].lazy().collect().rename({"account_id": "account"}), forms)
     if restricted_state is not None:
         records, fresh = carry_records(pl.read_parquet(restricted_state / "records" / file), differing, records)
@@ -126,12 +125,19 @@ def _link_partition(
     return n_differing, account_ids.len(), n_linked
 
 
-def _write_links(links: pl.DataFrame, folder: Path, n_partitions: int) -> int:
+def hash_parts(n_partitions: int) -> int:
+    """Into how many parts links are cut by their hashes."""
+    return min(n_partitions, MOST_HASH_PARTS)
+
+
+def _write_links(links: pl.DataFrame, folder: Path, n_hash_parts: int) -> int:
     """Parts the links by their hashes; how many accounts have some."""
     account = dense_numbers(links["account_id"])
     ids = links["account_id"].gather(first_rows(account)).to_frame()
-    rows = links.drop("account_id").with_columns(pl.Series("account", account), pl.col("identifier_type").cast(TYPES))
-    write_partitions(rows, folder, n_partitions, account_key(pl.col("identifier")))
+    rows = links.drop("account_id").with_columns(
+        pl.Series("account", account), pl.col("identifier_type").cast(SORTED_TYPES)
+    )
+    write_partitions(rows, folder, n_hash_parts, account_key(pl.col("identifier")))
     ids.write_parquet(folder / ACCOUNTS, compression="lz4")
     return ids.height
 
@@ -146,16 +152,16 @@ def _name_partition(part: int, work: Path, offsets: Sequence[int]) -> None:
     names, numbers = name_identifiers(links)
     numbered = links.select("account", pl.Series("identifier", numbers), *LINK_COLUMNS)
     for name, frame in (("names", names.with_columns(pl.col("hash").str.decode("hex"))), ("links", numbered)):
-        frame.write_parquet(work / f"named/{part}.{name}.parquet", compression="uncompressed", statistics=False)
+        frame.write_parquet(work / f"numbered/{part}.{name}.parquet", compression="uncompressed", statistics=False)
 
 
 def _read_named(work: Path, n_partitions: int) -> Named:
     """All links to look at, under provisional numbers."""
     ids = [pl.read_parquet(work / f"links/{part}" / ACCOUNTS)["account_id"] for part in range(n_partitions)]
-    names = [pl.read_parquet(work / f"named/{part}.names.parquet") for part in range(n_partitions)]
+    names = [pl.read_parquet(work / f"numbered/{part}.names.parquet") for part in range(hash_parts(n_partitions))]
     offsets = itertools.accumulate((frame.height for frame in names[:-1]), initial=0)
     links = [
-        pl.read_parquet(work / f"named/{part}.links.parquet").with_columns(pl.col("identifier") + offset)
+        pl.read_parquet(work / f"numbered/{part}.links.parquet").with_columns(pl.col("identifier") + offset)
         for part, offset in enumerate(offsets)
     ]
     return Named(pl.concat(ids, rechunk=True), pl.concat(names, rechunk=True), pl.concat(links, rechunk=True))
@@ -190,11 +196,12 @@ def read_change(work: Path) -> Change:
 def _number(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
 ) -> dict[str, int]:
-    identified, (ordered, moved), before = _identify_and_link(work, out, state, restricted_state, key, n_partitions)
+    identified, (ordered, moved, before) = _identify_and_link(work, out, state, restricted_state, key, n_partitions)
     numbered, change = finish_links(ordered, moved, before, identified)
+    del ordered, moved, before
     identifiers, links = numbered.identifiers, numbered.links
     identified.write_parquet(work / "snapshot/accounts.parquet", compression="lz4")
-    _as_told(identifiers.lazy()).sink_parquet(work / "snapshot/identifiers.parquet", compression="lz4")
+    _write_identifiers(identifiers.lazy(), work / "snapshot/identifiers.parquet")
     for name, frame in (("accounts", change.accounts), ("identifiers", change.identifiers)):
         frame.write_parquet(work / "change" / f"{name}.parquet", compression="lz4")
     _write_joining(identifiers, links, change, work, n_partitions)
@@ -210,8 +217,8 @@ def _number(
 
 def _identify_and_link(
     work: Path, out: Path, state: Path | None, restricted_state: Path | None, key: str, n_partitions: int
-) -> tuple[pl.DataFrame, tuple[Ordered, Moved], pl.DataFrame]:
-    """The accounts with whose identity they submitted, their links in order, and the identifiers of the night before."""
+) -> tuple[pl.DataFrame, tuple[Ordered, Moved, pl.DataFrame]]:
+    """The accounts with whose identity they submitted, and what `_reorder` gives."""
     differing = Differing(*(pl.read_parquet(work / name / "*.parquet")["account"] for name in ("changed", "grown")))
     snapshot = None if state is None else state / "snapshot"
     before = read_frame(snapshot, "accounts")
@@ -221,16 +228,16 @@ def _identify_and_link(
         merge = partial(_merge, work, snapshot, before, differing, n_partitions)
         merged = _start(pool, merge, is_beside=is_beside)
         accounts = _order_accounts(work, signups, lambda: merged()[1][0].links(), key)
-        reordered = _start(pool, lambda: _reorder(merged()[1].pop(), accounts, work), is_beside=is_beside)
-        known = renumber_known(read_known(restricted_state), before, accounts)
-        identified = _identify(accounts, known, differing if state else None, work, out)
+        reordered = _start(pool, lambda: _reorder(*merged(), accounts, work), is_beside=is_beside)
+        known = [renumber_known(read_known(restricted_state), before, accounts)]
+        identified = _identify(accounts, known.pop(), differing if state else None, work, out)
         _write_identities(identified, key, out)
-        return identified, reordered(), merged()[0]
+        return identified, reordered()
 
 
 def _start(pool: ThreadPoolExecutor, function: Callable[[], R], *, is_beside: bool) -> Callable[[], R]:
-    """Gives the result when called: begun now, or, where two things at once would not fit in memory, only then."""
-    return pool.submit(function).result if is_beside else cache(function)
+    """Gives the result when called: begun now, or, where two things at once would not fit in memory, only then, and kept by nobody."""
+    return pool.submit(function).result if is_beside else function
 
 
 def _merge(
@@ -238,7 +245,9 @@ def _merge(
 ) -> tuple[pl.DataFrame, list[Merged]]:
     """The identifiers of the night before; and the links that stand with those that take others' place, to be taken once."""
     identifiers, links = (read_frame(snapshot, name) for name in ("identifiers", "links"))
-    identifiers = identifiers.with_columns(pl.col("identifier_type").cast(TYPES), pl.col("hash").str.decode("hex"))
+    identifiers = identifiers.with_columns(
+        pl.col("identifier_type").cast(SORTED_TYPES), pl.col("hash").str.decode("hex")
+    )
     return identifiers, [merge_links(accounts, identifiers, links, differing, _read_named(work, n_partitions))]
 
 
@@ -256,14 +265,18 @@ def _order_accounts(work: Path, signups: pl.DataFrame, links: Callable[[], pl.La
     return build_accounts(signups, events["profiles"], histories, links, key)
 
 
-def _reorder(merged: Merged, accounts: pl.DataFrame, work: Path) -> tuple[Ordered, Moved]:
-    ordering, moved = reorder_links(merged, accounts)
-    del merged
+def _reorder(
+    before: pl.DataFrame, merged: list[Merged], accounts: pl.DataFrame, work: Path
+) -> tuple[Ordered, Moved, pl.DataFrame]:
+    """The links in their order, what changed of them, and what is asked of the identifiers of the night before."""
+    asked = before.drop("identifier_type", "hash")
+    del before
+    ordering, moved = reorder_links(merged.pop(), accounts)
     path = work / "snapshot/links.parquet"
     sink_blocks(ordering.take, len(ordering.rows), SNAPSHOT_SCHEMAS["links"], path, "lz4")
     identifiers, order = ordering.identifiers, ordering.order
     del ordering  # so that the links in their first order are gone when those in the last are read
-    return Ordered(pl.read_parquet(path).rechunk(), identifiers, order), moved
+    return Ordered(pl.read_parquet(path).rechunk(), identifiers, order), moved, asked
 
 
 def _write_identities(accounts: pl.DataFrame, key: str, out: Path) -> None:
@@ -305,7 +318,7 @@ def _write_joining(
 ) -> None:
     """The identifiers that join accounts, and by partition of them the links of those that are to be looked at again."""
     joins = identifiers["n_accounts"].gt(1) & ~identifiers["is_hub"]
-    _as_told(identifiers.filter(joins).lazy()).collect().write_parquet(work / "joining.parquet", compression="lz4")
+    _write_identifiers(identifiers.lazy().filter(joins), work / "joining.parquet")
     looked_at = (joins & change.identifiers["is_touched"]).to_numpy()
     holders = links.filter(looked_at[links["identifier"].to_numpy()])
     write_partitions(holders, work / "holders", n_partitions, pl.col("identifier"))
@@ -314,6 +327,10 @@ def _write_joining(
 def _as_told(identifiers: pl.LazyFrame) -> pl.LazyFrame:
     """Identifiers as a snapshot has them: in memory, where all are, types are numbers and hashes bytes."""
     return identifiers.with_columns(pl.col("identifier_type").cast(pl.String), pl.col("hash").bin.encode("hex"))
+
+
+def _write_identifiers(identifiers: pl.LazyFrame, path: Path) -> None:
+    _as_told(identifiers).sink_parquet(path, compression="lz4", row_group_size=ROW_GROUP)
 
 
 def _write_lake_links(accounts: pl.DataFrame, identifiers: pl.DataFrame, links: pl.DataFrame, out: Path) -> None:

@@ -39,7 +39,7 @@ FOLDERS = ("changed", "grown", "records", "fresh", "links")
 
 def by_us(work: Path, out: Path) -> int:
     from graph.ready import load_compiled
-    from jobs.steps.links import _link_partition
+    from jobs.steps.links import _link_partition, hash_parts
     from jobs.tasks import connected, map_tasks
 
     for folder in FOLDERS:
@@ -50,10 +50,10 @@ def by_us(work: Path, out: Path) -> int:
         map_tasks(load_compiled, [()] * 2)  # Ray's own start, and that of its workers, is no event's
         watch.take()
         start = time.monotonic()
-        map_tasks(_link_partition, [(part, out, None, AS_OF, KEY) for part in parts])
+        map_tasks(_link_partition, [(part, out, None, AS_OF, KEY, hash_parts(len(parts))) for part in parts])
         wall, usage = time.monotonic() - start, watch.take()
     (out / "own.json").write_text(json.dumps({"cpu": usage.cpu_seconds, "wall": wall, "gib": usage.peak_bytes / 2**30}))
-    return int(pl.scan_parquet(out / "links/*.parquet").select(pl.len()).collect().item())
+    return int(pl.scan_parquet(out / "links/*/[0-9]*.parquet").select(pl.len()).collect().item())
 
 
 def by_polars(work: Path, out: Path) -> int:

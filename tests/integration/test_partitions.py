@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from gnn import features_sharing
+from graph import blocks, identity_codes
 from graph.build import build_snapshot
 from graph.cleaning import read_events
 from graph.lake import as_of_of
@@ -87,22 +88,24 @@ def test_a_night_after_a_night_gives_the_same_bytes(events: Path, tmp_path: Path
         assert (after.out / name).read_bytes() == (alone.out / name).read_bytes(), name
 
 
+@pytest.mark.parametrize("has_state", [False, True])
 def test_a_world_too_large_for_two_things_at_once_has_the_same_bytes(
-    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_state: bool
 ) -> None:
-    """People after links and not beside them, features by columns, everything in small blocks."""
-    whole = run_steps(events, tmp_path / "whole", 3, only=(*STEPS, "features"))
-    whole_features = (whole.work / "features.parquet").read_bytes()
+    """Links after people and not beside them, features by columns, rows and pairs in small blocks."""
+    state = run_steps(events, tmp_path / "first", 3, date(2026, 6, 20)).work if has_state else None
+    whole = run_steps(events, tmp_path / "whole", 3, state=state, only=(*STEPS, "features"))
+    made = [*whole.out.glob("*.parquet"), *(whole.work / "snapshot").glob("*.parquet"), whole.work / "features.parquet"]
+    expected = {path: path.read_bytes() for path in made}
+    monkeypatch.setattr(blocks, "_BLOCK", 1_000)
+    monkeypatch.setattr(identity_codes, "_AT_ONCE", 5_000)
     monkeypatch.setattr(features_sharing, "_AT_ONCE", 400)
     monkeypatch.setattr(links, "BESIDE", 0)
-    links._number(whole.work, whole.out, None, None, KEY, 3)
+    for path in (whole.work / "snapshot/links.parquet", whole.out / "links.parquet", whole.work / "features.parquet"):
+        path.unlink()
+    links._number(whole.work, whole.out, state, state, KEY, 3)
     features._build_by_columns(whole.work, whole.as_of)
-    assert (whole.work / "features.parquet").read_bytes() == whole_features
-    again = run_steps(events, tmp_path / "again", 3)
-    for path in sorted(again.out.rglob("*.parquet")):
-        assert path.read_bytes() == (whole.out / path.relative_to(again.out)).read_bytes(), path.name
-    for path in sorted((again.work / "snapshot").glob("*.parquet")):
-        assert path.read_bytes() == (whole.work / "snapshot" / path.name).read_bytes(), path.name
+    assert {path: path.read_bytes() for path in made} == expected
 
 
 def _spoil(events: Path, folder: Path) -> Path:

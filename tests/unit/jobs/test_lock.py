@@ -57,8 +57,25 @@ def test_one_that_fetches_is_waited_for(tmp_path, monkeypatch):
             fetching.__exit__(None, None, None)
 
     monkeypatch.setattr("jobs.lock.time.sleep", look)
-    with hold_lake(tmp_path, date(2026, 7, 1)):
+    told = []
+    with hold_lake(tmp_path, date(2026, 7, 1), say=told.append):
         assert len(looked) == 2
+    assert len(told) == 1
+    assert "the fetch" in told[0]
+
+
+def test_a_holder_that_has_not_yet_said_who_it_is_is_looked_at_again(tmp_path, holder, monkeypatch):
+    facts, looked = (tmp_path / ".lock.holder").read_text(), []
+    (tmp_path / ".lock.holder").unlink()
+
+    def look(seconds):
+        looked.append(seconds)
+        (tmp_path / ".lock.holder").write_text(facts)
+
+    monkeypatch.setattr("jobs.lock.time.sleep", look)
+    with pytest.raises(LakeHeldError, match=f"process {holder.pid}"), hold_lake(tmp_path, None):
+        pass
+    assert len(looked) == 1
 
 
 def test_one_that_fetches_for_too_long_is_told(tmp_path, monkeypatch):

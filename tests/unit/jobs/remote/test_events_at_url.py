@@ -131,7 +131,7 @@ def test_who_reads_keeps_the_files_as_they_are_until_it_has_done(storage, tmp_pa
         while not trace.lines:  # it has found the place held, and said so
             assert other.is_alive()
         assert contents(folder) == FILES
-    other.join()
+    other.join(timeout=60)
     assert "waits" in trace.lines[0]
     assert found == [FILES | {"logins/b.csv": "owt"}]
     storage.fetched.clear()
