@@ -176,23 +176,21 @@ class Store:
     def write(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[Row]]:
         """Runs statements in one transaction, retried on a transient failure; the rows of each."""
 
-        def work(tx: neo4j.ManagedTransaction) -> list[list[Row]]:
-            return [tx.run(text, dict(parameters)).data() for text, parameters in statements]
+        return self.write_together(lambda ask: [ask(text, parameters) for text, parameters in statements])
+
+    def write_together(self, work: Callable[[Ask], T]) -> T:
+        """What `work` does in one transaction, retried on a transient failure: it may run more than once, also where its first run was kept
+        and only the answer was lost.
+
+        Args:
+            work: called with a function that takes a statement and its parameters and gives its rows.
+        """
+
+        def asked(tx: neo4j.ManagedTransaction) -> T:
+            return work(lambda text, parameters: tx.run(text, dict(parameters)).data())
 
         with _told(self.uri), self._driver.session() as session:
-            return session.execute_write(work)
-
-    def write_held(self, hold: tuple[str, Mapping[str, Any]], text: str, parameters: Mapping[str, Any]) -> bool:
-        """Runs a statement in a transaction that begins with `hold`; False, and nothing is written, where that finds no row."""
-
-        def work(tx: neo4j.ManagedTransaction) -> bool:
-            if tx.run(hold[0], dict(hold[1])).peek() is None:
-                return False
-            tx.run(text, dict(parameters)).consume()
-            return True
-
-        with _told(self.uri), self._driver.session() as session:
-            return session.execute_write(work)
+            return session.execute_write(asked)
 
     def run_apart(self, text: str, **parameters: Any) -> list[Row]:
         """Runs a statement that makes transactions of its own, or changes the schema; harmless to repeat."""

@@ -14,7 +14,7 @@ import polars as pl
 from graph import store_cypher as cypher
 from graph.errors import InputError, StoreError
 from graph.lake import Night
-from graph.store import Store
+from graph.store import Ask, Store
 from graph.store_rows import (
     EDGES,
     KINDS,
@@ -107,14 +107,15 @@ def _make_schema(store: Store) -> None:
         store.run_apart("CALL db.awaitIndexes(300)")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Load:
-    """One load under way: generation `g` is being written while readers see `shown`."""
+    """One load under way: generation `g` is being written while readers see `shown`; `n_batches` are written."""
 
     store: Store
     g: int
     shown: int
     progress: Progress | None
+    n_batches: int = 0
 
     @classmethod
     def begin(cls, store: Store, progress: Progress | None) -> Self:
@@ -159,16 +160,31 @@ class _Load:
     def _write(self, kind: Kind, text: str, frames: Iterator[pl.DataFrame], n_total: int = 0) -> int:
         n_done = 0
         for frame in frames:
-            parameters = {"rows": frame.to_dicts(), "g": self.g, "forever": cypher.FOREVER}
-            # Both in one transaction: the pointer is held while the batch is written.
-            if not self.store.write_held((cypher.HOLD, {"g": self.g}), text, parameters):
-                raise StoreError(
-                    f"`{self.store.uri}` must have one load at a time; got a second. Wait for it, then try again."
-                )
+            self._write_batch(text, frame)
             n_done += frame.height
             if self.progress:
                 self.progress(f"loading {kind.name}", n_done, n_total)
         return n_done
+
+    def _write_batch(self, text: str, frame: pl.DataFrame) -> None:
+        """One batch, once, in one transaction with the hold on the pointer: one that is run again finds its number there."""
+        self.n_batches += 1
+        number, parameters = self.n_batches, self._parameters(frame)
+
+        def work(ask: Ask) -> bool:
+            held = ask(cypher.HOLD, {"g": self.g, "batch": number})
+            if held and held[0]["done"] < number:
+                ask(text, parameters)
+            return bool(held)
+
+        if not self.store.write_together(work):
+            raise StoreError(
+                f"`{self.store.uri}` must have one load at a time; got a second. Wait for it, then try again."
+            )
+
+    def _parameters(self, frame: pl.DataFrame) -> dict[str, object]:
+        columns = {name: frame[name].to_list() for name in frame.columns}
+        return {**columns, "n_rows": frame.height, "g": self.g, "forever": cypher.FOREVER}
 
     def verify(self, expected: Mapping[str, int]) -> None:
         """Compares what generation `g` holds with the lake, kind by kind."""
