@@ -50,9 +50,11 @@ __all__ = [
     "StoreAddress",
     "check_version",
     "connect",
+    "count_connections",
     "count_current",
     "current_date",
     "drop_all",
+    "is_vacant",
 ]
 
 _OLDEST = (5, 26)
@@ -92,6 +94,7 @@ class Pointer:
         fingerprint: of the night that is shown, see `graph.store_rows.fingerprint`.
         counts: of each kind, as they were checked when it was shown.
         night: its as-of.
+        imported: fingerprint of a night that an offline import left here and that no load has shown yet.
     """
 
     generation: int
@@ -100,6 +103,7 @@ class Pointer:
     fingerprint: str | None
     counts: dict[str, int]
     night: date | None
+    imported: str | None = None
 
 
 class Store:
@@ -271,6 +275,20 @@ def drop_all(store: Store) -> None:
     store.run_apart("MATCH (x:Current) DETACH DELETE x")
 
 
+def is_vacant(store: Store) -> bool:
+    """Whether this database holds nothing of anybody's: no node, and no index or constraint but those that Ringlight makes."""
+    if store.run_apart("MATCH (n) RETURN count(n) AS n")[0]["n"]:
+        return False
+    indexes = store.run_apart("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name")
+    return {row["name"] for row in indexes} <= cypher.schema().keys()
+
+
+def count_connections(store: Store) -> int:
+    """Drivers' connections to the server, this one's too."""
+    rows = store.run_apart("CALL dbms.listConnections() YIELD connector WHERE connector = 'bolt' RETURN count(*) AS n")
+    return int(rows[0]["n"])
+
+
 def _rows(result: neo4j.Result) -> list[Row]:
     """Rows as plain Python, as `Result.data` has them, at a third of its cost; the driver's own times become `datetime` in UTC."""
     names = result.keys()
@@ -307,6 +325,7 @@ def _pointer(tx: neo4j.ManagedTransaction) -> Pointer:
         row["fingerprint"],
         json.loads(row["counts"] or "{}"),
         None if row["night"] is None else row["night"].to_native(),
+        row["imported"],
     )
 
 

@@ -8,7 +8,7 @@ Rows go to the server by columns: `$account_id[i]` for the `i`-th of `$n_rows`. 
 of the server's, which would read each name anew in every row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from graph.lake import EMBEDDING_DIM
 from graph.store_rows import KINDS, EdgeKind, End, Kind, NodeKind
@@ -32,6 +32,7 @@ __all__ = [
     "reopen_unfinished",
     "schema",
     "seek",
+    "set_lists",
     "sweep",
     "upsert",
 ]
@@ -45,12 +46,13 @@ POINTER = """
 OPTIONAL MATCH (c:Current {name: 'current'})
 OPTIONAL MATCH (c)-[:SHOWS]->(n:Night)
 RETURN c.generation AS generation, c.attempt AS attempt, c.is_swept AS is_swept, c.fingerprint AS fingerprint,
-       c.counts AS counts, n.date AS night
+       c.counts AS counts, c.imported AS imported, n.date AS night
 """
 BEGIN = """
 MERGE (c:Current {name: 'current'})
 ON CREATE SET c.generation = 0, c.attempt = 0, c.is_swept = true
 SET c.attempt = c.attempt + 1, c.batch = 0
+REMOVE c.imported
 RETURN c.attempt AS attempt, c.generation AS generation
 """
 # Takes the write lock of the pointer, and then looks: while a batch runs no other load can begin, and after one has begun none of ours
@@ -66,6 +68,7 @@ MATCH (c:Current {name: 'current', attempt: $g})
 OPTIONAL MATCH (c)-[:SHOWS]->(old:Night)
 DETACH DELETE old
 SET c.generation = $g, c.fingerprint = $fingerprint, c.counts = $counts, c.is_swept = false
+REMOVE c.imported
 CREATE (c)-[:SHOWS]->(:Night {date: $date, as_of: $as_of, generation: $g})
 RETURN c.generation AS generation
 """
@@ -136,6 +139,13 @@ def upsert(kind: NodeKind) -> str:
         f"{_ROWS} MERGE (n:{kind.label} {{{_keys(kind)}}}) ON CREATE SET n.since = $g "
         f"SET n.until = $forever REMOVE n.closed{label} RETURN count(n) AS n_rows"
     )
+
+
+def set_lists(kind: EdgeKind, names: Sequence[str]) -> str:
+    """Sets the lists `names` of relationships that generation `$g` wrote; done twice it is as done once."""
+    keys = "".join(f", {key}: {_cell(key)}" for key in kind.keys)
+    values = ", ".join(f"r.{name} = {_cell(name)}" for name in names)
+    return f"{_ROWS} {_ends(kind)} MATCH (s)-[r:{kind.type} {{since: $g{keys}}}]->(e) SET {values} RETURN count(r) AS n_rows"
 
 
 def close_rows(kind: Kind) -> str:

@@ -1,9 +1,11 @@
 """Loads a night into the graph store: writes what differs beside what is shown, checks it, shows it, sweeps what was.
 
-How and why is told in `graph.store`.
+How and why is told in `graph.store`. Where an offline import (`graph.store_import`) has written the night already, all but the writing is
+done.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -25,12 +27,14 @@ from graph.store_rows import (
     fingerprint,
     read_added,
     read_all,
+    read_empty_lists,
     read_removed,
 )
 
 __all__ = ["LoadResult", "load_night"]
 
 _NODE_ROWS = 5_000
+_LOOK_SECONDS = 0.5
 
 Progress = Callable[[str, int, int], None]
 
@@ -41,13 +45,14 @@ class LoadResult:
 
     Attributes:
         night: the as-of now shown.
-        mode: `unchanged` (it was shown already), `changes` (against the night before) or `full`.
+        mode: `unchanged` (it was shown already), `changes` (against the night before), `full`, or
+            `imported` (the rows were there, written by the offline import).
         counts: nodes and relationships of each kind now shown.
         n_written, n_closed: rows written, and rows taken from view.
     """
 
     night: date
-    mode: Literal["unchanged", "changes", "full"]
+    mode: Literal["unchanged", "changes", "full", "imported"]
     counts: dict[str, int]
     n_written: int
     n_closed: int
@@ -75,7 +80,7 @@ def load_night(
         InputError: `night` is older than the one shown, and `allow_older` is not set.
         StoreError: Neo4j fails, another load has begun, or Neo4j does not hold what the lake holds; what was shown stays shown.
     """
-    _make_schema(store)
+    _make_schema(store, progress)
     shown = store.pointer()
     if shown.night is not None and night.date < shown.night and not allow_older:
         raise InputError(
@@ -88,23 +93,39 @@ def load_night(
     if is_intact and is_clean and (shown.fingerprint, shown.night) == (mark, night.date):
         return LoadResult(night.date, "unchanged", expected, 0, 0)
     before = previous if is_intact and previous is not None and shown.fingerprint == fingerprint(previous) else None
-    load = _Load.begin(store, progress)
-    if not is_clean:
-        load.clear_away()
-    n_written, n_closed = load.apply_changes(night, before) if before is not None else load.apply_all(night, expected)
+    mode: Literal["changes", "full", "imported"]
+    if shown.generation == 0 and shown.imported == mark:
+        load, mode = _Load(store, shown.attempt, 0, progress), "imported"
+        n_written, n_closed = sum(expected.values()), 0
+        load.set_empty_lists(night)
+    else:
+        load, mode = _Load.begin(store, progress), "full" if before is None else "changes"
+        if not is_clean:
+            load.clear_away()
+        changes = load.apply_changes(night, before) if before is not None else load.apply_all(night, expected)
+        n_written, n_closed = changes
     load.verify(expected)
     load.switch(night, mark, expected)
     load.sweep()
-    return LoadResult(night.date, "full" if before is None else "changes", expected, n_written, n_closed)
+    return LoadResult(night.date, mode, expected, n_written, n_closed)
 
 
-def _make_schema(store: Store) -> None:
+def _make_schema(store: Store, progress: Progress | None = None) -> None:
+    """Constraints and indexes, and waits until they answer: of a night that was imported the vectors' index takes minutes."""
     there = {row["name"] for row in store.run_apart("SHOW INDEXES YIELD name")}
     missing = [text for name, text in cypher.schema().items() if name not in there]
     for text in missing:
         store.run_apart(text)
-    if missing:
-        store.run_apart("CALL db.awaitIndexes(300)")
+    while missing:
+        states = store.run_apart("SHOW INDEXES YIELD name, state, populationPercent AS percent")
+        failed = ", ".join(row["name"] for row in states if row["state"] == "FAILED")
+        if failed:
+            raise StoreError(f"`{store.uri}` must build the indexes; got a failure of {failed}. See the server's log.")
+        if progress:
+            progress("building indexes", int(sum(row["percent"] or 0 for row in states)), 100 * len(states))
+        if all(row["state"] == "ONLINE" for row in states):
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
 @dataclass
@@ -156,6 +177,14 @@ class _Load:
             rows = read_all(edge, night, edge.batch_rows)
             written += self._write(edge, cypher.insert(edge), rows, expected[edge.name])
         return written, closed
+
+    def set_empty_lists(self, night: Night) -> None:
+        """What an imported file could not say. No hold and no number: done twice it is as done once, and after another load has begun it
+        finds no row that will be seen."""
+        for edge in EDGES:
+            names, frames = read_empty_lists(edge, night)
+            for frame in frames:
+                self.store.write([(cypher.set_lists(edge, names), self._parameters(frame))])
 
     def _write(self, kind: Kind, text: str, frames: Iterator[pl.DataFrame], n_total: int = 0) -> int:
         n_done = 0
