@@ -50,9 +50,11 @@ __all__ = [
     "StoreAddress",
     "check_version",
     "connect",
+    "count_connections",
     "count_current",
     "current_date",
     "drop_all",
+    "is_vacant",
 ]
 
 _OLDEST = (5, 26)
@@ -92,6 +94,7 @@ class Pointer:
         fingerprint: of the night that is shown, see `graph.store_rows.fingerprint`.
         counts: of each kind, as they were checked when it was shown.
         night: its as-of.
+        imported: fingerprint of a night that an offline import left here and that no load has shown yet.
     """
 
     generation: int
@@ -100,6 +103,7 @@ class Pointer:
     fingerprint: str | None
     counts: dict[str, int]
     night: date | None
+    imported: str | None = None
 
 
 class Store:
@@ -176,23 +180,21 @@ class Store:
     def write(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[Row]]:
         """Runs statements in one transaction, retried on a transient failure; the rows of each."""
 
-        def work(tx: neo4j.ManagedTransaction) -> list[list[Row]]:
-            return [tx.run(text, dict(parameters)).data() for text, parameters in statements]
+        return self.write_together(lambda ask: [ask(text, parameters) for text, parameters in statements])
+
+    def write_together(self, work: Callable[[Ask], T]) -> T:
+        """What `work` does in one transaction, retried on a transient failure: it may run more than once, also where its first run was kept
+        and only the answer was lost.
+
+        Args:
+            work: called with a function that takes a statement and its parameters and gives its rows.
+        """
+
+        def asked(tx: neo4j.ManagedTransaction) -> T:
+            return work(lambda text, parameters: tx.run(text, dict(parameters)).data())
 
         with _told(self.uri), self._driver.session() as session:
-            return session.execute_write(work)
-
-    def write_held(self, hold: tuple[str, Mapping[str, Any]], text: str, parameters: Mapping[str, Any]) -> bool:
-        """Runs a statement in a transaction that begins with `hold`; False, and nothing is written, where that finds no row."""
-
-        def work(tx: neo4j.ManagedTransaction) -> bool:
-            if tx.run(hold[0], dict(hold[1])).peek() is None:
-                return False
-            tx.run(text, dict(parameters)).consume()
-            return True
-
-        with _told(self.uri), self._driver.session() as session:
-            return session.execute_write(work)
+            return session.execute_write(asked)
 
     def run_apart(self, text: str, **parameters: Any) -> list[Row]:
         """Runs a statement that makes transactions of its own, or changes the schema; harmless to repeat."""
@@ -273,6 +275,20 @@ def drop_all(store: Store) -> None:
     store.run_apart("MATCH (x:Current) DETACH DELETE x")
 
 
+def is_vacant(store: Store) -> bool:
+    """Whether this database holds nothing of anybody's: no node, and no index or constraint but those that Ringlight makes."""
+    if store.run_apart("MATCH (n) RETURN count(n) AS n")[0]["n"]:
+        return False
+    indexes = store.run_apart("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name")
+    return {row["name"] for row in indexes} <= cypher.schema().keys()
+
+
+def count_connections(store: Store) -> int:
+    """Drivers' connections to the server, this one's too."""
+    rows = store.run_apart("CALL dbms.listConnections() YIELD connector WHERE connector = 'bolt' RETURN count(*) AS n")
+    return int(rows[0]["n"])
+
+
 def _rows(result: neo4j.Result) -> list[Row]:
     """Rows as plain Python, as `Result.data` has them, at a third of its cost; the driver's own times become `datetime` in UTC."""
     names = result.keys()
@@ -309,6 +325,7 @@ def _pointer(tx: neo4j.ManagedTransaction) -> Pointer:
         row["fingerprint"],
         json.loads(row["counts"] or "{}"),
         None if row["night"] is None else row["night"].to_native(),
+        row["imported"],
     )
 
 

@@ -1,9 +1,11 @@
 """Loads a night into the graph store: writes what differs beside what is shown, checks it, shows it, sweeps what was.
 
-How and why is told in `graph.store`.
+How and why is told in `graph.store`. Where an offline import (`graph.store_import`) has written the night already, all but the writing is
+done.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +16,7 @@ import polars as pl
 from graph import store_cypher as cypher
 from graph.errors import InputError, StoreError
 from graph.lake import Night
-from graph.store import Store
+from graph.store import Ask, Store
 from graph.store_rows import (
     EDGES,
     KINDS,
@@ -25,12 +27,14 @@ from graph.store_rows import (
     fingerprint,
     read_added,
     read_all,
+    read_empty_lists,
     read_removed,
 )
 
 __all__ = ["LoadResult", "load_night"]
 
 _NODE_ROWS = 5_000
+_LOOK_SECONDS = 0.5
 
 Progress = Callable[[str, int, int], None]
 
@@ -41,13 +45,14 @@ class LoadResult:
 
     Attributes:
         night: the as-of now shown.
-        mode: `unchanged` (it was shown already), `changes` (against the night before) or `full`.
+        mode: `unchanged` (it was shown already), `changes` (against the night before), `full`, or
+            `imported` (the rows were there, written by the offline import).
         counts: nodes and relationships of each kind now shown.
         n_written, n_closed: rows written, and rows taken from view.
     """
 
     night: date
-    mode: Literal["unchanged", "changes", "full"]
+    mode: Literal["unchanged", "changes", "full", "imported"]
     counts: dict[str, int]
     n_written: int
     n_closed: int
@@ -75,7 +80,7 @@ def load_night(
         InputError: `night` is older than the one shown, and `allow_older` is not set.
         StoreError: Neo4j fails, another load has begun, or Neo4j does not hold what the lake holds; what was shown stays shown.
     """
-    _make_schema(store)
+    _make_schema(store, progress)
     shown = store.pointer()
     if shown.night is not None and night.date < shown.night and not allow_older:
         raise InputError(
@@ -88,33 +93,50 @@ def load_night(
     if is_intact and is_clean and (shown.fingerprint, shown.night) == (mark, night.date):
         return LoadResult(night.date, "unchanged", expected, 0, 0)
     before = previous if is_intact and previous is not None and shown.fingerprint == fingerprint(previous) else None
-    load = _Load.begin(store, progress)
-    if not is_clean:
-        load.clear_away()
-    n_written, n_closed = load.apply_changes(night, before) if before is not None else load.apply_all(night, expected)
+    mode: Literal["changes", "full", "imported"]
+    if shown.generation == 0 and shown.imported == mark:
+        load, mode = _Load(store, shown.attempt, 0, progress), "imported"
+        n_written, n_closed = sum(expected.values()), 0
+        load.set_empty_lists(night)
+    else:
+        load, mode = _Load.begin(store, progress), "full" if before is None else "changes"
+        if not is_clean:
+            load.clear_away()
+        changes = load.apply_changes(night, before) if before is not None else load.apply_all(night, expected)
+        n_written, n_closed = changes
     load.verify(expected)
     load.switch(night, mark, expected)
     load.sweep()
-    return LoadResult(night.date, "full" if before is None else "changes", expected, n_written, n_closed)
+    return LoadResult(night.date, mode, expected, n_written, n_closed)
 
 
-def _make_schema(store: Store) -> None:
+def _make_schema(store: Store, progress: Progress | None = None) -> None:
+    """Constraints and indexes, and waits until they answer: of a night that was imported the vectors' index takes minutes."""
     there = {row["name"] for row in store.run_apart("SHOW INDEXES YIELD name")}
     missing = [text for name, text in cypher.schema().items() if name not in there]
     for text in missing:
         store.run_apart(text)
-    if missing:
-        store.run_apart("CALL db.awaitIndexes(300)")
+    while missing:
+        states = store.run_apart("SHOW INDEXES YIELD name, state, populationPercent AS percent")
+        failed = ", ".join(row["name"] for row in states if row["state"] == "FAILED")
+        if failed:
+            raise StoreError(f"`{store.uri}` must build the indexes; got a failure of {failed}. See the server's log.")
+        if progress:
+            progress("building indexes", int(sum(row["percent"] or 0 for row in states)), 100 * len(states))
+        if all(row["state"] == "ONLINE" for row in states):
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Load:
-    """One load under way: generation `g` is being written while readers see `shown`."""
+    """One load under way: generation `g` is being written while readers see `shown`; `n_batches` are written."""
 
     store: Store
     g: int
     shown: int
     progress: Progress | None
+    n_batches: int = 0
 
     @classmethod
     def begin(cls, store: Store, progress: Progress | None) -> Self:
@@ -156,19 +178,42 @@ class _Load:
             written += self._write(edge, cypher.insert(edge), rows, expected[edge.name])
         return written, closed
 
+    def set_empty_lists(self, night: Night) -> None:
+        """What an imported file could not say. No hold and no number: done twice it is as done once, and after another load has begun it
+        finds no row that will be seen."""
+        for edge in EDGES:
+            names, frames = read_empty_lists(edge, night)
+            for frame in frames:
+                self.store.write([(cypher.set_lists(edge, names), self._parameters(frame))])
+
     def _write(self, kind: Kind, text: str, frames: Iterator[pl.DataFrame], n_total: int = 0) -> int:
         n_done = 0
         for frame in frames:
-            parameters = {"rows": frame.to_dicts(), "g": self.g, "forever": cypher.FOREVER}
-            # Both in one transaction: the pointer is held while the batch is written.
-            if not self.store.write_held((cypher.HOLD, {"g": self.g}), text, parameters):
-                raise StoreError(
-                    f"`{self.store.uri}` must have one load at a time; got a second. Wait for it, then try again."
-                )
+            self._write_batch(text, frame)
             n_done += frame.height
             if self.progress:
                 self.progress(f"loading {kind.name}", n_done, n_total)
         return n_done
+
+    def _write_batch(self, text: str, frame: pl.DataFrame) -> None:
+        """One batch, once, in one transaction with the hold on the pointer: one that is run again finds its number there."""
+        self.n_batches += 1
+        number, parameters = self.n_batches, self._parameters(frame)
+
+        def work(ask: Ask) -> bool:
+            held = ask(cypher.HOLD, {"g": self.g, "batch": number})
+            if held and held[0]["done"] < number:
+                ask(text, parameters)
+            return bool(held)
+
+        if not self.store.write_together(work):
+            raise StoreError(
+                f"`{self.store.uri}` must have one load at a time; got a second. Wait for it, then try again."
+            )
+
+    def _parameters(self, frame: pl.DataFrame) -> dict[str, object]:
+        columns = {name: frame[name].to_list() for name in frame.columns}
+        return {**columns, "n_rows": frame.height, "g": self.g, "forever": cypher.FOREVER}
 
     def verify(self, expected: Mapping[str, int]) -> None:
         """Compares what generation `g` holds with the lake, kind by kind."""

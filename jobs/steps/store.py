@@ -41,10 +41,21 @@ def run(night: NightContext, config: Config) -> StepResult:
     """Shows the night in Neo4j, unless Neo4j shows a later one."""
     from graph.store import connect, current_date
     from graph.store_load import load_night
-    from jobs.local_store import resolve_store
+    from jobs.first_load import import_first_night
+    from jobs.local_store import default_cache, resolve_store
     from jobs.store_commands import store_home
 
-    with connect(resolve_store(os.environ, store_home(night.settings))) as store:
+    home, shown_night = store_home(night.settings), Night(night.out, night.date)
+    with night.progress.bar("store") as advance:
+        import_first_night(
+            os.environ,
+            home,
+            default_cache(os.environ),
+            shown_night,
+            say=night.progress.say,
+            progress=lambda text, done, total: advance(done, total),
+        )
+    with connect(resolve_store(os.environ, home)) as store:
         shown = current_date(store)
         if shown is not None and shown > night.date and not config.allow_older:
             night.progress.say(
@@ -54,7 +65,7 @@ def run(night: NightContext, config: Config) -> StepResult:
         with night.progress.bar("store") as advance:
             result = load_night(
                 store,
-                Night(night.out, night.date),
+                shown_night,
                 night.previous,
                 allow_older=config.allow_older,
                 progress=lambda text, done, total: advance(done, total),

@@ -298,7 +298,7 @@ def test_a_row_finds_its_place_by_an_index(store: Store, tmp_path: Path, kind: K
     load_night(store, made_night(tmp_path / "night", FIRST))
     ends = 2 if isinstance(kind, EdgeKind) else 1
     for text in (insert(kind) if isinstance(kind, EdgeKind) else upsert(kind), close_rows(kind)):
-        steps = [step.operator for step in store.explain(text, rows=[], forever=FOREVER)]
+        steps = [step.operator for step in store.explain(text, forever=FOREVER)]
         assert not [step for step in steps if "Scan" in step], steps
         sought = [step for step in steps if "UniqueIndexSeek" in step or step.startswith("MergeUniqueNode")]
         assert len(sought) >= ends, steps

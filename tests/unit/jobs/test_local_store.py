@@ -10,8 +10,9 @@ import pytest
 
 from graph.errors import InputError, StoreError
 from graph.store_address import StoreAddress
-from jobs.local_store import ServerSettings, default_cache, free_port_from, refuse_foreign, resolve_store, status, stop
+from jobs.local_store import ServerSettings, default_cache, refuse_foreign, resolve_store, status, stop
 from jobs.local_store_java import adopt_archive, argument_file, java_options
+from jobs.local_store_process import free_port_from
 
 
 def test_the_server_that_the_environment_names_goes_first(tmp_path: Path) -> None:
