@@ -204,10 +204,11 @@ def _differ(now: pl.DataFrame, then: pl.DataFrame, before: NDArray[np.int32]) ->
 
 def _differing(gone: pl.DataFrame, fresh: pl.DataFrame) -> NDArray[np.int32]:
     """Provisional numbers of the identifiers of links that are not in both; some more than once."""
+    if not gone.height:  # mostly a first night, of which all are fresh
+        return fresh["identifier"].to_numpy()
     columns = gone.columns
-    left = gone.join(fresh, on=columns, how="anti")["identifier"]
-    came = (fresh.join(gone, on=columns, how="anti") if gone.height else fresh)["identifier"]
-    return pl.concat([left, came]).to_numpy()
+    sides = [one.join(other, on=columns, how="anti")["identifier"] for one, other in ((gone, fresh), (fresh, gone))]
+    return pl.concat(sides).to_numpy()
 
 
 def _moved(now: NDArray[np.int32], changed: NDArray[np.bool_], n_accounts: int) -> pl.DataFrame:

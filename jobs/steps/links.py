@@ -51,6 +51,7 @@ SNAPSHOT = ("snapshot/accounts.parquet", "snapshot/identifiers.parquet", "snapsh
 FOLDERS = ("changed", "grown", "records", "fresh", "known", "links", "numbered", "snapshot", "change", "holders")
 MOST_HASH_PARTS = 64  # of the links of each partition
 ACCOUNTS = "accounts.parquet"
+LINK_NUMBERS = ("account", "identifier", *LINK_COLUMNS)
 BESIDE = (
     3_000_000  # accounts up to which links are numbered while people are told apart: both take some 1.5 KB an account
 )
@@ -150,21 +151,29 @@ def _name_partition(part: int, work: Path, offsets: Sequence[int]) -> None:
     ]
     links = pl.concat(own, rechunk=True)
     names, numbers = name_identifiers(links)
-    numbered = links.select("account", pl.Series("identifier", numbers), *LINK_COLUMNS)
+    numbered = links.with_columns(pl.Series("identifier", numbers)).select(LINK_NUMBERS)
     for name, frame in (("names", names.with_columns(pl.col("hash").str.decode("hex"))), ("links", numbered)):
         frame.write_parquet(work / f"numbered/{part}.{name}.parquet", compression="uncompressed", statistics=False)
 
 
 def _read_named(work: Path, n_partitions: int) -> Named:
-    """All links to look at, under provisional numbers."""
-    ids = [pl.read_parquet(work / f"links/{part}" / ACCOUNTS)["account_id"] for part in range(n_partitions)]
-    names = [pl.read_parquet(work / f"numbered/{part}.names.parquet") for part in range(hash_parts(n_partitions))]
-    offsets = itertools.accumulate((frame.height for frame in names[:-1]), initial=0)
-    links = [
-        pl.read_parquet(work / f"numbered/{part}.links.parquet").with_columns(pl.col("identifier") + offset)
-        for part, offset in enumerate(offsets)
-    ]
-    return Named(pl.concat(ids, rechunk=True), pl.concat(names, rechunk=True), pl.concat(links, rechunk=True))
+    """All links to look at, under provisional numbers; read column by column, so that none but one is there twice."""
+    parts = range(hash_parts(n_partitions))
+    ids = _column([work / f"links/{part}" / ACCOUNTS for part in range(n_partitions)], "account_id")
+    files = {name: [work / f"numbered/{part}.{name}.parquet" for part in parts] for name in ("names", "links")}
+    names = pl.DataFrame([_column(files["names"], name) for name in ("identifier_type", "hash")])
+    heights = [pl.scan_parquet(file).select(pl.len()).collect().item() for file in files["names"]]
+    offsets = list(itertools.accumulate(heights[:-1], initial=0))
+    links = [_column(files["links"], name, offsets if name == "identifier" else None) for name in LINK_NUMBERS]
+    return Named(ids, names, pl.DataFrame(links))
+
+
+def _column(files: Sequence[Path], name: str, offsets: Sequence[int] | None = None) -> pl.Series:
+    """One column of files put together, those of each moved by its offset."""
+    parts = [pl.read_parquet(file, columns=[name])[name] for file in files]
+    if offsets is not None:
+        parts = [part + offset for part, offset in zip(parts, offsets, strict=True)]
+    return pl.concat(parts, rechunk=True)
 
 
 def _differing(
