@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import polars_hash  # noqa: F401  (registers `Expr.nchash`)
@@ -22,16 +23,25 @@ def account_key(account_id: pl.Expr) -> pl.Expr:
     return hashed
 
 
-def write_partitions(rows: pl.DataFrame, folder: Path, n_partitions: int, key: pl.Expr) -> None:
+def write_partitions(
+    rows: pl.DataFrame,
+    folder: Path,
+    n_partitions: int,
+    key: pl.Expr,
+    compression: Literal["lz4", "uncompressed"] = "lz4",
+) -> None:
     """Writes `folder`/<partition>.parquet for each partition, in the order of the rows, empty ones too.
 
     Args:
         key: a whole number of each row; its remainder is the row's partition.
+        compression: none where most of the bytes are hashes, which no codec makes fewer.
     """
     folder.mkdir(parents=True, exist_ok=True)
     partition = rows.select(key % n_partitions).to_series()
     for number in range(n_partitions):
-        rows.filter(partition == number).write_parquet(folder / f"{number}.parquet", compression="lz4")
+        rows.filter(partition == number).write_parquet(
+            folder / f"{number}.parquet", compression=compression, statistics=compression == "lz4"
+        )
 
 
 def part_rows(rows: pl.LazyFrame, folder: Path, name: str, n_partitions: int) -> None:

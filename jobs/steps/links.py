@@ -138,7 +138,7 @@ def _write_links(links: pl.DataFrame, folder: Path, n_hash_parts: int) -> int:
     rows = links.drop("account_id").with_columns(
         pl.Series("account", account), pl.col("identifier_type").cast(SORTED_TYPES)
     )
-    write_partitions(rows, folder, n_hash_parts, account_key(pl.col("identifier")))
+    write_partitions(rows, folder, n_hash_parts, account_key(pl.col("identifier")), "uncompressed")
     ids.write_parquet(folder / ACCOUNTS, compression="lz4")
     return ids.height
 
