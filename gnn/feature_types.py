@@ -84,7 +84,7 @@ class Rows:
             only: of which of the `identifiers`.
             names: columns of these, or of `accounts`.
         """
-        chosen = self.identifiers.select(only.fill_null(False)).to_series().to_numpy()
+        chosen = self.identifiers.select(only).to_series().to_numpy()
         links = self.snapshot.links.filter(pl.Series(chosen[self.snapshot.links["identifier"].to_numpy()]))
         return links.with_columns(
             self.accounts[name].gather(links["account"])

@@ -68,7 +68,7 @@ FEATURES = _declare(
 
 def build(rows: Rows) -> pl.DataFrame:
     """Account i32 and one float32 column a feature of this family, in account order."""
-    # payments last: those whom they are paid to read them next
+    # profiles first and payments last: the families before and after read them, too (`gnn.features.build_parts`)
     parts = (_profiles(rows), _signups(rows), _logins(rows), _instruments(rows), _checks(rows), _payments(rows))
     return on_accounts(rows.accounts, parts, FEATURES)
 

@@ -65,9 +65,10 @@ FEATURES = tuple(
 def build(rows: Rows) -> pl.DataFrame:
     """Account i32 and one float32 column a feature of this family, in account order."""
     n, links, known = rows.accounts.height, rows.snapshot.links, _Known.of(rows.identifiers)
-    identifier, is_joint = links["identifier"].to_numpy(), rows.identifiers.select(is_shared()).to_series().to_numpy()
+    identifier = links["identifier"].to_numpy()
+    is_joint = rows.identifiers.select(is_shared()).to_series().to_numpy()[identifier]
     joint = _joint(rows.links(is_shared(), "identity", "signup_time"))
-    place = np.where(is_joint[identifier], np.cumsum(is_joint[identifier], dtype=np.int32) - 1, -1).astype(np.int32)
+    place = np.where(is_joint, np.cumsum(is_joint, dtype=np.int32) - 1, np.int32(-1))
     pointer = np.concatenate([[0], np.cumsum(np.bincount(links["account"].to_numpy(), minlength=n))])
     seen, signup = _micros(links["first_seen"]), _micros(rows.accounts["signup_time"])
     missing = np.array([feature[3] for feature in _OVERALL], dtype=np.float32)

@@ -179,11 +179,11 @@ def _find_persons(
     account = submitted.rows.account
     # a conflict is never strong: most pairs need no rarities
     hopeless = patterns_where(count_patterns(*(patterns for _, patterns in linked)), is_conflict)
-    hopeful = [
-        (codes[is_hopeful], patterns[is_hopeful]) for codes, patterns in linked for is_hopeful in [~hopeless[patterns]]
-    ]
-    codes = np.concatenate([codes for codes, _ in hopeful])
-    bits = _score(submitted.values, codes, np.concatenate([patterns for _, patterns in hopeful]), weights)
+    hopeful = [~hopeless[patterns] for _, patterns in linked]
+    codes, patterns = (
+        np.concatenate([pairs[side][own] for pairs, own in zip(linked, hopeful, strict=True)]) for side in (0, 1)
+    )
+    bits = _score(submitted.values, codes, patterns, weights)
     strong = bits >= LEAST_BITS
     left, right = sides_of(codes[strong])
     component = bounded_components(n_accounts, account[left], account[right], bits[strong])

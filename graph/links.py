@@ -28,6 +28,7 @@ __all__ = [
     "Ordered",
     "Ordering",
     "match_names",
+    "name_accounts",
     "name_identifiers",
     "name_links",
     "number_identifiers",
@@ -129,7 +130,7 @@ class Named:
         return _renumber_accounts(self.links, find_accounts(self.account_ids, accounts))
 
 
-def scan_named(links: pl.LazyFrame | pl.DataFrame, account_ids: pl.Series, names: pl.DataFrame) -> pl.LazyFrame:
+def scan_named(links: pl.DataFrame, account_ids: pl.Series, names: pl.DataFrame) -> pl.LazyFrame:
     """Numbered links as account_id, identifier, identifier_type, first_seen, last_seen, n_events."""
     ids = (
         account_ids.to_frame("account_id").lazy().with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("account"))
@@ -150,10 +151,16 @@ def name_links(links: pl.DataFrame) -> Named:
     Args:
         links: as `graph.sightings.build_links` gives them.
     """
-    account = dense_numbers(links["account_id"])
+    account_ids, account = name_accounts(links)
     names, numbers = name_identifiers(links)
     numbered = links.select(pl.Series("account", account), pl.Series("identifier", numbers), *map(pl.col, LINK_COLUMNS))
-    return Named(links["account_id"].gather(first_rows(account)), names, numbered)
+    return Named(account_ids, names, numbered)
+
+
+def name_accounts(links: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int32]]:
+    """The distinct ids of the accounts of links (account_id), in the order of first sight; and each link's, int32[n]."""
+    numbers = dense_numbers(links["account_id"])
+    return links["account_id"].gather(first_rows(numbers)), numbers
 
 
 def name_identifiers(links: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int32]]:

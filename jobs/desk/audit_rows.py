@@ -17,8 +17,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
 from graph.errors import InputError
-from jobs.desk.log import canonical, sync_folder
+from jobs.desk.log import canonical
 from jobs.desk.records import STRICT, Name, UtcTime
+from jobs.files import sync_folder
 
 __all__ = [
     "FIRST",

@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from graph.errors import InputError, LakeHeldError, StoreError
+from jobs.files import sync_folder
 from jobs.key import make_private_folder
 
 __all__ = [
@@ -261,15 +262,6 @@ def _write(path: Path, data: bytes) -> None:
         os.close(descriptor)
     if is_new:
         sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Sees to it that a new file's name is on the disk, too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _tail(path: Path) -> bytes:

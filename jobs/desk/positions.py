@@ -16,8 +16,9 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from graph.errors import StoreError
-from jobs.desk.log import hold, sync_folder
+from jobs.desk.log import hold
 from jobs.desk.records import DESK_FOLDER, STRICT, Name, UtcTime
+from jobs.files import sync_folder
 from jobs.key import make_private_folder
 
 __all__ = [

@@ -10,8 +10,6 @@ agree within minutes. Where a storage has no exclusive creation, two that begin 
 
 import contextlib
 import json
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from graph.errors import LakeHeldError, RinglightError
+from jobs.lock import holder_facts, tell_holder
 from jobs.remote.storage import Storage
 
 __all__ = ["Hold", "hold_url"]
@@ -90,13 +89,7 @@ def hold_url(
         LakeHeldError: another run holds it; the message says which.
         InputError, StoreError: see `jobs.remote.storage`.
     """
-    facts = {
-        "work": work,
-        "night": day.isoformat() if day else None,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "token": token,
-    }
+    facts = holder_facts(day, work) | {"token": token}
     _take(storage, facts | {"time": clock()}, clock)
     hold = Hold(storage, facts, clock)
     beater = threading.Thread(target=hold.beat, args=(BEAT_SECONDS,), name="lake lock", daemon=True)
@@ -154,8 +147,5 @@ def _held(storage: Storage, held: dict[str, Any] | None) -> LakeHeldError:
 
 
 def _told(held: dict[str, Any] | None) -> str:
-    if held is None:
-        return "another run"
-    night = f" of {held['night']}" if held.get("night") else ""
-    since = datetime.fromtimestamp(float(held.get("time", 0)), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"the {held.get('work', 'run')}{night} (process {held.get('pid')} on {held.get('host')}, last seen {since})"
+    since = datetime.fromtimestamp(float((held or {}).get("time", 0)), UTC)
+    return tell_holder(held, f", last seen {since:%Y-%m-%d %H:%M:%S UTC}")

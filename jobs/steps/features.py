@@ -16,13 +16,12 @@ from graph.partitions import scan_partitioned_events
 from graph.schema import TABLES
 from graph.snapshot import read_snapshot
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.tasks import cores_for, run_task
+from jobs.tasks import BESIDE, cores_for, run_task
 
 __all__ = ["Config", "run"]
 
 READS = ("ingest", "links", "pairs", "clusters")
 FEATURES = "features.parquet"
-BESIDE = 3_000_000  # accounts up to which families are made side by side, all columns in memory: some 4 KB an account
 
 
 class Config(StepConfig):
@@ -35,9 +34,7 @@ def run(night: NightContext, config: Config) -> StepResult:
     build = _build if n_accounts <= BESIDE else _build_by_columns
     cores = cores_for(n_accounts)
     n_rows, n_columns = run_task(build, night.work, night.as_of, progress=night.progress, label="features", **cores)
-    return StepResult(
-        rows={"features": n_rows}, intermediates=["features.parquet"], facts={"n_features": n_columns - 1}
-    )
+    return StepResult(rows={"features": n_rows}, intermediates=[FEATURES], facts={"n_features": n_columns - 1})
 
 
 def _build(work: Path, as_of: datetime) -> tuple[int, int]:

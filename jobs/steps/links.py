@@ -31,16 +31,15 @@ from graph.identity_known import KNOWN_SCHEMAS, Known, nothing_known, renumber_k
 from graph.identity_records import NORMALISED, build_records, carry_records, number_records, submit_anew
 from graph.lake import write_blocks, write_table
 from graph.lineage import name_groups
-from graph.links import SORTED_TYPES, Named, Ordered, name_identifiers
+from graph.links import SORTED_TYPES, Named, Ordered, name_accounts, name_identifiers
 from graph.marks import Differing, are_among, build_marks, find_differing, rows_to_look_at
 from graph.normalise import Forms
-from graph.numbering import dense_numbers, first_rows
 from graph.partitions import account_key, read_partitioned_events, scan_partitioned_events, write_partitions
 from graph.sightings import LINK_COLUMNS, build_links
 from graph.snapshot import SNAPSHOT_SCHEMAS, read_frame
 from graph.update import Change, Merged, Moved, finish_links, merge_links, reorder_links
 from jobs.night import NightContext, StepConfig, StepResult
-from jobs.tasks import cores_for, map_tasks, run_task
+from jobs.tasks import BESIDE, cores_for, map_tasks, run_task
 
 __all__ = ["Config", "hash_parts", "read_change", "read_known", "run"]
 
@@ -52,9 +51,6 @@ FOLDERS = ("changed", "grown", "records", "fresh", "known", "links", "numbered",
 MOST_HASH_PARTS = 64  # of the links of each partition
 ACCOUNTS = "accounts.parquet"
 LINK_NUMBERS = ("account", "identifier", *LINK_COLUMNS)
-BESIDE = (
-    3_000_000  # accounts up to which links are numbered while people are told apart: both take some 1.5 KB an account
-)
 
 
 class Config(StepConfig):
@@ -71,9 +67,8 @@ def run(night: NightContext, config: Config) -> StepResult:
         for partition in range(night.n_partitions)
     ]
     counts = map_tasks(_link_partition, partitions, progress=night.progress, label="links")
-    changed, known, linked = (list(column) for column in zip(*counts, strict=True))
-    changed, known = sum(changed), sum(known)
-    offsets = [0, *itertools.accumulate(linked)]
+    n_changed, n_known, n_linked = zip(*counts, strict=True)
+    changed, known, offsets = sum(n_changed), sum(n_known), [0, *itertools.accumulate(n_linked)]
     named = [(part, night.work, offsets) for part in range(hash_parts(night.n_partitions))]
     map_tasks(_name_partition, named, progress=night.progress, label="identifiers")
     if night.state is not None:
@@ -133,14 +128,13 @@ def hash_parts(n_partitions: int) -> int:
 
 def _write_links(links: pl.DataFrame, folder: Path, n_hash_parts: int) -> int:
     """Parts the links by their hashes; how many accounts have some."""
-    account = dense_numbers(links["account_id"])
-    ids = links["account_id"].gather(first_rows(account)).to_frame()
+    ids, account = name_accounts(links)
     rows = links.drop("account_id").with_columns(
         pl.Series("account", account), pl.col("identifier_type").cast(SORTED_TYPES)
     )
     write_partitions(rows, folder, n_hash_parts, account_key(pl.col("identifier")), "uncompressed")
-    ids.write_parquet(folder / ACCOUNTS, compression="lz4")
-    return ids.height
+    ids.to_frame().write_parquet(folder / ACCOUNTS, compression="lz4")
+    return ids.len()
 
 
 def _name_partition(part: int, work: Path, offsets: Sequence[int]) -> None:

@@ -131,3 +131,8 @@ def test_a_server_that_does_not_answer_is_worth_another_try(bucket, free_port, m
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(StoreError, match="Try again"):
         Storage(f"{bucket}/lake", "--lake").list()
+
+
+def test_a_kind_of_storage_that_cannot_do_it_is_told():
+    with pytest.raises(InputError, match="can be written"):
+        Storage("http://127.0.0.1:9/lake", "--lake").remove(["lock"])  # fsspec deletes nothing over http
